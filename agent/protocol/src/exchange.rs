@@ -1,0 +1,164 @@
+//! What the protocol stage tells the next one: a request was seen, work came back, an exchange ended.
+
+use std::borrow::Cow;
+
+use wirespan_connection::{event::Cookie, facts::Facts, stream::Mark};
+
+/// Which part the traced program plays in an exchange. Follows OpenTelemetry's span kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// It answers.
+    Server,
+    /// It asks.
+    Client,
+    /// It hands a message to a broker.
+    Producer,
+    /// It is given a message by a broker.
+    Consumer,
+}
+
+/// Names one exchange on this host: the same for its opening, resumption and end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The socket.
+    pub cookie: Cookie,
+    /// Stream offset of the request's first byte, unwrapped.
+    pub offset: u64,
+    /// Stream or correlation id of a multiplexed protocol, index of a message in a batch; 0 elsewhere.
+    pub sub: u64,
+}
+
+/// A request was recognised; its answer is not there yet. Sent as soon as its head is complete.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// Name of the exchange.
+    pub key: Key,
+    /// Which part the program plays.
+    pub role: Role,
+    /// The connection at this moment.
+    pub facts: Facts,
+    /// Where the request's first byte came from.
+    pub start: Mark,
+    /// Headers that carry a trace context or correlate requests, as found, names in lower case.
+    pub carrier: Vec<(Cow<'static, str>, String)>,
+}
+
+/// A response to one of the program's own requests was read: whatever `task` does next is likely caused by it.
+#[derive(Clone, Copy, Debug)]
+pub struct Resumption {
+    /// Name of the exchange.
+    pub key: Key,
+    /// Where the response's first byte came from.
+    pub at: Mark,
+}
+
+/// What ended an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Ending {
+    /// The response is complete (also: its head was seen and its body's length declared).
+    Answered,
+    /// Answered, and the connection now speaks another protocol (CONNECT, Upgrade).
+    Upgraded,
+    /// The connection ended in order before the response was complete.
+    Closed,
+    /// The connection was reset, aborted or timed out; errno.
+    Broken(u16),
+    /// No answer within the configured time.
+    TimedOut,
+    /// Captured bytes were lost, so that the response could not be told.
+    Lost,
+}
+
+/// One message of an exchange: the request or the response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Stream offset of the first byte, unwrapped.
+    pub offset: u64,
+    /// Where the first byte came from.
+    pub first: Mark,
+    /// Where the last byte seen came from.
+    pub last: Mark,
+    /// Bytes on the wire, head and body.
+    pub bytes: u64,
+    /// Bytes of the payload, without the head and transfer coding, where they are known.
+    pub body: Option<u64>,
+    /// Bytes that were lost (not: left out on purpose).
+    pub missing: u64,
+    /// Was the head cut at the capture limit?
+    pub truncated: bool,
+}
+
+/// A value of an attribute. Text is what was on the wire: redaction comes in the next stage.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// Text that holds no secret by its nature: a method, a status, a table.
+    Text(Cow<'static, str>),
+    /// A URL or the path and query of one: its secrets are to be redacted.
+    Url(String),
+    /// An integer.
+    Int(i64),
+    /// A truth value.
+    Bool(bool),
+    /// Several texts: the values of one header.
+    List(Vec<String>),
+}
+
+/// What the request asked for, for naming the span with low cardinality.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Nothing more than the method.
+    None,
+    /// A path whose variable parts (ids, numbers, hashes) are to be templated.
+    Path(String),
+    /// A name of low cardinality already: a table, a topic, an RPC method.
+    Name(Cow<'static, str>),
+}
+
+/// Did it go well? Decided by the protocol folder for the given role, by the semantic conventions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Nothing says otherwise.
+    Unset,
+    /// `error.type` (low cardinality: a status code, a protocol's error name), and a description where there is one.
+    Error(Cow<'static, str>, Option<String>),
+}
+
+/// A request and what became of it.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// Name of the exchange.
+    pub key: Key,
+    /// The registry's name of the protocol, in lower case: `http`, `postgresql`, …
+    pub protocol: &'static str,
+    /// Which part the program plays.
+    pub role: Role,
+    /// The connection at the end of the exchange.
+    pub facts: Facts,
+    /// The request.
+    pub request: Message,
+    /// The response, where its first byte was seen.
+    pub response: Option<Message>,
+    /// What ended it.
+    pub ending: Ending,
+    /// Method, command or operation: the first word of the span's name.
+    pub method: Cow<'static, str>,
+    /// What it was asked of.
+    pub target: Target,
+    /// Did it go well?
+    pub outcome: Outcome,
+    /// Attributes by the names of OpenTelemetry's semantic conventions.
+    pub attributes: Vec<(Cow<'static, str>, Value)>,
+}
+
+/// What the protocol stage says, in the order in which it happened.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// A request was recognised.
+    Opened(Opening),
+    /// A response to the program's own request was read.
+    Resumed(Resumption),
+    /// An exchange ended. Its opening came before.
+    Closed(Box<Exchange>),
+    /// The opening with this key was wrong (the protocol was guessed wrongly): forget it.
+    Withdrawn(Key),
+}

@@ -1,0 +1,270 @@
+//! One observation by the kernel programs, typed. Comes out of `agent/kernel` (or a recording) in the order of
+//! time; goes into `agent/connection`. Borrows the captured bytes; never interprets them.
+
+use core::net::SocketAddr;
+
+/// A point on the host's boot-time clock (`CLOCK_BOOTTIME`), nanoseconds. Never steps, runs through suspend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Nanos(pub u64);
+
+impl Nanos {
+    /// Nanoseconds from `earlier` to `self`; 0 where `earlier` is later.
+    #[must_use]
+    pub const fn since(self, earlier: Self) -> u64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+/// The kernel's unique number for a socket (`bpf_get_socket_cookie`): never 0, never used again until reboot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Cookie(pub u64);
+
+/// Seen from the traced program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Read by the program.
+    Received,
+    /// Written by the program.
+    Sent,
+}
+
+impl Direction {
+    /// The other direction of the same connection.
+    #[must_use]
+    pub const fn reverse(self) -> Self {
+        match self {
+            Self::Received => Self::Sent,
+            Self::Sent => Self::Received,
+        }
+    }
+}
+
+/// What carries the bytes. Decides how stream offsets are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Offsets are TCP sequence numbers: 32 bits that wrap; the same number at both ends of the connection.
+    Tcp,
+    /// Offsets count datagram bytes per socket and direction since the socket was first seen, 64 bits.
+    Udp,
+    /// Stream sockets of the `AF_UNIX` family. Offsets count bytes since the socket was first seen, 64 bits.
+    Unix,
+}
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// IPv4 or IPv6 address and port. IPv4-mapped IPv6 addresses arrive as IPv4.
+    Inet(SocketAddr),
+    /// A UNIX socket, by its cookie; 0 where the kernel did not tell.
+    Unix(u64),
+    /// Not known (an unconnected UDP socket whose peer was not captured).
+    Unknown,
+}
+
+/// A socket as its owner sees it. Enough to address a connection and, for TCP, to find its other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Socket {
+    /// Unique on this host.
+    pub cookie: Cookie,
+    /// Inode number of the network namespace; 0 for UNIX sockets.
+    pub netns: u32,
+    /// What carries the bytes.
+    pub transport: Transport,
+    /// This end.
+    pub local: Address,
+    /// The other end.
+    pub peer: Address,
+}
+
+/// Who did it: the thread that was in the system call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Task {
+    /// Process id (thread group id), in the host's pid namespace.
+    pub pid: u32,
+    /// Thread id, in the host's pid namespace.
+    pub tid: u32,
+    /// Logical task: equals `tid` unless a runtime adapter knows better (goroutine, async task, greenlet).
+    pub key: u64,
+}
+
+/// Facts about one [`Data`] event, one bit each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct DataFlags(pub u16);
+
+impl DataFlags {
+    /// The bytes never were in a user buffer (`sendfile`, `splice`): only their length is known.
+    pub const FILLER: Self = Self(1);
+    /// Done by `io_uring`: only the length is known.
+    pub const IO_URING: Self = Self(1 << 1);
+    /// The user's buffer could not be read although it should have been.
+    pub const FAULT: Self = Self(1 << 2);
+    /// A 32-bit program: only the length is known.
+    pub const COMPAT: Self = Self(1 << 3);
+    /// One whole datagram; `offset` and `len` are the datagram's.
+    pub const DATAGRAM: Self = Self(1 << 4);
+    /// The connection's policy said not to copy.
+    pub const POLICY: Self = Self(1 << 5);
+
+    /// Are all bits of `other` set?
+    #[must_use]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Both sets of bits.
+    #[must_use]
+    pub const fn with(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// Bytes that crossed a socket, in one system call (or one message of `sendmmsg`/`recvmmsg`).
+#[derive(Clone, Copy, Debug)]
+pub struct Data<'a> {
+    /// Sent: when the bytes left (`tcp_wstamp_ns`, else the end of the call). Received: when the call returned.
+    pub time: Nanos,
+    /// The socket.
+    pub socket: Socket,
+    /// Which way.
+    pub direction: Direction,
+    /// Stream offset of the first byte; see [`Transport`] for how it counts.
+    pub offset: u64,
+    /// Length of the call's data in bytes, captured or not. 0 with `Received` is the peer's end of stream.
+    pub len: u32,
+    /// The thread.
+    pub task: Task,
+    /// Id of the task's cgroup in the v2 hierarchy.
+    pub cgroup: u64,
+    /// What is special about it.
+    pub flags: DataFlags,
+    /// Events of this socket that found their ring full, so far. Wraps.
+    pub lost: u32,
+    /// Smoothed round-trip time of the connection, µs; 0 where unknown.
+    pub rtt_us: u32,
+    /// Segments retransmitted on this connection so far; 0 where unknown.
+    pub retransmits: u32,
+    /// How long the received bytes had waited unread in the socket, ns; 0 where unknown.
+    pub waited_ns: u32,
+    /// The first bytes of the call: `head.len() <= len`.
+    pub head: &'a [u8],
+    /// The last bytes of the call where `head` does not reach its end:
+    /// `head.len() + tail.len() <= len`; the bytes between are not captured.
+    pub tail: &'a [u8],
+}
+
+/// A change in the life of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// TCP: the program called `connect`; `Life::task` is the caller.
+    Connecting,
+    /// TCP: established. Opened from this side.
+    Connected,
+    /// TCP: established. Opened by the peer.
+    Accepted,
+    /// This side will send no more (FIN sent).
+    SentEnd,
+    /// The peer will send no more (FIN received).
+    ReceivedEnd,
+    /// Gone. `error` is the socket's errno (`ECONNRESET`, `ETIMEDOUT`, `EPIPE`, …), 0 for an orderly close.
+    Closed {
+        /// errno, 0 where there was none.
+        error: u16,
+        /// Bytes acknowledged by the peer in the whole life of the connection.
+        sent: u64,
+        /// Bytes received in the whole life of the connection.
+        received: u64,
+    },
+}
+
+/// A socket's life: opened, half-closed, closed.
+#[derive(Clone, Copy, Debug)]
+pub struct Life {
+    /// When.
+    pub time: Nanos,
+    /// The socket.
+    pub socket: Socket,
+    /// The thread that connected, for `Connecting` and `Connected`; zero where the kernel acted alone.
+    pub task: Task,
+    /// What happened.
+    pub change: Change,
+}
+
+/// A process replaced its program.
+#[derive(Clone, Copy, Debug)]
+pub struct Exec<'a> {
+    /// When.
+    pub time: Nanos,
+    /// The process.
+    pub pid: u32,
+    /// Its parent.
+    pub parent: u32,
+    /// Id of its cgroup in the v2 hierarchy.
+    pub cgroup: u64,
+    /// Arguments, each ended by NUL, possibly cut.
+    pub args: &'a [u8],
+    /// Environment, `KEY=value` each ended by NUL, possibly cut. Holds secrets: it stays inside the daemon.
+    pub env: &'a [u8],
+}
+
+/// A process was born, by `fork` or `clone` without `CLONE_THREAD`.
+#[derive(Clone, Copy, Debug)]
+pub struct Fork {
+    /// When.
+    pub time: Nanos,
+    /// The new process.
+    pub pid: u32,
+    /// Who made it.
+    pub parent: u32,
+}
+
+/// A process ended: its last thread is gone.
+#[derive(Clone, Copy, Debug)]
+pub struct Exit {
+    /// When.
+    pub time: Nanos,
+    /// The process.
+    pub pid: u32,
+}
+
+/// One observation.
+#[derive(Clone, Copy, Debug)]
+pub enum Event<'a> {
+    /// Bytes crossed a socket.
+    Data(Data<'a>),
+    /// A socket opened or closed.
+    Life(Life),
+    /// A program started.
+    Exec(Exec<'a>),
+    /// A process was born.
+    Fork(Fork),
+    /// A process ended.
+    Exit(Exit),
+}
+
+impl Event<'_> {
+    /// When it happened.
+    #[must_use]
+    pub const fn time(&self) -> Nanos {
+        match self {
+            Self::Data(data) => data.time,
+            Self::Life(life) => life.time,
+            Self::Exec(exec) => exec.time,
+            Self::Fork(fork) => fork.time,
+            Self::Exit(exit) => exit.time,
+        }
+    }
+}
+
+/// How much of a connection's bytes the kernel copies. The daemon writes it once it knows what the connection is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// Not known yet: the first bytes of every call, up to the configured head size.
+    #[default]
+    Undecided,
+    /// Nothing to see: no more data events; its bytes are counted at its close.
+    Ignore,
+    /// Message heads: as `Undecided`, but large calls that do not begin like a head cost a length and a tail.
+    Heads,
+    /// Up to the largest record, for protocols whose later bytes matter and for encrypted records.
+    Full,
+}
