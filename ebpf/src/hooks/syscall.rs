@@ -1,0 +1,1 @@
+//! Placeholder while plan 1 is brought up.
