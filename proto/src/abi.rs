@@ -29,7 +29,7 @@ pub const SLACK: u32 = 96 << 10;
 pub const MAX_EXEC: u32 = 8 << 10;
 
 /// I/O vectors looked at in one call. Bytes beyond them are a gap.
-pub const MAX_IOVECS: usize = 8;
+pub const MAX_IOVECS: usize = 7;
 
 /// Slots of the direct-mapped policy table, a power of two.
 pub const POLICY_SLOTS: u32 = 32 << 10;
@@ -291,6 +291,8 @@ pub struct Settings {
     pub ports: u32,
     /// Number of per-CPU rings.
     pub cpus: u32,
+    /// Do hooks get a file descriptor instead of a socket (1)?
+    pub by_descriptor: u32,
     /// `ARCH_…`: where system-call arguments stand in the registers, and how strongly stores are ordered.
     pub arch: u32,
 }
@@ -315,6 +317,8 @@ pub struct Fields {
     pub skc_v6_daddr: u32,
     /// Own IPv6 address.
     pub skc_v6_rcv_saddr: u32,
+    /// `sock_common.skc_flags`.
+    pub skc_flags: u32,
     /// Cookie, 0 until somebody asks.
     pub skc_cookie: u32,
     /// `net.ns.inum`.
@@ -333,6 +337,8 @@ pub struct Fields {
     pub socket_file: u32,
     /// `tcp_sock.copied_seq`.
     pub copied_seq: u32,
+    /// `tcp_sock.rcv_nxt`.
+    pub rcv_nxt: u32,
     /// `tcp_sock.write_seq`.
     pub write_seq: u32,
     /// `tcp_sock.tcp_wstamp_ns`.
@@ -379,6 +385,8 @@ pub struct Fields {
     pub inode_mode: u32,
     /// `inode.i_ino`.
     pub inode_ino: u32,
+    /// `socket_alloc.vfs_inode`, behind its `socket`.
+    pub socket_alloc_inode: u32,
     /// `socket.sk`.
     pub socket_sk: u32,
     /// `task_struct.signal`.
@@ -395,8 +403,8 @@ const _: () = {
     assert!(size_of::<LifeRecord>() == 104);
     assert!(size_of::<ExecRecord>() == 40);
     assert!(size_of::<ProcessRecord>() == 24);
-    assert!(size_of::<Settings>() == 24);
-    assert!(size_of::<Fields>() == 43 * 4);
+    assert!(size_of::<Settings>() == 28);
+    assert!(size_of::<Fields>() == 46 * 4);
     assert!(RING_BYTES.is_power_of_two() && POLICY_SLOTS.is_power_of_two());
     assert!(SLACK >= 3 * MAX_HEAD + ALIGN + TAIL);
 };

@@ -183,7 +183,7 @@ impl Programs {
         drop(btf);
         drop(bytes);
         let cpus = aya::util::nr_cpus().map_err(|(_, error)| LoadError::NoBtf(error))?;
-        let globals = globals(settings, cpus);
+        let globals = globals(settings, plan, cpus);
         let mut ebpf = EbpfLoader::new()
             .override_global("SETTINGS", globals.as_bytes(), true)
             .override_global("FIELDS", fields.as_bytes(), true)
@@ -237,7 +237,7 @@ fn choose(choice: Choice, btf: &Btf<'_>) -> Result<Plan, LoadError> {
     })
 }
 
-fn globals(settings: &Settings, cpus: usize) -> abi::Settings {
+fn globals(settings: &Settings, plan: Plan, cpus: usize) -> abi::Settings {
     abi::Settings {
         own_pid: std::process::id(),
         head_bytes: settings.head_bytes.clamp(64, MAX_HEAD),
@@ -252,6 +252,7 @@ fn globals(settings: &Settings, cpus: usize) -> abi::Settings {
             (true, false) => PORTS_EXCEPT,
         },
         cpus: cpus as u32,
+        by_descriptor: u32::from(plan == Plan::Syscall),
         arch: if cfg!(target_arch = "x86_64") { ARCH_X86_64 } else { ARCH_ARM64 },
     }
 }

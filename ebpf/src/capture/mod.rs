@@ -4,6 +4,7 @@ pub(crate) mod atomic;
 pub(crate) mod buffers;
 pub(crate) mod copy;
 pub(crate) mod memory;
+pub(crate) mod place;
 pub(crate) mod record;
 pub(crate) mod ring;
 pub(crate) mod socket;

@@ -86,6 +86,13 @@ impl Reserved {
         self.record
     }
 
+    /// Counts a user buffer that could not be read.
+    #[inline(always)]
+    pub(crate) fn count_fault(&self) {
+        // SAFETY: a counter of the map value.
+        unsafe { atomic::add(&raw mut (*self.control).faults, 1) }
+    }
+
     /// Hands the record to the reader, and wakes it if it sleeps. The load of `sleeping` may overtake the store of
     /// the head; a full barrier would cost every record what only a falling-asleep reader needs, so the reader
     /// bounds its sleep instead.

@@ -2,7 +2,9 @@
 
 use wirespan_proto::abi::{SocketRecord, TRANSPORT_TCP, TRANSPORT_UDP, TRANSPORT_UNIX};
 
-use super::memory::Memory;
+use aya_ebpf::helpers::bpf_probe_read_user;
+
+use super::{buffers::Arguments, memory::Memory};
 use crate::state::globals::offset;
 
 /// `include/linux/socket.h`.
@@ -95,5 +97,42 @@ pub(crate) unsafe fn describe_unix(cookie: u64, peer: u64, into: *mut SocketReco
         (*into).local_port = 0;
         (*into).peer_port = 0;
         (*into).netns = 0;
+    }
+}
+
+/// `struct sockaddr_in6`, `include/uapi/linux/in6.h`; `struct sockaddr_in` is its first half, with the address where
+/// this one has its flow label.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+struct SocketAddress {
+    family: u16,
+    port: u16,
+    flow_or_ipv4: u32,
+    ipv6: [u64; 2],
+}
+
+/// Takes the peer of an unconnected UDP socket from where the user's call names it.
+#[inline(always)]
+pub(crate) unsafe fn name_peer<M: Memory>(arguments: &Arguments, into: *mut SocketRecord) {
+    // SAFETY: `into` is a record of ours; the helper checks the user's addresses.
+    unsafe {
+        if (*into).peer_port != 0 {
+            return;
+        }
+        let at = arguments.name::<M>();
+        if at == 0 {
+            return;
+        }
+        // An IPv4 name may end at a page that is followed by nothing: its half is read first.
+        let half: [u64; 1] = bpf_probe_read_user(at as *const _).unwrap_or_default();
+        let [family, port, low, high]: [u16; 4] = core::mem::transmute(half);
+        (*into).peer_port = u16::from_be(port);
+        if family == AF_INET {
+            let address = u64::from(low) | u64::from(high) << 16;
+            (*into).peer = core::mem::transmute([address, 0]);
+        } else if family == AF_INET6 {
+            let whole: SocketAddress = bpf_probe_read_user(at as *const _).unwrap_or_default();
+            (*into).peer = core::mem::transmute(whole.ipv6);
+        }
     }
 }

@@ -67,11 +67,15 @@ pub(crate) fn ws_state(ctx: BtfTracePointContext) -> i32 {
 unsafe fn cares(sk: *const u8, change: u8) -> Option<u64> {
     // SAFETY: as above.
     unsafe {
-        if change == ACCEPTED {
-            let (local, peer) = socket::ports::<Typed>(sk);
-            return (setting!(filter) != FILTER_ONLY && filter::ports(local, peer)).then_some(0);
+        if change == ACCEPTED && !accepted(sk) {
+            return None;
         }
-        let flags = if change == CONNECTING { CREATE } else { 0 };
+        // Hooks that get a descriptor cannot mark the socket as seen: all are, from their birth.
+        let born = change == CONNECTING || (change == ACCEPTED && setting!(by_descriptor) != 0);
+        if change == ACCEPTED && !born {
+            return Some(0);
+        }
+        let flags = if born { CREATE } else { 0 };
         let connector = if change == CONNECTING { connector(sk)? } else { 0 };
         let state = bpf_sk_storage_get(
             (&raw const WS_SOCKETS).cast_mut().cast(),
@@ -83,12 +87,20 @@ unsafe fn cares(sk: *const u8, change: u8) -> Option<u64> {
         if state.is_null() {
             return None;
         }
-        if change == CONNECTING {
+        if born {
             (*state).connector = connector;
             (*state).seen = 1;
         }
         ((*state).seen != 0).then_some((*state).connector)
     }
+}
+
+/// Whose connection it will be is not known yet: only with a list of processes is it left to its first bytes.
+#[inline(always)]
+unsafe fn accepted(sk: *const u8) -> bool {
+    // SAFETY: as above.
+    let (local, peer) = unsafe { socket::ports::<Typed>(sk) };
+    setting!(filter) != FILTER_ONLY && filter::ports(local, peer)
 }
 
 /// The thread in `connect`. The daemon's own is let through: by its address the daemon knows the other end of its

@@ -5,8 +5,7 @@
 
 use aya_ebpf::{
     helpers::generated::{
-        bpf_get_current_task_btf, bpf_get_socket_cookie, bpf_ktime_get_ns, bpf_sk_storage_get,
-        bpf_skc_to_tcp_sock, bpf_skc_to_unix_sock, bpf_task_pt_regs,
+        bpf_get_current_task_btf, bpf_get_socket_cookie, bpf_sk_storage_get, bpf_skc_to_tcp_sock, bpf_skc_to_unix_sock, bpf_task_pt_regs,
     },
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
@@ -18,9 +17,10 @@ use wirespan_proto::{
 
 use crate::{
     capture::{
-        buffers::{self, Shape},
+        buffers::Arguments,
         copy,
         memory::{Memory, Typed},
+        place,
         record::{self, Call},
         ring, socket,
     },
@@ -38,12 +38,8 @@ const MSG_PEEK: i32 = 0x2;
 const MSG_TRUNC: i32 = 0x20;
 /// Not data but the error queue.
 const MSG_ERRQUEUE: i32 = 0x2000;
-/// `include/net/sock.h`: the peer will send no more.
-const RCV_SHUTDOWN: u8 = 1;
 /// `BPF_SK_STORAGE_GET_F_CREATE`, `include/uapi/linux/bpf.h`.
 const CREATE: u64 = 1;
-/// The clock stamp of a segment that left within this time before the call's end belongs to this call.
-const FRESH_NS: u64 = 5_000_000;
 
 /// End of a send.
 #[btf_tracepoint(function = "sock_send_length")]
@@ -84,27 +80,18 @@ unsafe fn failed(thread: u32) {
     // SAFETY: the kernel gives a typed pointer.
     let arguments = unsafe {
         let registers = bpf_task_pt_regs(bpf_get_current_task_btf()) as *const u8;
-        buffers::arguments::<Typed>(registers)
+        Arguments::read::<Typed>(registers)
     };
-    if arguments.shape == Shape::Messages {
+    if arguments.class.is_messages() {
         copy::forget(thread);
     }
-}
-
-/// What the three transports tell differently.
-struct Place {
-    offset: u64,
-    time: u64,
-    peer: u64,
-    rtt_us: u32,
-    retransmits: u32,
 }
 
 #[inline(always)]
 unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction: u8, pid_tgid: u64) {
     // SAFETY: `sk` is a typed socket in use; every helper checks what it is given.
     unsafe {
-        if !owned_by_user(sk) || (len == 0 && !ended(sk, transport, direction)) {
+        if !owned_by_user(sk) || (len == 0 && transport != TRANSPORT_UDP && !place::ended::<Typed>(sk, direction)) {
             return;
         }
         if transport != TRANSPORT_UNIX {
@@ -124,7 +111,12 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
             return;
         }
         let cookie = bpf_get_socket_cookie(sk.cast_mut().cast());
-        let Some(place) = place(sk, transport, len, direction, state) else { return };
+        let tcp: *const u8 = if transport == TRANSPORT_TCP {
+            bpf_skc_to_tcp_sock(sk.cast_mut().cast()).cast()
+        } else {
+            core::ptr::null()
+        };
+        let Some(place) = place::find::<Typed>(sk, tcp, transport, len, direction, state) else { return };
         (*state).seen = 1;
         let policy = policy::of(cookie);
         if policy == POLICY_IGNORE {
@@ -132,7 +124,7 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
             return;
         }
         let registers = bpf_task_pt_regs(bpf_get_current_task_btf()) as *const u8;
-        let arguments = buffers::arguments::<Typed>(registers);
+        let arguments = Arguments::read::<Typed>(registers);
         let mut data_flags = DataFlags::default();
         if transport == TRANSPORT_UDP {
             data_flags = data_flags.with(DataFlags::DATAGRAM);
@@ -140,25 +132,18 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
         if transport == TRANSPORT_TCP && flags & MSG_TRUNC != 0 {
             data_flags = data_flags.with(DataFlags::FILLER);
         }
-        let call = Call {
-            time: place.time,
-            pid_tgid,
-            offset: place.offset,
-            len,
-            direction,
-            flags: data_flags,
-            policy,
-            lost: (*state).lost,
-            retransmits: place.retransmits,
-        };
+        let call = Call { place, pid_tgid, len, direction, flags: data_flags, policy, lost: (*state).lost };
         let emitted = record::emit(&call, &arguments, |into: *mut SocketRecord| {
             if transport == TRANSPORT_UNIX {
-                socket::describe_unix(cookie, place.peer, into);
+                socket::describe_unix(cookie, unix_peer(sk), into);
             } else {
                 socket::describe::<Typed>(sk, transport, into);
+                // At the end of a receive the kernel has not yet written the sender's address.
+                if transport == TRANSPORT_UDP && direction == SENT {
+                    socket::name_peer::<Typed>(&arguments, into);
+                }
             }
             (*into).cookie = cookie;
-            (*into).rtt_us = place.rtt_us;
         });
         if !emitted {
             (*state).lost += 1;
@@ -175,68 +160,6 @@ unsafe fn owned_by_user(sk: *const u8) -> bool {
         let file: usize = Typed::read(socket as *const u8, offset!(socket_file));
         file != 0
     }
-}
-
-/// Nothing was read: is it the end of the stream, and not an empty buffer?
-#[inline(always)]
-unsafe fn ended(sk: *const u8, transport: u8, direction: u8) -> bool {
-    // SAFETY: as in `captured`.
-    let shutdown: u8 = unsafe { Typed::read(sk, offset!(sk_shutdown)) };
-    transport == TRANSPORT_UDP || (direction == RECEIVED && shutdown & RCV_SHUTDOWN != 0)
-}
-
-#[inline(always)]
-unsafe fn place(
-    sk: *const u8,
-    transport: u8,
-    len: u32,
-    direction: u8,
-    state: *mut SocketState,
-) -> Option<Place> {
-    // SAFETY: as in `captured`.
-    unsafe {
-        let now = bpf_ktime_get_ns();
-        if transport == TRANSPORT_TCP {
-            return tcp_place(sk, len, direction, now);
-        }
-        let counter = if direction == SENT { &raw mut (*state).sent } else { &raw mut (*state).received };
-        let offset = *counter;
-        *counter = offset + u64::from(len);
-        let peer = if transport == TRANSPORT_UNIX { unix_peer(sk) } else { 0 };
-        Some(Place { offset, time: now, peer, rtt_us: 0, retransmits: 0 })
-    }
-}
-
-#[inline(always)]
-unsafe fn tcp_place(sk: *const u8, len: u32, direction: u8, now: u64) -> Option<Place> {
-    // SAFETY: as in `captured`.
-    unsafe {
-        let tcp: *const u8 = bpf_skc_to_tcp_sock(sk.cast_mut().cast()).cast();
-        if tcp.is_null() {
-            return None;
-        }
-        let (end, time): (u32, u64) = if direction == SENT {
-            (Typed::read(tcp, offset!(write_seq)), left_at(Typed::read(tcp, offset!(tcp_wstamp_ns)), now))
-        } else {
-            (Typed::read(tcp, offset!(copied_seq)), now)
-        };
-        let srtt: u32 = Typed::read(tcp, offset!(srtt_us));
-        Some(Place {
-            offset: u64::from(end.wrapping_sub(len)),
-            time,
-            peer: 0,
-            rtt_us: srtt >> 3,
-            retransmits: Typed::read(tcp, offset!(total_retrans)),
-        })
-    }
-}
-
-/// When the bytes left: the socket's last segment's stamp. The hook runs at the end of the call, when on loopback
-/// the peer may have answered already. Pacing can put the stamp ahead; a call whose bytes only were queued finds
-/// an old one.
-#[inline(always)]
-fn left_at(stamp: u64, now: u64) -> u64 {
-    if stamp <= now && now - stamp < FRESH_NS { stamp } else { now }
 }
 
 /// The cookie of the other end. It cannot go away: a stream socket lets go of its peer only in its own release, and
