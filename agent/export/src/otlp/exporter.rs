@@ -20,7 +20,7 @@ use super::{
     counters::{Counters, Snapshot, add},
     message,
     notice::{Kind, Notices},
-    queue::{Batch, Due, Queue},
+    queue::{Batch, Due, Queue, later},
     retry::Backoff,
     settings::{Settings, SettingsError},
     transport::{Accepted, Failure, Transport},
@@ -115,7 +115,7 @@ impl Exporter {
     /// Takes no more traces, sends what waits, and ends after at most `deadline`. Requests that wait for a retry
     /// are tried at once, except where the server named a time.
     pub async fn shutdown(mut self, deadline: Duration) -> Report {
-        self.intake.shared.close(Instant::now() + deadline);
+        self.intake.shared.close(later(Instant::now(), deadline));
         // An error is a panic of the task, whose message the runtime has printed; the counters tell what it cost.
         let _panicked = (&mut self.task).await;
         let shared = &self.intake.shared;
@@ -152,7 +152,7 @@ impl Intake {
         drop(queue);
         if dropped > 0 {
             notices.say(Kind::Overflowed, || {
-                format!("queue full: {dropped} spans dropped; raise its bounds or make the endpoint faster")
+                format!("spans dropped ({dropped}), queue full: is the endpoint there and fast enough?")
             });
         }
         self.shared.arrived.notify_one();
@@ -261,10 +261,10 @@ async fn deliver(shared: Arc<Shared>, batch: Batch) {
         };
         add(&counters.requests_retriable, 1);
         let pause = backoff.pause(after);
-        if begun.elapsed() + pause > settings.limits.give_up {
+        if begun.elapsed().saturating_add(pause) > settings.limits.give_up {
             return shared.expire(spans, &message);
         }
-        shared.notices.say(Kind::Retried, || format!("{message}; trying again, {spans} spans wait"));
+        shared.notices.say(Kind::Retried, || format!("{message}; will try again"));
         shared.pause(pause, after.is_some()).await;
     }
 }
@@ -287,11 +287,11 @@ impl Shared {
 
     fn refuse(&self, spans: u64, message: &str) {
         add(&self.counters.spans_refused, spans);
-        self.notices.say(Kind::Refused, || format!("{spans} spans dropped, refused: {message}"));
+        self.notices.say(Kind::Refused, || format!("spans dropped ({spans}), refused: {message}"));
     }
 
     fn expire(&self, spans: u64, message: &str) {
         add(&self.counters.spans_expired, spans);
-        self.notices.say(Kind::Expired, || format!("{spans} spans dropped, gave up retrying: {message}"));
+        self.notices.say(Kind::Expired, || format!("spans dropped ({spans}), gave up retrying: {message}"));
     }
 }

@@ -17,3 +17,6 @@ pub use exporter::{Exporter, Intake, Report};
 pub use settings::{
     Compression, Destination, Endpoint, Headers, Limits, Protocol, Settings, SettingsError, Tls,
 };
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! Traces that wait to be sent. Comes in: traces, in order. Goes out: batches of bounded size. When full the oldest
 //! traces make room, because after an outage the latest minutes are what people look at; their spans are counted.
 
-use std::{collections::VecDeque, mem};
+use std::{collections::VecDeque, mem, time::Duration};
 
 use tokio::time::Instant;
 
@@ -60,7 +60,7 @@ impl Queue {
     /// Is there a batch worth sending?
     pub(super) fn due(&self, limits: &Limits, now: Instant) -> Due {
         let Some(oldest) = self.waiting.front() else { return Due::Never };
-        let at = oldest.since + limits.batch_delay;
+        let at = later(oldest.since, limits.batch_delay);
         let full = self.spans >= limits.batch_spans || self.bytes >= limits.batch_bytes;
         if full || at <= now { Due::Now } else { Due::At(at) }
     }
@@ -122,6 +122,12 @@ impl Batch {
     }
 }
 
+/// `delay` after `from`; years, where that is beyond what the clock can say ("never" in a configuration).
+pub(super) fn later(from: Instant, delay: Duration) -> Instant {
+    const YEARS: Duration = Duration::from_secs(30 * 365 * 86_400);
+    from.checked_add(delay).unwrap_or_else(|| from + YEARS)
+}
+
 /// About what a span takes in memory and in a request; its resource is shared and not counted.
 fn estimate(span: &TracedSpan) -> usize {
     let Span { name, attributes, events, .. } = span.span.as_ref();
@@ -145,8 +151,6 @@ fn value_bytes(value: &Value) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::sample;
 
@@ -230,5 +234,12 @@ mod tests {
         assert_eq!(queue.due(&limits, now + Duration::from_secs(1)), Due::Now);
         queue.push(trace(2, 2), &limits, now);
         assert_eq!(queue.due(&limits, now), Due::Now);
+    }
+
+    #[test]
+    fn never_is_a_delay_too() {
+        let limits = Limits { batch_delay: Duration::MAX, ..Limits::default() };
+        let (queue, _) = filled(&limits, &[(1, 1)]);
+        assert!(matches!(queue.due(&limits, Instant::now()), Due::At(_)));
     }
 }

@@ -14,7 +14,7 @@ pub(super) enum Part {
     Name,
     /// A failure.
     Error,
-    /// Something the eye should catch: a slow part, an uncertain link.
+    /// Something the eye should catch: an uncertain link, a parent that is elsewhere.
     Notable,
 }
 

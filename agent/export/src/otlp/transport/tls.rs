@@ -1,4 +1,4 @@
-//! TLS by rustls with ring (no C compiler's company, no OpenSSL). Comes in: PEM files. Goes out: a client
+//! TLS by rustls with ring: no OpenSSL, no cmake. Comes in: PEM files. Goes out: a client
 //! configuration. Refuses: a file that holds nothing of what it should.
 
 use std::{path::Path, sync::Arc};
