@@ -80,6 +80,14 @@ pub(super) fn describe(error: &Error, destination: &Destination) -> String {
     if error.is_connect() {
         format!("cannot connect to {host}: {cause}")
     } else {
-        format!("no answer from {host} in {spoken}: {cause} (if it speaks {other}, set that protocol)")
+        // A server that misses a client certificate often just closes the connection.
+        let tls = if destination.encrypted() {
+            "it wants a client certificate, name one"
+        } else {
+            "it speaks TLS, write https"
+        };
+        format!(
+            "no answer from {host} in {spoken}: {cause} (if it speaks {other}, set that protocol; if {tls})"
+        )
     }
 }

@@ -104,13 +104,11 @@ fn success(body: &[u8]) -> Result<Accepted, Failure> {
 
 /// What the server says about a failure: a `google.rpc.Status` by the specification, often plain text.
 fn words(headers: &HeaderMap, body: &[u8]) -> String {
-    let is = |part: &str| {
-        let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-        kind.is_some_and(|kind| kind.contains(part))
-    };
-    let text = if is("protobuf") {
+    // Go's server says without a type that TLS is expected.
+    let kind = headers.get(CONTENT_TYPE).map_or("text/plain", |kind| kind.to_str().unwrap_or_default());
+    let text = if kind.contains("protobuf") {
         tonic_types::pb::Status::decode(body).map(|status| status.message).unwrap_or_default()
-    } else if is("text/plain") || is("json") {
+    } else if kind.contains("text/plain") || kind.contains("json") {
         String::from_utf8_lossy(body).trim().to_owned()
     } else {
         String::new()
@@ -160,6 +158,7 @@ mod tests {
         let protobuf = header(CONTENT_TYPE, "application/x-protobuf");
         assert_eq!(words(&protobuf, &status.encode_to_vec()), ": bad span");
         assert_eq!(words(&header(CONTENT_TYPE, "text/plain; charset=utf-8"), b"no token\n"), ": no token");
+        assert_eq!(words(&HeaderMap::new(), b"speak TLS"), ": speak TLS");
         assert_eq!(words(&header(CONTENT_TYPE, "text/html"), b"<html>"), "");
     }
 
