@@ -27,7 +27,7 @@ pub enum Next {
 }
 
 /// Where a byte came from: the event that carried it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
     /// When the call that carried the byte happened.
     pub time: Nanos,

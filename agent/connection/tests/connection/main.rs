@@ -1,0 +1,4 @@
+//! The connection stage as its users see it: events in, streams out.
+
+mod events;
+mod streams;
