@@ -8,6 +8,7 @@ use crate::facts::{Facts, Side};
 use crate::half::{Ending, Half};
 use crate::limits::Limits;
 use crate::piece::{Piece, unwrap_offset};
+use crate::store::Store;
 
 /// One connection, or one datagram socket.
 #[derive(Debug)]
@@ -234,10 +235,10 @@ impl<S> Connection<S> {
         }
     }
 
-    /// Frees memory that holds nothing.
-    pub(crate) fn rest(&mut self) {
-        self.received.rest();
-        self.sent.rest();
+    /// Gives up memory that holds nothing.
+    pub(crate) fn rest(&mut self, spare: &mut Option<Box<Store>>) {
+        self.received.rest(spare);
+        self.sent.rest(spare);
     }
 
     /// Turns everything unread into gaps and frees its memory.

@@ -2,21 +2,20 @@
 //! while it is touched, so that the next stage reads its streams. Refuses events without a socket; bounds the memory of
 //! all connections together.
 
-use std::collections::VecDeque;
-
 use crate::connection::{Connection, Fate};
 use crate::counters::Counters;
-use crate::event::{Change, Cookie, Data, Event, Life, Nanos, Socket};
+use crate::event::{Change, Cookie, Data, Direction, Event, Life, Nanos, Socket};
 use crate::limits::Limits;
+use crate::queue::Queue;
 use crate::recent::Recent;
 use crate::slots::{Index, Slots};
+use crate::store::Store;
 
-/// Connections a sweep looks at, at least and as a fraction of all: a full round takes this many sweeps.
+/// Connections a sweep looks at, at least.
 const SWEEP_LEAST: usize = 256;
-const SWEEP_PART: usize = 32;
 
-/// Empty buffers of a connection that was not used for this long are freed, ns: reusing them sooner is cheaper.
-const QUIET_NS: u64 = 1_000_000_000;
+/// Sweeps that a full round over all connections takes where they are many.
+const SWEEP_PART: usize = 32;
 
 /// Connections compared when memory must be given back; the heaviest gives.
 const CANDIDATES: usize = 8;
@@ -32,46 +31,15 @@ pub struct Connections<S> {
     counters: Counters,
     slots: Slots<Connection<S>>,
     recent: Recent,
-    /// Connections that may need a sweep soon, and those that hold memory. Each stands in a queue at most once;
-    /// entries of removed connections are skipped.
+    /// Connections that may need a sweep soon. A removed one leaves its entry, which is skipped.
     waiting: Queue,
+    /// Connections that hold memory; likewise.
     buffered: Queue,
     /// Memory of all streams.
     held: usize,
+    /// Memory that the last stream read to its end gave up: the next event needs no allocation.
+    spare: Option<Box<Store>>,
     cursor: usize,
-}
-
-/// Slots in the order they joined, none twice.
-#[derive(Debug, Default)]
-struct Queue {
-    order: VecDeque<Index>,
-    member: Vec<bool>,
-}
-
-impl Queue {
-    fn push(&mut self, index: Index) {
-        let at = index as usize;
-        if at >= self.member.len() {
-            self.member.resize(at + 1, false);
-        }
-        if let Some(member) = self.member.get_mut(at)
-            && !std::mem::replace(member, true)
-        {
-            self.order.push_back(index);
-        }
-    }
-
-    fn pop(&mut self) -> Option<Index> {
-        let index = self.order.pop_front()?;
-        if let Some(member) = self.member.get_mut(index as usize) {
-            *member = false;
-        }
-        Some(index)
-    }
-
-    fn len(&self) -> usize {
-        self.order.len()
-    }
 }
 
 impl<S: Default> Connections<S> {
@@ -86,6 +54,7 @@ impl<S: Default> Connections<S> {
             waiting: Queue::default(),
             buffered: Queue::default(),
             held: 0,
+            spare: None,
             cursor: 0,
         }
     }
@@ -125,21 +94,32 @@ impl<S: Default> Connections<S> {
         self.relieve();
     }
 
-    /// Does what the time `now` asks for: gives up overdue holes, ends connections that closed, forgets idle ones,
-    /// frees empty buffers. To be called several times a second. Work per call is bounded; every connection is visited
-    /// once in some 32 calls, those that wait for something in every call.
+    /// Does what the time `now` asks for: gives up overdue holes, ends connections that closed, forgets idle ones.
+    ///
+    /// To be called several times a second. Work per call is bounded by a share of the connections: those that wait
+    /// for something come first, every one is visited once in some 32 calls.
     pub fn sweep(&mut self, now: Nanos, mut visit: impl FnMut(&mut Connection<S>)) {
         let budget = SWEEP_LEAST.max(self.slots.slots() / SWEEP_PART);
         self.sweep_waiting(now, budget, &mut visit);
         self.sweep_idle(now, budget, &mut visit);
-        self.sweep_round(now, budget, &mut visit);
+        self.sweep_round(budget, &mut visit);
         self.relieve();
     }
 
     fn data(&mut self, data: &Data<'_>, visit: &mut impl FnMut(&mut Connection<S>)) {
         let Some(index) = self.find_or_open(data, visit) else { return };
         self.slots.touch(index);
+        self.lend(index, data.direction);
         self.attend(index, visit, |connection, limits, counters| connection.data(data, limits, counters));
+    }
+
+    /// Spares a stream that holds nothing an allocation.
+    fn lend(&mut self, index: Index, direction: Direction) {
+        if let Some(connection) = self.slots.get_mut(index) {
+            self.held -= connection.cost();
+            connection.half(direction).lend(&mut self.spare);
+            self.held += connection.cost();
+        }
     }
 
     fn find_or_open(&mut self, data: &Data<'_>, visit: &mut impl FnMut(&mut Connection<S>)) -> Option<Index> {
@@ -235,6 +215,7 @@ impl<S: Default> Connections<S> {
             self.remove(index);
             return;
         }
+        connection.rest(&mut self.spare);
         let cost = connection.cost();
         self.held += cost;
         if cost > 0 {
@@ -315,14 +296,10 @@ impl<S: Default> Connections<S> {
         }
     }
 
-    fn sweep_round(&mut self, now: Nanos, budget: usize, visit: &mut impl FnMut(&mut Connection<S>)) {
+    fn sweep_round(&mut self, budget: usize, visit: &mut impl FnMut(&mut Connection<S>)) {
         for _ in 0..budget.min(self.slots.slots()) {
             self.cursor = (self.cursor + 1) % self.slots.slots();
-            self.attend(self.cursor as Index, visit, |connection, _, _| {
-                if now.since(connection.used()) >= QUIET_NS {
-                    connection.rest();
-                }
-            });
+            self.attend(self.cursor as Index, visit, |_, _, _| {});
         }
     }
 }

@@ -1,9 +1,8 @@
 //! Comes in: the events of one direction of a connection. Goes out: a [`Stream`]. Refuses to guess: bytes that did not
 //! come are gaps of exact length.
 
-use wirespan_proto::event::{Address, Nanos};
-
 use crate::counters::Counters;
+use crate::event::{Address, Nanos};
 use crate::held::Held;
 use crate::limits::Limits;
 use crate::piece::Piece;
@@ -16,8 +15,8 @@ const FAR: u64 = 1 << 30;
 
 /// One direction of a connection.
 ///
-/// It begins with the first event seen. What it keeps for the next stage is freed when read: between messages it
-/// holds nothing beyond the struct.
+/// It begins with the first event seen. What it keeps for the next stage is given up when all of it is read: between
+/// messages it holds nothing beyond the struct.
 #[derive(Debug, Default)]
 pub struct Half {
     /// Offset of the first byte ever seen.
@@ -130,10 +129,18 @@ impl Half {
         }
     }
 
-    /// Frees memory that holds nothing.
-    pub(crate) fn rest(&mut self) {
-        if self.store.as_ref().is_some_and(|store| store.is_empty()) {
-            self.store = None;
+    /// Puts `spare` memory to use, if there is need of it.
+    pub(crate) fn lend(&mut self, spare: &mut Option<Box<Store>>) {
+        if self.store.is_none() {
+            self.store = spare.take();
+        }
+    }
+
+    /// Gives up memory that holds nothing, for another stream to use.
+    pub(crate) fn rest(&mut self, spare: &mut Option<Box<Store>>) {
+        if let Some(mut store) = self.store.take_if(|store| store.is_empty()) {
+            store.clear();
+            spare.get_or_insert(store);
         }
     }
 
@@ -154,8 +161,7 @@ impl Half {
     }
 
     fn hold(&mut self, piece: &Piece<'_>, limits: &Limits, counters: &mut Counters) {
-        let wanted = self.position;
-        if !self.store().held.insert(piece, wanted) {
+        if !self.store().held.insert(piece) {
             counters.duplicates += 1;
             return;
         }

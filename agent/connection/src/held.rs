@@ -1,5 +1,5 @@
 //! Comes in: events ahead of their stream. Goes out: the same in the order of offsets, once what they wait for is
-//! there or given up. Bounded by its owner.
+//! there or given up. Its owner bounds it.
 
 use std::collections::VecDeque;
 
@@ -22,16 +22,13 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Copies `piece`. Of bytes below `wanted` only the length is kept: they were skipped already.
-    fn new(piece: &Piece<'_>, wanted: u64) -> Self {
-        let unwanted = piece.end() <= wanted;
-        let (head, tail): (&[u8], &[u8]) = if unwanted { (&[], &[]) } else { (piece.head, piece.tail) };
+    fn new(piece: &Piece<'_>) -> Self {
         Self {
             offset: piece.offset,
-            bytes: [head, tail].concat().into_boxed_slice(),
-            head: head.len(),
-            hole: if unwanted { piece.len() } else { piece.hole },
-            gap: if unwanted { Gap::NotCopied } else { piece.gap },
+            bytes: [piece.head, piece.tail].concat().into_boxed_slice(),
+            head: piece.head.len(),
+            hole: piece.hole,
+            gap: piece.gap,
             mark: piece.mark,
             peer: piece.peer,
             ends: piece.ends,
@@ -63,20 +60,20 @@ impl Held {
 
 /// Events ahead of their stream, by offset.
 #[derive(Debug, Default)]
-pub(crate) struct Queue {
+pub(crate) struct Early {
     events: VecDeque<Held>,
     cost: usize,
 }
 
-impl Queue {
+impl Early {
     /// Holds a copy of `piece`; says no where the same extent is held already.
-    pub(crate) fn insert(&mut self, piece: &Piece<'_>, wanted: u64) -> bool {
+    pub(crate) fn insert(&mut self, piece: &Piece<'_>) -> bool {
         let at = self.events.partition_point(|held| held.offset <= piece.offset);
         let known = |held: &Held| held.piece().end() >= piece.end() && (held.ends || !piece.ends);
         if at.checked_sub(1).and_then(|before| self.events.get(before)).is_some_and(known) {
             return false;
         }
-        let held = Held::new(piece, wanted);
+        let held = Held::new(piece);
         self.cost += held.cost();
         self.events.insert(at, held);
         true

@@ -14,6 +14,7 @@ pub mod half;
 mod held;
 pub mod limits;
 mod piece;
+mod queue;
 mod recent;
 mod slots;
 mod store;

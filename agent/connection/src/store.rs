@@ -4,14 +4,18 @@
 use std::collections::VecDeque;
 
 use crate::event::Address;
-use crate::held::Queue;
+use crate::held::Early;
 use crate::stream::{Gap, Mark};
 
 /// Calls remembered behind the reading position: enough to ask about the message just consumed.
 const CALLS_READ: usize = 4;
 
-/// Calls remembered in all. Beyond it every other one is forgotten, so that older bytes keep a coarser mark.
+/// Calls remembered in all. Beyond it every other one is forgotten: the first byte and the latest ones keep their
+/// mark, those between get an earlier one.
 const CALLS: usize = 128;
+
+/// Capacity a store keeps for the next stream, bytes. Most events carry a message's head and fit.
+const SPARE_BYTES: usize = 16 << 10;
 
 /// What a run of the stream consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +58,7 @@ pub(crate) struct Store {
     runs: VecDeque<Run>,
     calls: VecDeque<Call>,
     /// Events ahead of the stream.
-    pub(crate) held: Queue,
+    pub(crate) held: Early,
 }
 
 impl Store {
@@ -174,6 +178,14 @@ impl Store {
     /// Is there nothing to read and nothing held?
     pub(crate) fn is_empty(&self) -> bool {
         self.runs.is_empty() && self.held.is_empty()
+    }
+
+    /// Forgets all it held, and memory beyond what an ordinary stream needs.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(SPARE_BYTES);
+        self.read = 0;
+        self.calls.clear();
     }
 
     /// Gives back memory that an outgrown content left behind.

@@ -42,7 +42,8 @@ pub struct Mark {
 pub struct Front<'a> {
     /// Stream offset of `bytes[0]`, unwrapped to 64 bits. For TCP the low 32 bits are the sequence number.
     pub offset: u64,
-    /// All contiguous bytes from `offset`; empty where a gap or the end comes first.
+    /// All contiguous bytes from `offset`; empty where a gap or the end comes first. Of datagrams: one; what was not
+    /// copied of it is the gap behind.
     pub bytes: &'a [u8],
     /// What comes behind `bytes`.
     pub next: Next,
