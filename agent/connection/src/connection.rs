@@ -192,7 +192,7 @@ impl<S> Connection<S> {
     ///
     /// TCP closes before the program has read everything where the peer answers a half-close: the socket goes to
     /// `TIME_WAIT`, which the kernel reports as closed, with the answer still in its queue (`tcp_time_wait`,
-    /// net/ipv4/tcp_minisocks.c, Linux 6.12). A reset leaves the queue readable, too. The kernel's count includes the
+    /// net/ipv4/tcp_minisocks.c). A reset leaves the queue readable, too. The kernel's count includes the
     /// FIN.
     fn close_if_read(&mut self, counters: &mut Counters) {
         let Fate::Closing(closed) = &self.fate else { return };

@@ -33,7 +33,7 @@ pub(crate) struct Piece<'a> {
     /// Does the stream end here?
     pub(crate) ends: bool,
     /// How far beyond the last byte the end may stand: TCP counts the FIN it has read (`found_fin_ok` in
-    /// `tcp_recvmsg_locked`, net/ipv4/tcp.c, Linux 6.12).
+    /// `tcp_recvmsg_locked`, net/ipv4/tcp.c).
     pub(crate) slack: u64,
 }
 
