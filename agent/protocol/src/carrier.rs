@@ -78,7 +78,8 @@ mod tests {
 
     #[test]
     fn duplicates_are_kept_and_names_are_lowered() {
-        let found = carried(&[("TraceParent", "a"), ("accept", "*/*"), ("traceparent", "b"), ("X-B3-TraceId", "c")]);
+        let found =
+            carried(&[("TraceParent", "a"), ("accept", "*/*"), ("traceparent", "b"), ("X-B3-TraceId", "c")]);
         let found: Vec<_> = found.iter().map(|(name, value)| (name.as_ref(), value.as_str())).collect();
         assert_eq!(found, [("traceparent", "a"), ("traceparent", "b"), ("x-b3-traceid", "c")]);
     }

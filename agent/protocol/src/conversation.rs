@@ -187,12 +187,7 @@ impl<P: Protocol> Talk<P> {
         }
     }
 
-    fn step(
-        &mut self,
-        direction: Direction,
-        streams: &mut Streams<'_>,
-        scene: &mut Scene<'_>,
-    ) -> Progress {
+    fn step(&mut self, direction: Direction, streams: &mut Streams<'_>, scene: &mut Scene<'_>) -> Progress {
         let input = Input::of(streams.of(direction));
         let lane = self.lane(direction);
         let asked = std::mem::take(&mut lane.ask);
@@ -263,12 +258,7 @@ impl<P: Protocol> Talk<P> {
     }
 
     /// Passes over everything to the begin of the next call.
-    fn resync(
-        &mut self,
-        direction: Direction,
-        streams: &mut Streams<'_>,
-        scene: &mut Scene<'_>,
-    ) -> Progress {
+    fn resync(&mut self, direction: Direction, streams: &mut Streams<'_>, scene: &mut Scene<'_>) -> Progress {
         let input = Input::of(streams.of(direction));
         let call = input.call().len();
         let whole = call == input.bytes().len();

@@ -9,6 +9,7 @@ use std::{
 
 use crate::{
     Session, Settings,
+    cursor::Cursor,
     event::{Address, Cookie, Direction, Nanos, Socket, Task, Transport},
     exchange::{Ending, Exchange, Message, Output},
     facts::{Facts, Side},
@@ -80,6 +81,27 @@ pub fn talk(mut calls: Vec<Call>) -> Vec<Call> {
         call.time = (place as u64 + 1) * STEP;
     }
     calls
+}
+
+/// Reads calls from random bytes: a byte that says what comes, one for its length, then the bytes themselves. For
+/// fuzz targets, whose corpus so stays readable.
+#[must_use]
+pub fn calls_from(bytes: &[u8]) -> Vec<Call> {
+    let mut cursor = Cursor::new(bytes);
+    let mut calls: Vec<Call> = Vec::new();
+    while let Some((kind, length)) = cursor.u8().zip(cursor.u8()) {
+        let bytes = cursor.take(length.into()).unwrap_or(cursor.rest());
+        let direction = if kind & 1 == 0 { Direction::Received } else { Direction::Sent };
+        let call = call(direction, bytes);
+        calls.push(match kind >> 1 & 7 {
+            1 => call.gap(Gap::NotCopied, u64::from(kind) << (length % 32)),
+            2 => call.gap(Gap::Lost, length.into()),
+            3 => call.gap(Gap::IoUring, length.into()),
+            4 => call.gap(Gap::NotCopied, length.into()).then("\r\n0\r\n\r\n"),
+            _ => call,
+        });
+    }
+    talk(calls)
 }
 
 /// Bytes up to a gap, and the gap.

@@ -212,8 +212,7 @@ mod tests {
 
     #[test]
     fn captured_headers_are_lists() {
-        let settings =
-            Settings { capture_request_headers: vec!["accept".into()], ..Settings::default() };
+        let settings = Settings { capture_request_headers: vec!["accept".into()], ..Settings::default() };
         let fields = head::split(b"x\nAccept: a\nB: c\naccept: d\n\n").1;
         let expected = Value::List(vec!["a".into(), "d".into()]);
         assert_eq!(request(fields, &settings).captured, [("http.request.header.accept".into(), expected)]);

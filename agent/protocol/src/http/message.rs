@@ -232,8 +232,7 @@ fn cut_at(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
 
 /// `http.request.method`, and the original where it is not a known one (RFC 9110 and 5789).
 fn method(method: &[u8], settings: &Settings) -> (Cow<'static, str>, Option<String>) {
-    const KNOWN: [&str; 9] =
-        ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "CONNECT", "TRACE"];
+    const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "CONNECT", "TRACE"];
     match KNOWN.into_iter().find(|known| known.as_bytes() == method) {
         Some(known) => (known.into(), None),
         None => ("_OTHER".into(), Some(text(method, settings.max_text))),
@@ -249,7 +248,12 @@ const fn verb(method: &[u8]) -> Verb {
 }
 
 /// `server.address`: a proxy's word first, where the program is a server behind one; then the target, then `Host`.
-fn host(noted: &Noted<'_>, line: &Line<'_>, role: Role, settings: &Settings) -> Option<(String, Option<u16>)> {
+fn host(
+    noted: &Noted<'_>,
+    line: &Line<'_>,
+    role: Role,
+    settings: &Settings,
+) -> Option<(String, Option<u16>)> {
     let proxied = (role == Role::Server).then(|| forwarded(noted, b"host", &noted.forwarded_host)).flatten();
     let told = proxied.or(line.authority).or(noted.host.as_deref()).filter(|host| !host.is_empty())?;
     let (host, port) = split_port(told);

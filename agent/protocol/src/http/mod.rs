@@ -259,7 +259,13 @@ impl Http {
         }
     }
 
-    fn message(&mut self, direction: Direction, bytes: &[u8], stop: bool, settings: &Settings) -> Step<Frame> {
+    fn message(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        stop: bool,
+        settings: &Settings,
+    ) -> Step<Frame> {
         let end = head::end(bytes, self.side(direction).scanned).filter(|end| *end <= settings.max_head);
         if end.is_none() && !stop {
             self.side(direction).scanned = bytes.len().saturating_sub(3);
