@@ -16,7 +16,7 @@ fn exchange(side: Side, request: &str, response: &str, headers: &[&str]) -> Exch
         _ => vec![received(request), sent(response)],
     };
     bench.play(&talk(calls));
-    bench.exchanges().next().unwrap().clone()
+    bench.exchanges().next().expect("one exchange").clone()
 }
 
 fn shown(exchange: &Exchange) -> Vec<String> {
