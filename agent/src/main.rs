@@ -1,13 +1,25 @@
 //! The `wirespan` binary: arguments in, exit code out; an error becomes one message on stderr.
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 use clap::Parser;
 use wirespan::{cli::Cli, command};
 
 fn main() -> ExitCode {
-    command::dispatch(Cli::parse()).unwrap_or_else(|error| {
-        eprintln!("wirespan: {error:#}");
-        ExitCode::FAILURE
-    })
+    match command::dispatch(Cli::parse()) {
+        Ok(code) => code,
+        // `wirespan config print | head`: the reader has what it wanted.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("wirespan: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<io::Error>())
+        .any(|cause| cause.kind() == io::ErrorKind::BrokenPipe)
 }

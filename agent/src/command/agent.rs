@@ -9,6 +9,6 @@ use crate::{cli::Agent, config};
 /// # Errors
 /// An unusable configuration.
 pub fn run(args: &Agent) -> anyhow::Result<ExitCode> {
-    let loaded = config::load(&args.flags)?;
-    anyhow::bail!("the pipeline is not part of this build; format would be {}", loaded.config.output.format)
+    config::load(&args.flags)?;
+    anyhow::bail!("capturing is not part of this build: the pipeline is missing")
 }
