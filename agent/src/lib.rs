@@ -5,5 +5,7 @@
 pub mod cli;
 pub mod command;
 pub mod config;
+pub mod daemon;
 pub mod filter;
+pub mod pipeline;
 pub mod process;

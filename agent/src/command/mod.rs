@@ -3,6 +3,8 @@
 pub mod agent;
 pub mod completions;
 pub mod config;
+mod display;
+mod host;
 pub mod man;
 pub mod run;
 pub mod trace;

@@ -2,13 +2,16 @@
 
 use std::process::ExitCode;
 
+use wirespan_export::terminal::Output;
+
+use super::host;
 use crate::{cli::Run, config};
 
 /// Captures until it is told to stop.
 ///
 /// # Errors
-/// An unusable configuration.
+/// An unusable configuration, or a kernel that does not let us.
 pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
-    config::load(&args.flags)?;
-    anyhow::bail!("capturing is not part of this build: the pipeline is missing")
+    let loaded = config::load(&args.flags)?;
+    host::capture(&loaded.config, Output::Tree)
 }
