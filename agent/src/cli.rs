@@ -3,7 +3,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand, ValueHint};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};
 use clap_complete::Shell;
 
 use crate::config::Flags;
@@ -80,6 +80,7 @@ pub struct Agent {
 
 /// Arguments of `wirespan trace`.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("target").args(["pid", "command"]).required(true))]
 #[command(
     override_usage = "wirespan trace [OPTIONS] -- CMD [ARG]...\n       wirespan trace [OPTIONS] -p PID..."
 )]
@@ -88,7 +89,7 @@ pub struct Trace {
     #[arg(short = 'o', value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: Option<PathBuf>,
     /// Trace this running process and its children; may be given several times
-    #[arg(short = 'p', value_name = "PID", required_unless_present = "command", conflicts_with = "command")]
+    #[arg(short = 'p', value_name = "PID")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..))]
     pub pid: Vec<u32>,
     /// The command to run, with its arguments
@@ -182,7 +183,7 @@ mod tests {
     #[test]
     fn what_makes_no_sense_is_refused_with_a_hint() {
         let cases = [
-            ("wirespan trace", "-p <PID>"),
+            ("wirespan trace", "-p <PID>|CMD"),
             ("wirespan trace -p 1 -- ls", "cannot be used with"),
             ("wirespan trace -p 0", "0 is not in 1.."),
             ("wirespan agnet", "'agent'"),

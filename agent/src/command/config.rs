@@ -24,8 +24,7 @@ pub fn run(args: &Config) -> anyhow::Result<ExitCode> {
 fn print(args: &Print, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let merged = config::load(&args.flags)?.merged;
     if args.json {
-        serde_json::to_writer_pretty(&mut *out, &show::json(&merged))?;
-        writeln!(out)?;
+        writeln!(out, "{:#}", show::json(&merged))?;
     } else {
         out.write_all(show::yaml(&merged, args.docs).as_bytes())?;
     }

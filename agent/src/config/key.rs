@@ -91,7 +91,7 @@ macro_rules! settings {
                 $(#[doc = $doc:literal])+
                 $name:ident: $type:ty = $default:literal
                 $(, range $least:literal to $most:literal)?
-                $(, flag $flag:literal)?
+                $(, flag $flag:literal $(as $shown:literal)?)?
                 $(, otel $otel:literal)?
                 $(, secret $secret:literal)?;
             )+
@@ -137,7 +137,7 @@ macro_rules! settings {
                 path: concat!(stringify!($group), ".", stringify!($name)),
                 doc: &[$($doc),+],
                 shape: <$type as Setting>::SHAPE,
-                syntax: <$type as Setting>::SYNTAX,
+                syntax: settings!(@first $($($shown)?)? <$type as Setting>::SYNTAX),
                 choices: <$type as Setting>::CHOICES,
                 default: $default,
                 range: settings!(@optional $(($least, $most))?),
@@ -149,6 +149,8 @@ macro_rules! settings {
     };
     (@optional) => { None };
     (@optional $value:expr) => { Some($value) };
+    (@first $first:literal $other:expr) => { $first };
+    (@first $other:expr) => { $other };
     (@or_false) => { false };
     (@or_false $value:expr) => { $value };
 }

@@ -4,11 +4,9 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
+    choice::{Color, Compression, Output, Plan, Protocol},
     key::{Key, Source, settings},
-    value::{
-        Color, Compression, Output, Pairs, Pattern, PatternNames, Plan, Ports, PowerOfTwo, Protocol, Setting,
-        Size,
-    },
+    value::{Pairs, Pattern, PatternNames, Ports, PowerOfTwo, Setting, Size},
 };
 
 settings! {
@@ -38,9 +36,9 @@ settings! {
         /// Leave out programs whose executable's path matches one of these globs.
         exclude_executables: Vec<Pattern> = "", flag "exclude-exe";
         /// Capture only containers whose id begins with one of these.
-        include_containers: Vec<String> = "", flag "include-container";
+        include_containers: Vec<String> = "", flag "include-container" as "ID";
         /// Leave out containers whose id begins with one of these.
-        exclude_containers: Vec<String> = "", flag "exclude-container";
+        exclude_containers: Vec<String> = "", flag "exclude-container" as "ID";
         /// Capture only processes whose cgroup's path matches one of these globs, such as `/system.slice/*`.
         include_cgroups: Vec<Pattern> = "", flag "include-cgroup";
         /// Leave out processes whose cgroup's path matches one of these globs.
@@ -84,9 +82,9 @@ settings! {
     /// What spans of HTTP show beyond the standard attributes.
     http: Http {
         /// Request headers that become attributes `http.request.header.<name>`.
-        capture_request_headers: Vec<String> = "", flag "capture-request-header";
+        capture_request_headers: Vec<String> = "", flag "capture-request-header" as "NAME";
         /// Response headers that become attributes `http.response.header.<name>`.
-        capture_response_headers: Vec<String> = "", flag "capture-response-header";
+        capture_response_headers: Vec<String> = "", flag "capture-response-header" as "NAME";
     }
 
     /// What never leaves this process in clear text.
@@ -95,9 +93,9 @@ settings! {
         /// With `false`, only what the two lists below name.
         defaults: bool = "true";
         /// Further headers whose values are redacted. Not case-sensitive.
-        headers: Vec<String> = "", flag "redact-header";
+        headers: Vec<String> = "", flag "redact-header" as "NAME";
         /// Further keys of query strings whose values are redacted. Not case-sensitive.
-        query_keys: Vec<String> = "", flag "redact-query-key";
+        query_keys: Vec<String> = "", flag "redact-query-key" as "NAME";
     }
 
     /// How services get their names.
@@ -109,7 +107,7 @@ settings! {
     /// Where spans are sent by OTLP. What is not set here comes from the OTEL_EXPORTER_OTLP_* variables.
     otlp: Otlp {
         /// Send spans to this endpoint, such as `http://localhost:4317`. Not set anywhere: spans are not sent.
-        endpoint: Option<String> = "", flag "otlp", otel "OTEL_EXPORTER_OTLP_ENDPOINT";
+        endpoint: Option<String> = "", flag "otlp" as "ENDPOINT", otel "OTEL_EXPORTER_OTLP_ENDPOINT";
         /// How to speak to the endpoint.
         protocol: Option<Protocol> = "", flag "otlp-protocol", otel "OTEL_EXPORTER_OTLP_PROTOCOL";
         /// Headers sent along, such as an API key. Never shown.

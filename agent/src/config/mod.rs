@@ -2,6 +2,7 @@
 //! [`Config`] within its ranges, and the origin of every value. Refuses: unknown keys (it names the nearest) and
 //! values that would have to be guessed at; all problems are reported together.
 
+pub mod choice;
 pub mod file;
 pub mod flags;
 pub mod key;

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use clap::{Args, FromArgMatches};
 
-use super::{value::*, *};
+use super::{choice::Protocol, value::Size, *};
 
 fn flags(args: &[&str]) -> Flags {
     let command = Flags::augment_args(clap::Command::new("test").no_binary_name(true));
