@@ -105,12 +105,11 @@ fn start(opening: Opening) -> Start {
     }
 }
 
-/// From the request's first byte to the last byte of either message: a refused upload may be answered before its
-/// last byte is sent.
+/// From the request's first byte to the end of the exchange, or the request's last byte where that came later: a
+/// refused upload may be answered before its last byte is sent.
 fn interval(exchange: &Exchange) -> (Nanos, Nanos) {
     let start = exchange.request.first.time;
-    let response = exchange.response.map_or(start, |response| response.last.time);
-    (start, start.max(exchange.request.last.time).max(response))
+    (start, start.max(exchange.request.last.time).max(exchange.ended))
 }
 
 fn first_byte(response: &Message, clock: Clock) -> Moment {

@@ -63,6 +63,7 @@ fn exchange(role: Role) -> Exchange {
         request: message(100, 110),
         response: Some(message(150, 200)),
         ending: Ending::Answered,
+        ended: Nanos(200),
         method: "GET".into(),
         target: Target::Path("/users/42".into()),
         outcome: Outcome::Unset,
@@ -233,7 +234,8 @@ fn long_texts_are_cut_before_they_cost() {
 
 #[test]
 fn an_end_never_precedes_its_start() {
-    let exchange = Exchange { response: Some(message(50, 60)), ..exchange(Role::Client) };
+    let response = Some(message(50, 60));
+    let exchange = Exchange { response, ended: Nanos(60), ..exchange(Role::Client) };
     assert_eq!(finished(exchange).boot, (Nanos(100), Nanos(110)));
 }
 
