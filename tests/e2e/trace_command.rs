@@ -23,23 +23,20 @@ fn read(file: &Path) -> Result<Vec<Span>> {
 fn a_commands_spans_and_no_others() -> Result<()> {
     let nginx = Nginx::start()?;
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("spans");
-    // The other curl runs while the command does: the command waits for it.
+    let [file, started, go] = ["spans", "started", "go"].map(|name| folder.path().join(name));
+    let (first, second) = (nginx.url("/hello/traced-1"), nginx.url("/hello/traced-2"));
     let script = format!(
-        "curl -s {}; read line; curl -s {}",
-        nginx.url("/hello/traced-1"),
-        nginx.url("/hello/traced-2")
+        "curl -s {first}; : >{}; until [ -e {} ]; do sleep 0.01; done; curl -s {second}",
+        started.display(),
+        go.display()
     );
-    let gate = folder.path().join("gate");
-    wirespan_tests::program::run(std::process::Command::new("mkfifo").arg(&gate))?;
-    let script = format!("exec <{}; {script}", gate.display());
 
-    let mut trace = Program::start(
-        wirespan().args(["trace", "--output", "json", "-o"]).arg(&file).args(["--", "sh", "-c", &script]),
-    )?;
-    let opened = fs::OpenOptions::new().write(true).open(&gate)?;
+    let mut command = wirespan();
+    command.args(["trace", "--output", "json", "-o"]).arg(&file).args(["--", "sh", "-c", &script]);
+    let mut trace = Program::start(&mut command)?;
+    wait::until("the traced command to start", || started.exists().then_some(()))?;
     curl(&[&nginx.url("/hello/untraced")])?;
-    drop(opened);
+    fs::write(&go, "")?;
     let status = trace.wait()?;
 
     ensure!(status.success(), "{status}");
