@@ -41,7 +41,7 @@ fn build(folder: &std::path::Path) -> Result<()> {
     fs::write(folder.join("manifest.yaml"), MANIFEST).context("write the collector's manifest")?;
     let builder = format!("go.opentelemetry.io/collector/cmd/builder@v{VERSION}");
     child::quiet(Command::new("go").env("GOBIN", folder).args(["install", &builder]))?;
-    let generated = child::quiet(Command::new(folder.join("builder")).current_dir(folder).args([
+    let generated = child::read(Command::new(folder.join("builder")).current_dir(folder).args([
         "--config",
         "manifest.yaml",
         "--skip-compilation",
