@@ -27,7 +27,7 @@ pub enum Next {
 }
 
 /// Where a byte came from: the event that carried it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
     /// When the call that carried the byte happened.
     pub time: Nanos,
@@ -42,7 +42,8 @@ pub struct Mark {
 pub struct Front<'a> {
     /// Stream offset of `bytes[0]`, unwrapped to 64 bits. For TCP the low 32 bits are the sequence number.
     pub offset: u64,
-    /// All contiguous bytes from `offset`; empty where a gap or the end comes first.
+    /// All contiguous bytes from `offset`; empty where a gap or the end comes first. Of datagrams: one; what was not
+    /// copied of it is the gap behind.
     pub bytes: &'a [u8],
     /// What comes behind `bytes`.
     pub next: Next,

@@ -1,1 +1,25 @@
-//! Skeleton.
+//! Loads and attaches the kernel programs and drains their rings. Comes in: what the kernel saw. Goes out: typed
+//! [`Event`](event::Event)s in the order of time. Never looks into payload. The only user of aya, and the only
+//! place in user space that knows the kernel's structures.
+
+mod btf;
+mod clock;
+mod decode;
+mod fields;
+mod memory;
+mod object;
+mod plan;
+mod programs;
+mod reader;
+mod ring;
+
+pub use plan::{Choice, Plan};
+pub use programs::{Filter, LoadError, Policies, Programs, Settings, Verdicts};
+pub use reader::{Losses, Reader, Waker};
+pub use wirespan_proto::event;
+
+/// Are the kernel programs part of this build?
+#[must_use]
+pub fn embedded() -> bool {
+    !object::OBJECT.is_empty()
+}

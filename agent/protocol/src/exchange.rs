@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
-use wirespan_connection::{event::Cookie, facts::Facts, stream::Mark};
+use wirespan_connection::{
+    event::{Cookie, Nanos},
+    facts::Facts,
+    stream::Mark,
+};
 
 /// Which part the traced program plays in an exchange. Follows OpenTelemetry's span kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -140,6 +144,8 @@ pub struct Exchange {
     pub response: Option<Message>,
     /// What ended it.
     pub ending: Ending,
+    /// When it ended: at the response's last byte, or the moment it was given up.
+    pub ended: Nanos,
     /// Method, command or operation: the first word of the span's name.
     pub method: Cow<'static, str>,
     /// What it was asked of.

@@ -1,7 +1,23 @@
 //! Comes in: the two byte streams of a connection. Goes out: [`Exchange`](exchange::Exchange)s, request paired with
 //! response by the protocol's own rule. Refuses: I/O, clocks, panics, allocation sized by the wire, guesses.
+//!
+//! The road within: [`session`] recognises, [`conversation`] drives the two lanes of a connection through a
+//! [`protocol::Protocol`], which cuts frames and pairs them. A new protocol is a folder and a line in [`registry`].
 #![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing)]
 
+pub mod carrier;
+pub mod conversation;
+pub mod cursor;
 pub mod exchange;
+pub mod http;
+pub mod protocol;
+pub mod registry;
+pub mod session;
+pub mod settings;
+#[cfg(feature = "testing")]
+pub mod testing;
 
+pub use session::Session;
+pub use settings::Settings;
 pub use wirespan_connection::{event, facts, stream};

@@ -3,5 +3,13 @@
 //! through.
 #![forbid(unsafe_code)]
 
+mod attributes;
+mod percent;
+pub mod redaction;
 pub mod resource;
+pub mod route;
+pub mod settings;
 pub mod span;
+mod spans;
+
+pub use spans::{Clock, Processes, Spans};

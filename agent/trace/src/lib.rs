@@ -1,7 +1,43 @@
 //! Comes in: spans and causal evidence, as [`Activity`](wirespan_span::span::Activity). Goes out:
 //! [`Trace`](trace::Trace)s; every link has a method and a confidence. Refuses: inventing a parent.
+//!
+//! A parent is decided when a request is seen, since a cause always begins before its effect. Two rules come before
+//! all others: a wrong parent is worse than an orphan, and every link says how it is known.
+//!
+//! **A request that is answered here** (server, consumer):
+//! 1. the client's side of the same connection and offset, where it is on this host: `wire`. The exact parent, also
+//!    where the bytes carry a context, since the span of that context lies further up;
+//! 2. the context in its bytes: `header`, a parent outside this host;
+//! 3. none: it begins a trace.
+//!
+//! **A request that is made here** (client, producer), while the program may be answering a request *S*:
+//! 1. its bytes carry the very context that *S* came with: a proxy handed it on unchanged, the parent is *S*
+//!    (`header`, whichever thread does it). Several such *S*: the one that the thread works on, or none;
+//! 2. its bytes carry another context: an SDK in the program made it, and its span is the parent (`header`). Where it
+//!    belongs to another trace than *S*, the header wins and *S* becomes a link;
+//! 3. the thread works on *S*: `task`. A thread works on what it read last, until that is answered; a response to
+//!    a call made for *S* brings *S* back. On the first request of a connection that was opened for *S*, on a thread
+//!    with several open requests, the opener wins: `handoff`;
+//! 4. none: it begins a trace.
+//!
+//! What vetoes: the child begins before its parent, or the parent was answered, or is in another process.
+//!
+//! **Invariants.** No exported span refers to a span of this host that was withdrawn before it was given on. No two
+//! spans of a host have the same id. No table grows beyond its setting; all that is turned away is counted.
 #![forbid(unsafe_code)]
 
+mod assembly;
+mod connects;
+pub mod header;
+mod ids;
+mod node;
+mod order;
+mod placing;
+pub mod settings;
+mod threads;
 pub mod trace;
+mod traces;
+mod wire;
 
+pub use traces::Traces;
 pub use wirespan_span::{resource, span};

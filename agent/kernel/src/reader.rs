@@ -1,0 +1,221 @@
+//! Drains all CPUs' rings and gives their records as events in the order of time, in batches. One thread; sleeps
+//! when there is nothing to do and costs the traced programs a wake-up only then.
+//!
+//! Each ring is nearly in order; across rings, and for sends (whose time is when the bytes left, before the record
+//! was made), order needs a look-ahead: events younger than [`HOLD_NS`] wait for the next round.
+
+use std::{
+    io,
+    os::fd::{AsRawFd, FromRawFd, OwnedFd},
+    sync::Arc,
+};
+
+use aya::maps::{MapData, RingBuf};
+use wirespan_proto::{abi, event::Event, event::Nanos};
+
+use crate::{
+    clock, decode,
+    memory::Mapping,
+    ring::{self, Ring},
+};
+
+pub use ring::Counters as Losses;
+
+/// How long an event waits for an earlier one of another CPU. A hook takes microseconds; an interrupted one
+/// (steal time of a virtual machine) may take a few hundred.
+const HOLD_NS: u64 = 2_000_000;
+
+/// Most bytes read from one ring before the others have their turn and the events are given on.
+const BUDGET: u64 = 256 << 10;
+
+/// Pause between two rounds while events come in: well below the time in which a ring fills, well above what a
+/// round costs.
+const PAUSE_NS: u64 = 2_000_000;
+
+/// Rounds without an event before the reader asks to be woken instead.
+const QUIET_ROUNDS: u32 = 10;
+
+/// Longest sleep: a producer's look at `sleeping` may miss a reader that is just falling asleep.
+const SLEEP_NS: u64 = 100_000_000;
+
+/// Wakes the reader from elsewhere: to stop it, or to make it look at something.
+#[derive(Clone, Debug)]
+pub struct Waker(Arc<OwnedFd>);
+
+impl Waker {
+    /// Wakes it. Counts, does not block.
+    pub fn wake(&self) {
+        // SAFETY: eight bytes to an event counter that this value keeps open. It fails only when it would
+        // overflow, and then the reader is awake.
+        unsafe { libc::write(self.0.as_raw_fd(), (&raw const WAKE_ONCE).cast(), 8) };
+    }
+}
+
+/// What is added to the event counter.
+static WAKE_ONCE: u64 = 1;
+
+/// Where a record of the batch lies.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    time: u64,
+    start: u32,
+    len: u32,
+}
+
+/// Records copied out of the rings, not yet given on.
+#[derive(Debug, Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    places: Vec<Place>,
+}
+
+impl Batch {
+    fn push(&mut self, record: &[u8]) {
+        let place =
+            Place { time: decode::time(record), start: self.bytes.len() as u32, len: record.len() as u32 };
+        self.bytes.extend_from_slice(record);
+        self.places.push(place);
+    }
+
+    fn record(&self, place: Place) -> &[u8] {
+        &self.bytes[place.start as usize..][..place.len as usize]
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.places.clear();
+    }
+}
+
+/// The reading side of the kernel programs.
+pub struct Reader {
+    rings: Vec<Ring>,
+    /// The rings live in it.
+    _memory: Mapping,
+    wake: RingBuf<MapData>,
+    waker: Waker,
+    batch: Batch,
+    held: Batch,
+    quiet: u32,
+    full: bool,
+}
+
+impl Reader {
+    pub(crate) fn new(memory: Mapping, cpus: usize, wake: RingBuf<MapData>) -> io::Result<Self> {
+        let rings = (0..cpus)
+            // SAFETY: the mapping holds `cpus` rings one behind the other and outlives them.
+            .map(|cpu| unsafe { Ring::new(memory.start().add(cpu * ring::STRIDE)) })
+            .collect();
+        // SAFETY: a fresh descriptor, or -1.
+        let event = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if event < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: just opened, owned by nobody else.
+        let waker = Waker(Arc::new(unsafe { OwnedFd::from_raw_fd(event) }));
+        let (batch, held) = (Batch::default(), Batch::default());
+        Ok(Self { rings, _memory: memory, wake, waker, batch, held, quiet: 0, full: false })
+    }
+
+    /// A handle that wakes this reader.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    /// What the rings lost so far.
+    #[must_use]
+    pub fn losses(&self) -> Losses {
+        self.rings.iter().map(Ring::counters).fold(Losses::default(), |sum, one| Losses {
+            lost_records: sum.lost_records + one.lost_records,
+            lost_bytes: sum.lost_bytes + one.lost_bytes,
+            ignored: sum.ignored + one.ignored,
+            faults: sum.faults + one.faults,
+        })
+    }
+
+    /// Now, on the clock of events.
+    #[must_use]
+    pub fn now(&self) -> Nanos {
+        clock::boot()
+    }
+
+    /// Reads a round and gives the events whose order is settled. Gives their number.
+    pub fn poll(&mut self, visit: impl FnMut(&Event<'_>)) -> usize {
+        let settled = clock::monotonic().saturating_sub(HOLD_NS);
+        self.read();
+        self.give(settled, visit)
+    }
+
+    /// Gives everything that is left, settled or not: for the end.
+    pub fn finish(&mut self, visit: impl FnMut(&Event<'_>)) -> usize {
+        self.read();
+        self.give(u64::MAX, visit)
+    }
+
+    fn read(&mut self) {
+        std::mem::swap(&mut self.batch, &mut self.held);
+        let batch = &mut self.batch;
+        let before = batch.places.len();
+        self.full = false;
+        for ring in &mut self.rings {
+            self.full |= ring.drain(BUDGET, |record| batch.push(record)) >= BUDGET;
+        }
+        self.quiet = if batch.places.len() > before { 0 } else { self.quiet + 1 };
+        // Stable, so that records of one moment keep their ring's order.
+        batch.places.sort_by_key(|place| place.time);
+    }
+
+    fn give(&mut self, settled: u64, mut visit: impl FnMut(&Event<'_>)) -> usize {
+        let clock = clock::boot_minus_monotonic();
+        let ready = self.batch.places.partition_point(|place| place.time <= settled);
+        let (now, later) = self.batch.places.split_at(ready);
+        for place in now {
+            // What does not decode was not made by our programs; there is nothing to tell of it.
+            if let Some(event) = decode::event(self.batch.record(*place), clock) {
+                visit(&event);
+            }
+        }
+        for place in later {
+            self.held.push(self.batch.record(*place));
+        }
+        self.batch.clear();
+        ready
+    }
+
+    /// Waits until there may be something to read. Returns at once while a ring is being read in turns.
+    pub fn wait(&mut self) {
+        if self.full {
+            return;
+        }
+        if self.quiet < QUIET_ROUNDS || !self.held.places.is_empty() {
+            self.sleep(PAUSE_NS, false);
+            return;
+        }
+        self.rings.iter().for_each(|ring| ring.set_sleeping(true));
+        if self.rings.iter().all(Ring::is_empty) {
+            self.sleep(SLEEP_NS, true);
+        }
+        self.rings.iter().for_each(|ring| ring.set_sleeping(false));
+        while self.wake.next().is_some() {}
+    }
+
+    fn sleep(&self, ns: u64, wakeable: bool) {
+        let event = self.waker.0.as_raw_fd();
+        let poll = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        let mut fds = [poll(event), poll(self.wake.as_raw_fd())];
+        let count = if wakeable { 2 } else { 1 };
+        let time = libc::timespec { tv_sec: 0, tv_nsec: ns as libc::c_long };
+        // SAFETY: descriptors and arrays of ours. An interrupted or failed sleep is a short one.
+        unsafe {
+            libc::ppoll(fds.as_mut_ptr(), count, &raw const time, std::ptr::null());
+            let mut spent = 0_u64;
+            libc::read(event, (&raw mut spent).cast(), 8);
+        }
+    }
+}
+
+const _: () = assert!(std::mem::offset_of!(abi::DataRecord, time) == 8);
+const _: () = assert!(std::mem::offset_of!(abi::LifeRecord, time) == 8);
+const _: () = assert!(std::mem::offset_of!(abi::ExecRecord, time) == 8);
+const _: () = assert!(std::mem::offset_of!(abi::ProcessRecord, time) == 8);

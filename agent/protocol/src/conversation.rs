@@ -1,0 +1,282 @@
+//! Comes in: both streams of a connection of known protocol. Goes out: frames, in the order of time over both
+//! directions, to the protocol's pairing. Refuses: bytes of the future (a response before its request), endless
+//! steps: each one consumes bytes, changes a parser's state once, or waits.
+
+use std::cmp::Ordering;
+
+use wirespan_connection::{
+    event::{Direction, Nanos},
+    stream::Stream,
+};
+
+use crate::{
+    exchange::Ending,
+    protocol::{Input, Protocol, Scene, Sight, Step, Successor},
+};
+
+/// Both directions of a connection.
+pub struct Streams<'a> {
+    /// What the program read.
+    pub received: &'a mut dyn Stream,
+    /// What the program wrote.
+    pub sent: &'a mut dyn Stream,
+}
+
+impl Streams<'_> {
+    /// One direction, to look at.
+    #[must_use]
+    pub fn of(&self, direction: Direction) -> &dyn Stream {
+        match direction {
+            Direction::Received => &*self.received,
+            Direction::Sent => &*self.sent,
+        }
+    }
+
+    /// Drops bytes from the front of a direction.
+    pub fn consume(&mut self, direction: Direction, count: u64) {
+        match direction {
+            Direction::Received => self.received.consume(count),
+            Direction::Sent => self.sent.consume(count),
+        }
+    }
+}
+
+/// How a conversation goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Course {
+    /// Everything readable was read.
+    Idle,
+    /// Another protocol takes over.
+    HandOver(Successor),
+    /// It cannot be followed any more.
+    GiveUp,
+}
+
+/// A protocol at work on a connection, whichever it is.
+pub trait Conversation: Send {
+    /// Reads what can be read.
+    fn advance(&mut self, streams: &mut Streams<'_>, scene: &mut Scene<'_>) -> Course;
+    /// Ends what waits too long.
+    fn expire(&mut self, now: Nanos, scene: &mut Scene<'_>);
+    /// Ends everything.
+    fn finish(&mut self, ending: Ending, now: Nanos, scene: &mut Scene<'_>);
+}
+
+/// Begins a conversation in protocol `P`.
+#[must_use]
+pub fn begin<P: Protocol>(sight: &Sight<'_>) -> Box<dyn Conversation> {
+    Box::new(Talk { protocol: P::begin(sight), received: Lane::default(), sent: Lane::default() })
+}
+
+/// Steps that change nothing but a parser's state, in a row and per direction. More is a parser's mistake.
+const MAX_EMPTY_STEPS: u8 = 8;
+
+/// One direction.
+#[derive(Default)]
+struct Lane {
+    /// Bytes of the last frame still to be passed over.
+    skip: u64,
+    /// Was its end told?
+    ended: bool,
+    /// Does it wait for the other direction?
+    waits: bool,
+    /// Did the last step find too few bytes?
+    starved: bool,
+    /// A frame is through: its parser may have something to say before further bytes are there.
+    ask: bool,
+    /// Empty steps in a row.
+    empty: u8,
+}
+
+struct Talk<P> {
+    protocol: P,
+    received: Lane,
+    sent: Lane,
+}
+
+/// What a direction has to offer, least urgent first.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Readiness {
+    /// Nothing.
+    Not,
+    /// Its end.
+    End,
+    /// Bytes or a gap.
+    Bytes,
+    /// A frame that is through.
+    Ask,
+}
+
+/// What a step came to.
+enum Progress {
+    Moved,
+    Stuck,
+    Leave(Course),
+}
+
+impl<P: Protocol> Conversation for Talk<P> {
+    fn advance(&mut self, streams: &mut Streams<'_>, scene: &mut Scene<'_>) -> Course {
+        for direction in [Direction::Received, Direction::Sent] {
+            let lane = self.lane(direction);
+            (lane.starved, lane.waits) = (false, false);
+        }
+        while let Some(direction) = self.choose(streams) {
+            match self.step(direction, streams, scene) {
+                Progress::Moved => self.lane(direction.reverse()).waits = false,
+                Progress::Stuck => {}
+                Progress::Leave(course) => return course,
+            }
+        }
+        Course::Idle
+    }
+
+    fn expire(&mut self, now: Nanos, scene: &mut Scene<'_>) {
+        self.protocol.expire(now, scene);
+    }
+
+    fn finish(&mut self, ending: Ending, now: Nanos, scene: &mut Scene<'_>) {
+        self.protocol.finish(ending, now, scene);
+    }
+}
+
+impl<P: Protocol> Talk<P> {
+    fn lane(&mut self, direction: Direction) -> &mut Lane {
+        match direction {
+            Direction::Received => &mut self.received,
+            Direction::Sent => &mut self.sent,
+        }
+    }
+
+    /// The direction whose front is older. Streams are read in the order of time, or responses would overtake
+    /// their requests when both have queued up.
+    fn choose(&mut self, streams: &Streams<'_>) -> Option<Direction> {
+        let received = self.readiness(Direction::Received, streams);
+        let sent = self.readiness(Direction::Sent, streams);
+        match received.cmp(&sent) {
+            Ordering::Greater => Some(Direction::Received),
+            Ordering::Less => Some(Direction::Sent),
+            Ordering::Equal if received == Readiness::Bytes => Some(self.older(streams)),
+            Ordering::Equal if received == Readiness::Not => None,
+            Ordering::Equal => Some(self.protocol.asks().unwrap_or(Direction::Received)),
+        }
+    }
+
+    fn older(&self, streams: &Streams<'_>) -> Direction {
+        let time = |direction| {
+            let stream = streams.of(direction);
+            stream.mark(stream.front().offset).time
+        };
+        match time(Direction::Received).cmp(&time(Direction::Sent)) {
+            Ordering::Less => Direction::Received,
+            Ordering::Greater => Direction::Sent,
+            Ordering::Equal => self.protocol.asks().unwrap_or(Direction::Received),
+        }
+    }
+
+    fn readiness(&mut self, direction: Direction, streams: &Streams<'_>) -> Readiness {
+        let input = Input::of(streams.of(direction));
+        let lane = self.lane(direction);
+        if lane.waits || lane.starved {
+            return Readiness::Not;
+        }
+        match (input.available() > 0, lane.ask, input.end()) {
+            (true, ..) => Readiness::Bytes,
+            (false, true, _) => Readiness::Ask,
+            (false, false, Some(_)) if !lane.ended => Readiness::End,
+            (false, false, _) => Readiness::Not,
+        }
+    }
+
+    fn step(&mut self, direction: Direction, streams: &mut Streams<'_>, scene: &mut Scene<'_>) -> Progress {
+        let input = Input::of(streams.of(direction));
+        let lane = self.lane(direction);
+        let asked = std::mem::take(&mut lane.ask);
+        if lane.skip > 0 && input.available() > 0 {
+            return self.pass(direction, streams);
+        }
+        if let (false, 0, Some(ending)) = (asked, input.available(), input.end()) {
+            lane.ended = true;
+            self.protocol.ended(direction, ending, scene);
+            return Progress::Moved;
+        }
+        match self.protocol.parse(direction, &input, scene.settings) {
+            Step::Frame(frame, length) => self.frame(direction, frame, length, streams, scene),
+            Step::Skip(length) => {
+                self.lane(direction).skip = length;
+                self.pass(direction, streams)
+            }
+            Step::Wait => self.wait(direction),
+            Step::Resync => self.resync(direction, streams, scene),
+            // A parser that wants bytes that will never come is helped over the gap.
+            Step::NeedMore if input.cut().is_some() => self.resync(direction, streams, scene),
+            Step::NeedMore => self.starve(direction, streams),
+            Step::HandOver(successor) => Progress::Leave(Course::HandOver(successor)),
+            Step::GiveUp => Progress::Leave(Course::GiveUp),
+        }
+    }
+
+    fn wait(&mut self, direction: Direction) -> Progress {
+        self.lane(direction).waits = true;
+        Progress::Stuck
+    }
+
+    /// Bytes of an incomplete frame wait for more, or for nothing where the stream ends behind them.
+    fn starve(&mut self, direction: Direction, streams: &mut Streams<'_>) -> Progress {
+        let input = Input::of(streams.of(direction));
+        if input.end().is_some() {
+            let remnant = input.available();
+            streams.consume(direction, remnant);
+            return Progress::Moved;
+        }
+        self.lane(direction).starved = true;
+        Progress::Stuck
+    }
+
+    fn frame(
+        &mut self,
+        direction: Direction,
+        frame: P::Frame,
+        length: u64,
+        streams: &mut Streams<'_>,
+        scene: &mut Scene<'_>,
+    ) -> Progress {
+        let extent = Input::of(streams.of(direction)).extent(length);
+        streams.consume(direction, extent.bytes);
+        self.protocol.pair(direction, frame, &extent, scene);
+        self.moved(direction, extent.bytes, length)
+    }
+
+    /// Passes over bytes of the last frame.
+    fn pass(&mut self, direction: Direction, streams: &mut Streams<'_>) -> Progress {
+        let skip = self.lane(direction).skip;
+        let extent = Input::of(streams.of(direction)).extent(skip);
+        if extent.bytes > 0 {
+            streams.consume(direction, extent.bytes);
+            self.protocol.passed(direction, &extent);
+        }
+        self.moved(direction, extent.bytes, skip)
+    }
+
+    /// Passes over everything to the begin of the next call.
+    fn resync(&mut self, direction: Direction, streams: &mut Streams<'_>, scene: &mut Scene<'_>) -> Progress {
+        let input = Input::of(streams.of(direction));
+        let call = input.call().len();
+        let whole = call == input.bytes().len();
+        let length = if whole { input.available() } else { call as u64 };
+        if length == 0 {
+            return self.starve(direction, streams);
+        }
+        streams.consume(direction, length);
+        self.protocol.missed(direction, scene);
+        self.moved(direction, length, length)
+    }
+
+    /// `bytes` of `length` are through.
+    fn moved(&mut self, direction: Direction, bytes: u64, length: u64) -> Progress {
+        let lane = self.lane(direction);
+        lane.skip = length - bytes;
+        lane.ask = lane.skip == 0;
+        lane.empty = if bytes == 0 && lane.ask { lane.empty + 1 } else { 0 };
+        if lane.empty > MAX_EMPTY_STEPS { Progress::Leave(Course::GiveUp) } else { Progress::Moved }
+    }
+}

@@ -1,0 +1,358 @@
+//! Comes in: a message head, whole or cut. Goes out: the request or response it stands for: how its body is framed,
+//! and its attributes by OpenTelemetry's HTTP semantic conventions (1.23 and later, the stable ones). Refuses: nothing;
+//! what is not told is left out.
+
+use std::borrow::Cow;
+
+use super::{
+    fields::{self, Coding, Declared, Noted, Text, decimal, first_element, text},
+    head,
+};
+use crate::{
+    carrier::Carrier,
+    event::{Address, Transport},
+    exchange::{Role, Target, Value},
+    facts::Facts,
+    settings::Settings,
+};
+
+/// Attributes by name.
+pub(super) type Attributes = Vec<(Cow<'static, str>, Value)>;
+
+/// Where a message's body ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Framing {
+    /// There is none.
+    None,
+    /// After so many bytes.
+    Length(u64),
+    /// With the last chunk.
+    Chunked,
+    /// With the connection.
+    UntilEnd,
+    /// It cannot be known; the number of bytes at least, where it was declared.
+    Unknown(Option<u64>),
+}
+
+/// What a request's method means for the response's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// No body follows, whatever the head declares.
+    Head,
+    /// A tunnel follows.
+    Connect,
+    /// Any other.
+    Other,
+}
+
+/// A request's head.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) verb: Verb,
+    pub(super) method: Cow<'static, str>,
+    pub(super) target: Target,
+    pub(super) framing: Framing,
+    /// Asks to go on in another protocol.
+    pub(super) upgrade: bool,
+    pub(super) truncated: bool,
+    pub(super) carrier: Carrier,
+    pub(super) attributes: Attributes,
+    /// Host and port, where the request tells them.
+    host: Option<(String, Option<u16>)>,
+    /// Path and query of a client's request to an origin server.
+    origin: Option<String>,
+}
+
+/// A response's head.
+#[derive(Debug)]
+pub(super) struct Response {
+    pub(super) status: u16,
+    pub(super) truncated: bool,
+    pub(super) upgrade: Option<String>,
+    pub(super) captured: Attributes,
+    declared: Declared,
+    coding: Coding,
+}
+
+/// Reads the head of a request. `cut`: its end was not captured.
+pub(super) fn request(bytes: &[u8], cut: bool, role: Role, settings: &Settings) -> Request {
+    let (line, fields) = head::split(bytes);
+    let noted = fields::request(fields, settings);
+    let line = Line::of(line);
+    let (method, original) = method(line.method, settings);
+    let mut request = Request {
+        verb: verb(line.method),
+        method: if original.is_some() { "HTTP".into() } else { method.clone() },
+        target: Target::None,
+        framing: request_framing(&noted, cut),
+        upgrade: noted.upgrade.is_some(),
+        truncated: cut,
+        carrier: Carrier::default(),
+        attributes: Vec::with_capacity(16),
+        host: host(&noted, &line, role, settings),
+        origin: None,
+    };
+    request.say("http.request.method", Value::Text(method));
+    if let Some(original) = original {
+        request.say("http.request.method_original", Value::Text(original.into()));
+    }
+    request.locate(&line, &noted, role, settings);
+    request.describe(&line, &noted, role, settings);
+    request.carrier = noted.carrier;
+    request.attributes.extend(noted.captured);
+    request
+}
+
+impl Request {
+    fn say(&mut self, name: &'static str, value: Value) {
+        self.attributes.push((Cow::Borrowed(name), value));
+    }
+
+    /// `url.*` and the target.
+    fn locate(&mut self, line: &Line<'_>, noted: &Noted<'_>, role: Role, settings: &Settings) {
+        if line.path.starts_with(b"/") {
+            self.target = Target::Path(text(line.path, settings.max_url));
+        }
+        if role == Role::Server {
+            if self.verb != Verb::Connect {
+                self.say("url.path", Value::Text(text(line.path, settings.max_url).into()));
+            }
+            if let Some(query) = line.query {
+                self.say("url.query", Value::Url(text(query, settings.max_url)));
+            }
+            let proto = forwarded(noted, b"proto", &noted.forwarded_proto);
+            let scheme = proto.or(line.scheme).unwrap_or(b"http").to_ascii_lowercase();
+            self.say("url.scheme", Value::Text(text(&scheme, 16).into()));
+        } else if line.scheme.is_some() {
+            self.say("url.full", Value::Url(text(line.target, settings.max_url)));
+        } else if self.verb != Verb::Connect {
+            self.origin = Some(text(line.target, settings.max_url));
+        }
+    }
+
+    /// Everything that the URL does not tell.
+    fn describe(&mut self, line: &Line<'_>, noted: &Noted<'_>, role: Role, settings: &Settings) {
+        self.say("network.protocol.name", Value::Text("http".into()));
+        if let Some(version) = line.version {
+            self.say("network.protocol.version", Value::Text(version.into()));
+        }
+        if let Some(agent) = &noted.user_agent {
+            self.say("user_agent.original", Value::Text(text(agent, settings.max_text).into()));
+        }
+        if role == Role::Server
+            && let Some(client) = client(noted)
+        {
+            self.say("client.address", Value::Text(text(client, settings.max_text).into()));
+        }
+    }
+
+    /// `server.*` and a client's `url.full`: by the request, else by the socket.
+    pub(super) fn address(&mut self, role: Role, facts: &Facts) {
+        let (host, port) = self.host.take().or_else(|| socket_host(role, facts)).unwrap_or_default();
+        if let Some(origin) = self.origin.take().filter(|_| !host.is_empty()) {
+            let colon = if host.contains(':') { ("[", "]") } else { ("", "") };
+            let path = if origin == "*" { "" } else { &origin };
+            let url = match port {
+                Some(port) => format!("http://{}{host}{}:{port}{path}", colon.0, colon.1),
+                None => format!("http://{}{host}{}{path}", colon.0, colon.1),
+            };
+            self.say("url.full", Value::Url(url));
+        }
+        if !host.is_empty() {
+            self.say("server.address", Value::Text(host.into()));
+            // The default port of the scheme, which is what the URL means where it names none.
+            let default = (facts.socket.transport == Transport::Tcp).then_some(80);
+            if let Some(port) = port.or(default) {
+                self.say("server.port", Value::Int(port.into()));
+            }
+        }
+    }
+}
+
+fn socket_host(role: Role, facts: &Facts) -> Option<(String, Option<u16>)> {
+    match if role == Role::Server { facts.socket.local } else { facts.socket.peer } {
+        Address::Inet(address) => Some((address.ip().to_string(), Some(address.port()))),
+        Address::Unix(_) | Address::Unknown => None,
+    }
+}
+
+/// A request's first line, taken apart. Parts of a cut line are empty.
+struct Line<'a> {
+    method: &'a [u8],
+    target: &'a [u8],
+    scheme: Option<&'a [u8]>,
+    authority: Option<&'a [u8]>,
+    path: &'a [u8],
+    query: Option<&'a [u8]>,
+    version: Option<&'static str>,
+}
+
+impl<'a> Line<'a> {
+    fn of(line: &'a [u8]) -> Self {
+        let mut words = line.split(|byte| *byte == b' ');
+        let method = words.next().unwrap_or_default();
+        let target = words.next().unwrap_or_default();
+        let version = words.next().and_then(|word| word.strip_prefix(b"HTTP/"));
+        let (scheme, authority, origin) = origin(method, target);
+        let (path, query) = cut_at(origin, b'?');
+        let version = match version {
+            Some(b"1.0") => Some("1.0"),
+            Some(b"1.1") => Some("1.1"),
+            _ => None,
+        };
+        Self { method, target, scheme, authority, path, query, version }
+    }
+}
+
+/// Scheme, authority and the rest of a target, in any of its four forms.
+fn origin<'a>(method: &[u8], target: &'a [u8]) -> (Option<&'a [u8]>, Option<&'a [u8]>, &'a [u8]) {
+    if method == b"CONNECT" {
+        return (None, Some(target), &[]);
+    }
+    let Some(colon) = target.first().filter(|byte| **byte != b'/').and_then(|_| find(target, b"://")) else {
+        return (None, None, target);
+    };
+    let rest = target.get(colon + 3..).unwrap_or_default();
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end).unwrap_or_default();
+    let host = memchr::memrchr(b'@', authority).and_then(|at| authority.get(at + 1..)).unwrap_or(authority);
+    (target.get(..colon), Some(host), if path.is_empty() { b"/" } else { path })
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+fn cut_at(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
+    match memchr::memchr(separator, bytes) {
+        Some(place) => (bytes.get(..place).unwrap_or_default(), bytes.get(place + 1..)),
+        None => (bytes, None),
+    }
+}
+
+/// `http.request.method`, and the original where it is not a known one (RFC 9110 and 5789).
+fn method(method: &[u8], settings: &Settings) -> (Cow<'static, str>, Option<String>) {
+    const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "CONNECT", "TRACE"];
+    match KNOWN.into_iter().find(|known| known.as_bytes() == method) {
+        Some(known) => (known.into(), None),
+        None => ("_OTHER".into(), Some(text(method, settings.max_text))),
+    }
+}
+
+const fn verb(method: &[u8]) -> Verb {
+    match method {
+        b"HEAD" => Verb::Head,
+        b"CONNECT" => Verb::Connect,
+        _ => Verb::Other,
+    }
+}
+
+/// `server.address`: a proxy's word first, where the program is a server behind one; then the target, then `Host`.
+fn host(
+    noted: &Noted<'_>,
+    line: &Line<'_>,
+    role: Role,
+    settings: &Settings,
+) -> Option<(String, Option<u16>)> {
+    let proxied = (role == Role::Server).then(|| forwarded(noted, b"host", &noted.forwarded_host)).flatten();
+    let told = proxied.or(line.authority).or(noted.host.as_deref()).filter(|host| !host.is_empty())?;
+    let (host, port) = split_port(told);
+    Some((text(host, settings.max_text), port))
+}
+
+/// `host`, `host:port`, `[v6]`, `[v6]:port`
+fn split_port(authority: &[u8]) -> (&[u8], Option<u16>) {
+    if let Some(rest) = authority.strip_prefix(b"[") {
+        let (host, rest) = cut_at(rest, b']');
+        return (host, rest.and_then(|rest| port(rest.strip_prefix(b":")?)));
+    }
+    match cut_at(authority, b':') {
+        (host, Some(rest)) if !rest.contains(&b':') => (host, port(rest)),
+        _ => (authority, None),
+    }
+}
+
+fn port(digits: &[u8]) -> Option<u16> {
+    decimal(digits)?.try_into().ok()
+}
+
+/// A parameter of `Forwarded` (RFC 7239, its first element), else the first element of the older `X-` field.
+fn forwarded<'a>(noted: &'a Noted<'_>, name: &[u8], older: &'a Text<'_>) -> Option<&'a [u8]> {
+    let parameter = noted.forwarded.as_deref().and_then(|value| {
+        let mut parameters = first_element(value).split(|byte| *byte == b';');
+        parameters.find_map(|parameter| match cut_at(parameter.trim_ascii(), b'=') {
+            (known, Some(value)) if known.eq_ignore_ascii_case(name) => Some(unquote(value)),
+            _ => None,
+        })
+    });
+    parameter.or_else(|| older.as_deref().map(first_element)).filter(|value| !value.is_empty())
+}
+
+fn unquote(value: &[u8]) -> &[u8] {
+    value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")).unwrap_or(value)
+}
+
+/// `client.address`, as proxies tell it.
+fn client<'a>(noted: &'a Noted<'_>) -> Option<&'a [u8]> {
+    let told = forwarded(noted, b"for", &noted.forwarded_for).or(noted.real_ip.as_deref())?;
+    let (host, _) = split_port(told);
+    (!host.is_empty()).then_some(host)
+}
+
+/// RFC 9112 section 6.3.
+fn request_framing(noted: &Noted<'_>, cut: bool) -> Framing {
+    match (cut, noted.coding, noted.declared) {
+        (true, Coding::None, Declared::Length(length)) => Framing::Unknown(Some(length)),
+        (true, ..) | (_, Coding::Other, _) | (_, Coding::None, Declared::Invalid) => Framing::Unknown(None),
+        (_, Coding::Chunked, _) => Framing::Chunked,
+        (_, _, Declared::Length(length)) if length > 0 => Framing::Length(length),
+        _ => Framing::None,
+    }
+}
+
+/// Reads the head of a response. `cut`: its end was not captured.
+pub(super) fn response(bytes: &[u8], cut: bool, settings: &Settings) -> Response {
+    let (line, fields) = head::split(bytes);
+    let noted = fields::response(fields, settings);
+    let status = line.get(9..12).and_then(decimal).unwrap_or_default();
+    Response {
+        status: status.try_into().unwrap_or_default(),
+        truncated: cut,
+        upgrade: noted.upgrade.as_deref().map(|token| text(first_element(token), settings.max_text)),
+        captured: noted.captured,
+        declared: noted.declared,
+        coding: noted.coding,
+    }
+}
+
+impl Response {
+    /// Does another response to the same request follow? 101 is final.
+    pub(super) const fn interim(&self) -> bool {
+        self.status < 200 && self.status != 101
+    }
+
+    /// Does the connection go on in another protocol?
+    pub(super) fn hands_over(&self, verb: Verb) -> bool {
+        self.status == 101 || (verb == Verb::Connect && (200..300).contains(&self.status))
+    }
+
+    /// RFC 9112 section 6.3.
+    pub(super) const fn framing(&self, verb: Verb) -> Framing {
+        match (self.truncated, self.coding, self.declared) {
+            (true, Coding::None, Declared::Length(length)) if self.has_body(verb) => {
+                Framing::Unknown(Some(length))
+            }
+            (true, ..) => Framing::Unknown(None),
+            _ if !self.has_body(verb) => Framing::None,
+            (_, Coding::Chunked, _) => Framing::Chunked,
+            (_, Coding::Other, _) | (_, _, Declared::None) => Framing::UntilEnd,
+            (_, _, Declared::Length(0)) => Framing::None,
+            (_, _, Declared::Length(length)) => Framing::Length(length),
+            (_, _, Declared::Invalid) => Framing::Unknown(None),
+        }
+    }
+
+    const fn has_body(&self, verb: Verb) -> bool {
+        !matches!(verb, Verb::Head) && !matches!(self.status, 0..200 | 204 | 304)
+    }
+}

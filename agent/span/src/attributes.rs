@@ -1,0 +1,226 @@
+//! Comes in: an exchange. Goes out: the attributes of its span, by OpenTelemetry's semantic conventions (1.29 and
+//! later: network, server, client, thread), and `wirespan.*` for what only we know. Refuses: secrets.
+
+use std::{borrow::Cow, net::SocketAddr};
+
+use wirespan_protocol::{
+    event::{Address, Transport},
+    exchange::{self, Ending, Exchange, Role, Target},
+};
+
+use crate::{
+    redaction::{REDACTED, Redaction},
+    route,
+    span::Value,
+};
+
+/// A span's attributes.
+pub(crate) type Attributes = Vec<(Cow<'static, str>, Value)>;
+
+/// Attributes added here, at most: one allocation serves.
+const ADDED: usize = 16;
+
+/// Prefixes of attributes that hold the values of headers.
+const HEADERS: [&str; 2] = ["http.request.header.", "http.response.header."];
+
+/// Takes the protocol's attributes over without their secrets.
+pub(crate) fn redacted(
+    given: Vec<(Cow<'static, str>, exchange::Value)>,
+    redaction: &Redaction,
+    max_text: usize,
+) -> Attributes {
+    let mut out = Attributes::with_capacity(given.len() + ADDED);
+    for (name, value) in given {
+        let value = match header(&name) {
+            Some(header) => header_value(header, value, redaction, max_text),
+            None => plain_value(&name, value, redaction, max_text),
+        };
+        out.push((name, value));
+    }
+    out
+}
+
+fn header(name: &str) -> Option<&str> {
+    HEADERS.iter().find_map(|prefix| name.strip_prefix(prefix))
+}
+
+fn header_value(name: &str, value: exchange::Value, redaction: &Redaction, max_text: usize) -> Value {
+    let secret = redaction.secret_header(name);
+    let clean = |text: String| if secret { REDACTED.to_owned() } else { url(text, redaction, max_text) };
+    match value {
+        exchange::Value::Text(text) => Value::Text(clean(text.into_owned()).into()),
+        exchange::Value::Url(text) => Value::Text(clean(text).into()),
+        exchange::Value::List(list) => Value::List(list.into_iter().map(clean).collect()),
+        exchange::Value::Int(_) | exchange::Value::Bool(_) if secret => Value::Text(REDACTED.into()),
+        exchange::Value::Int(number) => Value::Int(number),
+        exchange::Value::Bool(truth) => Value::Bool(truth),
+    }
+}
+
+fn plain_value(name: &str, value: exchange::Value, redaction: &Redaction, max_text: usize) -> Value {
+    match value {
+        exchange::Value::Text(Cow::Borrowed(text)) => Value::Text(Cow::Borrowed(text)),
+        exchange::Value::Text(Cow::Owned(text)) => Value::Text(cut(text, max_text).into()),
+        exchange::Value::Url(text) if name == "url.query" => {
+            Value::Text(query(text, redaction, max_text).into())
+        }
+        exchange::Value::Url(text) => Value::Text(url(text, redaction, max_text).into()),
+        exchange::Value::Int(number) => Value::Int(number),
+        exchange::Value::Bool(truth) => Value::Bool(truth),
+        exchange::Value::List(list) => {
+            Value::List(list.into_iter().map(|text| cut(text, max_text)).collect())
+        }
+    }
+}
+
+/// Cut first, so that megabytes cost nothing: a name always stands before its secret.
+fn url(text: String, redaction: &Redaction, max_text: usize) -> String {
+    let text = cut(text, max_text);
+    match redaction.url(&text) {
+        Cow::Owned(clean) => clean,
+        Cow::Borrowed(_) => text,
+    }
+}
+
+fn query(text: String, redaction: &Redaction, max_text: usize) -> String {
+    let text = cut(text, max_text);
+    match redaction.query(&text) {
+        Cow::Owned(clean) => clean,
+        Cow::Borrowed(_) => text,
+    }
+}
+
+fn cut(mut text: String, max_text: usize) -> String {
+    if text.len() > max_text {
+        text.truncate(text.floor_char_boundary(max_text));
+        text.shrink_to_fit();
+    }
+    text
+}
+
+/// The span's name, and its route among the attributes. Semantic conventions, HTTP: `{method} {target}`, and `HTTP`
+/// for the method where it is none of the known ones.
+pub(crate) fn name(exchange: &mut Exchange, attributes: &mut Attributes) -> String {
+    let target = match std::mem::replace(&mut exchange.target, Target::None) {
+        Target::None => None,
+        Target::Name(name) => Some(name),
+        Target::Path(path) => Some(Cow::Owned(route(&path, exchange, attributes))),
+    };
+    let method = match exchange.method.as_ref() {
+        "_OTHER" if exchange.protocol == "http" => "HTTP",
+        method => method,
+    };
+    match target {
+        Some(target) => [method, " ", &target].concat(),
+        None => method.to_owned(),
+    }
+}
+
+fn route(path: &str, exchange: &Exchange, attributes: &mut Attributes) -> String {
+    let route = route::template(path);
+    if exchange.protocol == "http" {
+        let name = if serves(exchange.role) { "http.route" } else { "url.template" };
+        attributes.push((Cow::Borrowed(name), Value::Text(Cow::Owned(route.clone()))));
+    }
+    route
+}
+
+const fn serves(role: Role) -> bool {
+    matches!(role, Role::Server | Role::Consumer)
+}
+
+/// Where the bytes went: `network.*`, and `client.*` or `server.*` where the protocol did not say.
+pub(crate) fn addresses(exchange: &Exchange, attributes: &mut Attributes) {
+    let socket = &exchange.facts.socket;
+    let transport = match socket.transport {
+        Transport::Tcp => "tcp",
+        Transport::Udp => "udp",
+        Transport::Unix => "unix",
+    };
+    push(attributes, "network.transport", Value::Text(Cow::Borrowed(transport)));
+    if let Some(peer) = inet(socket.peer) {
+        endpoint(attributes, "network.peer.address", "network.peer.port", peer);
+        peer_fallback(exchange.role, peer, attributes);
+    }
+    if let Some(local) = inet(socket.local).filter(|_| serves(exchange.role)) {
+        endpoint(attributes, "network.local.address", "network.local.port", local);
+    }
+}
+
+/// Semantic conventions: `client.address` is the peer's where no proxy told another; a client's `server.address` is
+/// the peer's where the request did not name one.
+fn peer_fallback(role: Role, peer: SocketAddr, attributes: &mut Attributes) {
+    if serves(role) {
+        if !has(attributes, "client.address") {
+            endpoint(attributes, "client.address", "client.port", peer);
+        }
+    } else if !has(attributes, "server.address") {
+        endpoint(attributes, "server.address", "server.port", peer);
+    } else if !has(attributes, "server.port") {
+        push(attributes, "server.port", Value::Int(peer.port().into()));
+    }
+}
+
+const fn inet(address: Address) -> Option<SocketAddr> {
+    match address {
+        Address::Inet(address) => Some(address),
+        Address::Unix(_) | Address::Unknown => None,
+    }
+}
+
+fn endpoint(attributes: &mut Attributes, address: &'static str, port: &'static str, of: SocketAddr) {
+    push(attributes, address, Value::Text(Cow::Owned(of.ip().to_string())));
+    push(attributes, port, Value::Int(of.port().into()));
+}
+
+fn has(attributes: &Attributes, name: &str) -> bool {
+    attributes.iter().any(|(found, _)| found == name)
+}
+
+fn push(attributes: &mut Attributes, name: &'static str, value: Value) {
+    attributes.push((Cow::Borrowed(name), value));
+}
+
+/// What only the kernel's view tells. An attribute is left out where it would say that all is well.
+///
+/// `wirespan.missing_bytes`: bytes of both messages that were lost. `wirespan.truncated`: a head was cut at the
+/// capture limit. `wirespan.unread_us`: how long the request had waited in the server's socket.
+/// `wirespan.tcp.rtt_us`, `wirespan.tcp.retransmits`: of the connection. `wirespan.ending`: why there is no
+/// (complete) answer.
+pub(crate) fn observations(exchange: &Exchange, attributes: &mut Attributes) {
+    push(attributes, "thread.id", Value::Int(exchange.request.first.task.tid.into()));
+    let response = exchange.response.as_ref();
+    let missing = exchange.request.missing.saturating_add(response.map_or(0, |response| response.missing));
+    push_count(attributes, "wirespan.missing_bytes", missing);
+    if exchange.request.truncated || response.is_some_and(|response| response.truncated) {
+        push(attributes, "wirespan.truncated", Value::Bool(true));
+    }
+    if serves(exchange.role) {
+        push_count(attributes, "wirespan.unread_us", u64::from(exchange.request.first.waited_ns / 1000));
+    }
+    push_count(attributes, "wirespan.tcp.rtt_us", exchange.facts.rtt_us.into());
+    push_count(attributes, "wirespan.tcp.retransmits", exchange.facts.retransmits.into());
+    if exchange.facts.io_uring {
+        push(attributes, "wirespan.io_uring", Value::Bool(true));
+    }
+    if let Some(ending) = ending(exchange.ending) {
+        push(attributes, "wirespan.ending", Value::Text(Cow::Borrowed(ending)));
+    }
+}
+
+fn push_count(attributes: &mut Attributes, name: &'static str, count: u64) {
+    if count > 0 {
+        push(attributes, name, Value::Int(i64::try_from(count).unwrap_or(i64::MAX)));
+    }
+}
+
+const fn ending(ending: Ending) -> Option<&'static str> {
+    match ending {
+        Ending::Answered => None,
+        Ending::Upgraded => Some("upgraded"),
+        Ending::Closed => Some("closed"),
+        Ending::Broken(_) => Some("broken"),
+        Ending::TimedOut => Some("timed_out"),
+        Ending::Lost => Some("lost"),
+    }
+}

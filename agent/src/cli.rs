@@ -1,0 +1,200 @@
+//! The command line: what can be asked for. The settings' flags come from the configuration's table
+//! ([`Flags`]); this file has only what is not a setting.
+
+use std::{ffi::OsString, path::PathBuf};
+
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};
+use clap_complete::Shell;
+
+use crate::config::Flags;
+
+const EXAMPLES: &str = "\
+Examples:
+  wirespan run                                  See every request of this host
+  wirespan trace -- curl -s http://localhost/   See what one command does
+  wirespan trace -p 1234                        See what a running process does
+  wirespan agent --otlp http://localhost:4317   Send spans to a collector or Jaeger
+  wirespan config print                         See all settings and where they come from
+
+Capturing needs root (or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE). Nothing is changed in the programs, and nothing \
+stays in the kernel when wirespan ends.";
+
+/// Shows every request that the programs of this host serve or make, as distributed traces, without touching them.
+///
+/// No SDK, no sidecar, no restart: wirespan watches sockets from the kernel, understands what is spoken there, and
+/// finds out which request caused which.
+#[derive(Debug, Parser)]
+#[command(name = "wirespan", version, after_help = EXAMPLES, propagate_version = true)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Capture the whole host and show its traces: where to start
+    ///
+    /// Shows spans on the terminal as they happen. Stop it with Ctrl-C.
+    Run(Run),
+    /// Capture the whole host and send its traces on: for servers
+    ///
+    /// Sends spans to an OTLP endpoint (--otlp), shows them on stdout (--output), or both. Stops on SIGTERM and
+    /// SIGINT after sending what it still holds.
+    Agent(Agent),
+    /// Show the spans of one command or process, as strace shows its system calls
+    ///
+    /// Runs CMD and shows the requests that it and its children serve or make, on stderr or in FILE, and ends with
+    /// CMD's exit status. With -p, shows those of running processes until they end or Ctrl-C is pressed.
+    Trace(Trace),
+    /// Show or check the configuration
+    #[command(subcommand)]
+    Config(Config),
+    /// Print a completion script for a shell
+    ///
+    /// For bash: wirespan completions bash > /usr/share/bash-completion/completions/wirespan
+    Completions(Completions),
+    /// Print the manual page
+    ///
+    /// To read it at once: wirespan man | man -l -
+    Man(Man),
+}
+
+/// Arguments of `wirespan run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Settings.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// Arguments of `wirespan agent`.
+#[derive(Debug, Args)]
+pub struct Agent {
+    /// Settings.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// Arguments of `wirespan trace`.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("target").args(["pid", "command"]).required(true))]
+#[command(
+    override_usage = "wirespan trace [OPTIONS] -- CMD [ARG]...\n       wirespan trace [OPTIONS] -p PID..."
+)]
+pub struct Trace {
+    /// Write spans to FILE instead of stderr
+    #[arg(short = 'o', value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: Option<PathBuf>,
+    /// Trace this running process and its children; may be given several times
+    #[arg(short = 'p', value_name = "PID")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    pub pid: Vec<u32>,
+    /// The command to run, with its arguments
+    #[arg(last = true, value_name = "CMD", value_hint = ValueHint::CommandWithArguments)]
+    pub command: Vec<OsString>,
+    /// Settings.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// Commands below `wirespan config`.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Print all settings as they are now, with where each comes from
+    ///
+    /// What it prints is itself a configuration file.
+    Print(Print),
+    /// Say what is wrong with the configuration, if anything
+    Check(Check),
+}
+
+/// Arguments of `wirespan config print`.
+#[derive(Debug, Args)]
+pub struct Print {
+    /// Print JSON instead of YAML
+    #[arg(long, conflicts_with = "docs")]
+    pub json: bool,
+    /// Print what each setting means above it
+    #[arg(long)]
+    pub docs: bool,
+    /// Settings.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// Arguments of `wirespan config check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Settings.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// Arguments of `wirespan completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// Arguments of `wirespan man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Write a page for every command into DIR instead
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, String> {
+        Cli::try_parse_from(line.split(' ')).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn trace_takes_a_command_or_pids() {
+        let Ok(Cli { command: Command::Trace(trace) }) =
+            parse("wirespan trace -o out --output tree -- curl -p x")
+        else {
+            panic!("not a trace command");
+        };
+        assert_eq!(
+            (trace.file, trace.command),
+            (Some("out".into()), ["curl", "-p", "x"].map(Into::into).to_vec())
+        );
+        let Ok(Cli { command: Command::Trace(trace) }) = parse("wirespan trace -p 12 -p 13") else {
+            panic!("not a trace command");
+        };
+        assert_eq!(trace.pid, [12, 13]);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_a_hint() {
+        let cases = [
+            ("wirespan trace", "-p <PID>|CMD"),
+            ("wirespan trace -p 1 -- ls", "cannot be used with"),
+            ("wirespan trace -p 0", "0 is not in 1.."),
+            ("wirespan agnet", "'agent'"),
+            ("wirespan agent --ouput json", "'--output'"),
+            ("wirespan agent --output jsn", "'json'"),
+            ("wirespan agent --set x", "KEY=VALUE"),
+            ("wirespan completions klingon", "bash"),
+        ];
+        for (line, hint) in cases {
+            let message = parse(line).expect_err(line);
+            assert!(message.contains(hint), "{line}: {message}");
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! `wirespan config`: the merged configuration on stdout, or what is wrong with it as an error.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use crate::{
+    cli::{Check, Config, Print},
+    config::{self, show},
+};
+
+/// Prints or checks.
+///
+/// # Errors
+/// An unusable configuration, or a stdout that cannot be written.
+pub fn run(args: &Config) -> anyhow::Result<ExitCode> {
+    match args {
+        Config::Print(args) => print(args, &mut io::stdout().lock()),
+        Config::Check(args) => check(args, &mut io::stdout().lock()),
+    }
+}
+
+fn print(args: &Print, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let merged = config::load(&args.flags)?.merged;
+    if args.json {
+        writeln!(out, "{:#}", show::json(&merged))?;
+    } else {
+        out.write_all(show::yaml(&merged, args.docs).as_bytes())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(args: &Check, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    match config::load(&args.flags)?.file {
+        Some(file) => writeln!(out, "{}: no problems", file.display())?,
+        None => writeln!(out, "no configuration file; variables and flags have no problems")?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

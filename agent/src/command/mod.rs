@@ -1,0 +1,29 @@
+//! One file for each command: its arguments in, its exit code out.
+
+pub mod agent;
+pub mod completions;
+pub mod config;
+mod display;
+mod host;
+pub mod man;
+pub mod run;
+pub mod trace;
+
+use std::process::ExitCode;
+
+use crate::cli::{Cli, Command};
+
+/// Does what was asked for.
+///
+/// # Errors
+/// Whatever stopped the command, told so that a person can act on it.
+pub fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Agent(args) => agent::run(&args),
+        Command::Trace(args) => trace::run(&args),
+        Command::Config(args) => config::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    }
+}

@@ -1,0 +1,164 @@
+//! The capture thread: drains the rings, runs the pipeline, hands traces over, sleeps. It owns the kernel programs, so
+//! that they are detached when it ends.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use tokio::sync::oneshot;
+use wirespan_export::otlp::Intake;
+use wirespan_kernel::{Policies, Programs, Reader, Verdicts, Waker};
+use wirespan_proto::event::{Cookie, Nanos, Policy};
+use wirespan_span::{
+    span::UnixNanos,
+    spans::Clock,
+};
+use wirespan_trace::trace::Trace;
+
+use super::{Shown, Sinks, Summary};
+use crate::pipeline::{Orders, Pipeline};
+
+/// Time between two sweeps while events come in, ns. Below the grace of the trace stage.
+const SWEEP_NS: u64 = 5_000_000;
+
+/// Asks the capture thread to end.
+pub(super) struct Stop {
+    flag: Arc<AtomicBool>,
+    waker: Waker,
+}
+
+impl Stop {
+    /// Ends it after what was captured so far.
+    pub(super) fn stop(&self) {
+        self.flag.store(true, Ordering::SeqCst);
+        self.waker.wake();
+    }
+}
+
+/// The orders of the pipeline, carried out.
+struct Kernel {
+    policies: Policies,
+    verdicts: Verdicts,
+}
+
+impl Orders for Kernel {
+    fn policy(&mut self, cookie: Cookie, policy: Policy) {
+        self.policies.set(cookie, policy);
+    }
+
+    fn verdict(&mut self, pid: u32, capture: bool) {
+        // Without the verdict the process goes on paying; its events are dropped in the pipeline all the same.
+        let _ = self.verdicts.set(pid, capture);
+    }
+}
+
+/// Everything the thread works with.
+pub(super) struct Capture {
+    _programs: Programs,
+    reader: Reader,
+    kernel: Kernel,
+    pipeline: Pipeline,
+    sinks: Sinks,
+    stop: Arc<AtomicBool>,
+    ended: oneshot::Sender<Summary>,
+}
+
+impl Capture {
+    /// Ready to start; with the handle that stops it and what it says at its end.
+    pub(super) fn new(
+        mut programs: Programs,
+        verdicts: Verdicts,
+        pipeline: Pipeline,
+        intake: Option<Intake>,
+        shown: Option<Shown>,
+    ) -> (Self, Stop, oneshot::Receiver<Summary>) {
+        let reader = programs.take_reader().expect("taken once");
+        let policies = programs.take_policies().expect("taken once");
+        let flag = Arc::new(AtomicBool::new(false));
+        let stop = Stop { flag: Arc::clone(&flag), waker: reader.waker() };
+        let (ended, said) = oneshot::channel();
+        let capture = Self {
+            _programs: programs,
+            reader,
+            kernel: Kernel { policies, verdicts },
+            pipeline,
+            sinks: Sinks { intake, shown },
+            stop: flag,
+            ended,
+        };
+        (capture, stop, said)
+    }
+
+    /// Runs on a thread of its own.
+    pub(super) fn start(self) -> io::Result<()> {
+        thread::Builder::new().name("capture".into()).spawn(move || self.run()).map(drop)
+    }
+
+    fn run(mut self) {
+        let mut swept = self.reader.now();
+        while !self.stop.load(Ordering::SeqCst) && self.sinks.open() {
+            let clock = clock(self.reader.now());
+            let Self { reader, pipeline, kernel, .. } = &mut self;
+            let events = reader.poll(|event| pipeline.event(event, clock, kernel));
+            let now = self.reader.now();
+            if events == 0 || now.since(swept) >= SWEEP_NS {
+                swept = now;
+                self.pipeline.sweep(now, clock, &mut self.kernel);
+            }
+            self.sinks.give(self.pipeline.take());
+            self.reader.wait();
+        }
+        self.finish();
+    }
+
+    fn finish(mut self) {
+        let clock = clock(self.reader.now());
+        let Self { reader, pipeline, kernel, .. } = &mut self;
+        reader.finish(|event| pipeline.event(event, clock, kernel));
+        pipeline.sweep(reader.now(), clock, kernel);
+        pipeline.flush();
+        self.sinks.give(self.pipeline.take());
+        let summary = Summary {
+            counters: self.pipeline.counters(),
+            unrecognised: self.pipeline.unrecognised(),
+            losses: self.reader.losses(),
+            ..Summary::default()
+        };
+        // Nobody listens any more: the daemon is being dropped.
+        let _ = self.ended.send(summary);
+    }
+}
+
+/// The time of day at which the boot-time clock stood at zero, as the two clocks stand now.
+fn clock(now: Nanos) -> Clock {
+    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
+    Clock { boot: UnixNanos(unix.saturating_sub(now.0)) }
+}
+
+impl Sinks {
+    /// Is somebody still looking?
+    fn open(&self) -> bool {
+        self.shown.as_ref().is_none_or(Shown::open) || self.intake.is_some()
+    }
+
+    fn give(&self, traces: Vec<Trace>) {
+        if traces.is_empty() {
+            return;
+        }
+        match (&self.shown, &self.intake) {
+            (Some(shown), Some(intake)) => {
+                traces.iter().cloned().for_each(|trace| intake.offer(trace));
+                shown.offer(traces);
+            }
+            (Some(shown), None) => shown.offer(traces),
+            (None, Some(intake)) => traces.into_iter().for_each(|trace| intake.offer(trace)),
+            (None, None) => {}
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The thread that writes spans to the terminal, a file or a pipe. It may block for as long as its reader likes; the
+//! capture thread does not: what does not fit into the queue is dropped and counted.
+
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+use wirespan_export::terminal::Terminal;
+use wirespan_trace::trace::Trace;
+
+use super::Display;
+
+/// Counts and state that both sides see.
+#[derive(Debug, Default)]
+struct Shared {
+    waiting: AtomicU64,
+    dropped: AtomicU64,
+    closed: AtomicBool,
+}
+
+/// The capture thread's handle.
+#[derive(Clone)]
+pub struct Shown {
+    queue: mpsc::Sender<Vec<Trace>>,
+    shared: Arc<Shared>,
+    limit: u64,
+}
+
+/// The thread's owner.
+pub(super) struct Screen {
+    shown: Shown,
+    thread: thread::JoinHandle<()>,
+}
+
+impl Screen {
+    /// Starts writing. At most `limit` spans wait.
+    pub(super) fn start(display: Display, limit: u32) -> Self {
+        let (queue, traces) = mpsc::channel::<Vec<Trace>>();
+        let shared = Arc::<Shared>::default();
+        let shown = Shown { queue, shared: Arc::clone(&shared), limit: u64::from(limit) };
+        let thread = thread::spawn(move || write(display, &traces, &shared));
+        Self { shown, thread }
+    }
+
+    /// A handle for the capture thread.
+    pub(super) fn shown(&self) -> Shown {
+        self.shown.clone()
+    }
+
+    /// Writes what waits, and ends. Gives the number of spans that were dropped.
+    pub(super) fn finish(self) -> u64 {
+        let Self { shown, thread } = self;
+        let shared = Arc::clone(&shown.shared);
+        drop(shown);
+        // The thread panics only if a writer does; its message is out already.
+        let _ = thread.join();
+        shared.dropped.load(Ordering::Relaxed)
+    }
+}
+
+fn write(display: Display, traces: &mpsc::Receiver<Vec<Trace>>, shared: &Shared) {
+    let mut terminal = Terminal::new(display.to, display.output, display.color);
+    for batch in traces {
+        let written = terminal.write(&batch);
+        shared.waiting.fetch_sub(spans(&batch), Ordering::Relaxed);
+        match written {
+            Ok(ControlFlow::Continue(())) => {}
+            Ok(ControlFlow::Break(())) => break,
+            Err(error) => {
+                eprintln!("wirespan: cannot write spans: {error}; capture goes on without showing them");
+                break;
+            }
+        }
+    }
+    shared.closed.store(true, Ordering::Relaxed);
+}
+
+fn spans(traces: &[Trace]) -> u64 {
+    traces.iter().map(|trace| trace.spans.len() as u64).sum()
+}
+
+impl Shown {
+    /// Hands traces over, or drops and counts them.
+    pub(super) fn offer(&self, traces: Vec<Trace>) {
+        let count = spans(&traces);
+        let waiting = self.shared.waiting.fetch_add(count, Ordering::Relaxed);
+        if waiting + count > self.limit || self.queue.send(traces).is_err() {
+            self.shared.waiting.fetch_sub(count, Ordering::Relaxed);
+            self.shared.dropped.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Is somebody still reading?
+    pub(super) fn open(&self) -> bool {
+        !self.shared.closed.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,67 @@
+//! What a daemon says at its end: what it saw, and what it did not.
+
+use std::fmt;
+
+use wirespan_export::otlp::Report;
+use wirespan_kernel::Losses;
+
+use crate::pipeline::{Counters, Group};
+
+/// The end of a capture, in figures.
+#[derive(Debug, Default)]
+pub struct Summary {
+    /// Of every stage.
+    pub counters: Counters,
+    /// Connections of protocols that were not recognised.
+    pub unrecognised: Vec<Group>,
+    /// Of the rings.
+    pub losses: Losses,
+    /// Spans that the terminal could not take; `None` where none were shown.
+    pub shown: Option<u64>,
+    /// What the exporter did; `None` where there was none.
+    pub exported: Option<Report>,
+}
+
+impl Summary {
+    /// Everything that was missed, by cause.
+    fn causes(&self) -> [(u64, &'static str); 8] {
+        let Counters { connections, traces, panics, .. } = &self.counters;
+        [
+            (self.losses.lost_records, "events lost (ring full)"),
+            (connections.lost, "bytes lost"),
+            (connections.shed, "bytes shed"),
+            (self.losses.faults, "unreadable buffers"),
+            (*panics, "connections given up"),
+            (self.shown.unwrap_or(0), "spans not shown (output too slow)"),
+            (self.exported.as_ref().map_or(0, |report| report.counters.spans_lost()), "spans not exported"),
+            (traces.untracked, "spans not linked (table full)"),
+        ]
+    }
+
+    /// Was anything missed?
+    #[must_use]
+    pub fn missed(&self) -> bool {
+        self.causes().iter().any(|(count, _)| *count > 0)
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Counters { traces, unrecognised, .. } = &self.counters;
+        write!(f, "{} spans in {} traces", traces.spans, traces.parts)?;
+        if let Some(report) = &self.exported {
+            write!(f, ", {} exported", report.counters.spans_exported)?;
+        }
+        for (count, what) in self.causes().iter().filter(|(count, _)| *count > 0) {
+            write!(f, "; {count} {what}")?;
+        }
+        if unrecognised.connections > 0 {
+            write!(
+                f,
+                "; {} connections of unrecognised protocols ({} bytes)",
+                unrecognised.connections, unrecognised.bytes
+            )?;
+        }
+        Ok(())
+    }
+}

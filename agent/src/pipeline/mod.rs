@@ -1,0 +1,300 @@
+//! The road of the data, wired: events in, traces out. One thread, no waiting; all I/O is the look-up of processes.
+//! The same road for the live kernel and for whatever else gives events.
+
+mod own;
+mod tracked;
+mod unrecognised;
+mod verdicts;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use wirespan_connection::{
+    connection::{Connection, Fate},
+    connections::Connections,
+
+};
+use wirespan_proto::event::{Change, Cookie, Data, Direction, Event, Life, Nanos, Policy};
+use wirespan_protocol::exchange::{Ending, Output};
+use wirespan_span::{
+    resource::Resource,
+    spans::{Clock, Spans},
+};
+use wirespan_trace::{trace::Trace, traces::Traces};
+
+use self::{own::Own, tracked::Tracked, unrecognised::Unrecognised, verdicts::Verdicts};
+use crate::{filter::Filter, process::Processes};
+
+pub use self::unrecognised::{Group, Total};
+
+/// What the pipeline wants the kernel to do.
+pub trait Orders {
+    /// From now on, copy so much of this connection.
+    fn policy(&mut self, cookie: Cookie, policy: Policy);
+    /// From now on, look at this process, or leave it alone.
+    fn verdict(&mut self, pid: u32, capture: bool);
+}
+
+/// How every stage is set up.
+pub struct Settings {
+    /// The connection stage.
+    pub connections: wirespan_connection::limits::Limits,
+    /// The protocol stage.
+    pub protocol: wirespan_protocol::settings::Settings,
+    /// The span stage.
+    pub spans: Spans,
+    /// The trace stage.
+    pub traces: wirespan_trace::settings::Settings,
+    /// Which processes.
+    pub filter: Filter,
+    /// Our own process, never shown; 0 where events are not of this host.
+    pub own_pid: u32,
+}
+
+/// Counters of every stage, at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counters {
+    /// The connection stage.
+    pub connections: wirespan_connection::counters::Counters,
+    /// The trace stage.
+    pub traces: wirespan_trace::settings::Counters,
+    /// Exchanges finished.
+    pub exchanges: u64,
+    /// Connections given up because a parser failed on them.
+    pub panics: u64,
+    /// Connections of protocols that were not recognised.
+    pub unrecognised: Total,
+}
+
+/// All stages.
+pub struct Pipeline {
+    connections: Connections<Tracked>,
+    road: Road,
+}
+
+/// The stages behind the connections, and what they share.
+struct Road {
+    protocol: wirespan_protocol::settings::Settings,
+    spans: Spans,
+    traces: Traces,
+    processes: Processes,
+    verdicts: Verdicts,
+    own: Own,
+    own_pid: u32,
+    clock: Clock,
+    unrecognised: Unrecognised,
+    exchanges: u64,
+    panics: u64,
+    outputs: Vec<Output>,
+    done: Vec<Trace>,
+}
+
+impl Pipeline {
+    /// Ready for the first event.
+    #[must_use]
+    pub fn new(settings: Settings, processes: Processes) -> Self {
+        Self {
+            connections: Connections::new(settings.connections),
+            road: Road {
+                protocol: settings.protocol,
+                spans: settings.spans,
+                traces: Traces::new(settings.traces),
+                processes,
+                verdicts: Verdicts::new(settings.filter),
+                own: Own::default(),
+                own_pid: settings.own_pid,
+                clock: Clock::default(),
+                unrecognised: Unrecognised::default(),
+                exchanges: 0,
+                panics: 0,
+                outputs: Vec::new(),
+                done: Vec::new(),
+            },
+        }
+    }
+
+    /// Takes one event. `clock` tells the time of day of the spans that it ends.
+    pub fn event(&mut self, event: &Event<'_>, clock: Clock, orders: &mut impl Orders) {
+        let Self { connections, road } = self;
+        road.clock = clock;
+        if road.before(event, orders) {
+            connections.accept(event, |connection| road.visit(connection, orders));
+        }
+    }
+
+    /// Does what the time asks for. To be called every few milliseconds while events come, and at least every 100 ms.
+    pub fn sweep(&mut self, now: Nanos, clock: Clock, orders: &mut impl Orders) {
+        let Self { connections, road } = self;
+        road.clock = clock;
+        connections.sweep(now, |connection| {
+            road.tick(connection, now);
+            road.visit(connection, orders);
+        });
+        road.traces.sweep(now, &mut road.done);
+    }
+
+    /// Gives out everything that is finished, whatever it waits for.
+    pub fn flush(&mut self) {
+        self.road.traces.flush(&mut self.road.done);
+    }
+
+    /// The traces finished since the last call.
+    pub fn take(&mut self) -> Vec<Trace> {
+        std::mem::take(&mut self.road.done)
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters {
+            connections: *self.connections.counters(),
+            traces: *self.road.traces.counters(),
+            exchanges: self.road.exchanges,
+            panics: self.road.panics,
+            unrecognised: self.road.unrecognised.total(),
+        }
+    }
+
+    /// Connections of unrecognised protocols, by peer, the largest first.
+    #[must_use]
+    pub fn unrecognised(&self) -> Vec<Group> {
+        self.road.unrecognised.groups()
+    }
+}
+
+impl Road {
+    /// What concerns processes and ourselves. False: the connection stage shall not see it.
+    fn before(&mut self, event: &Event<'_>, orders: &mut impl Orders) -> bool {
+        match event {
+            Event::Data(data) => self.wanted(data, orders),
+            Event::Life(life) => self.life(life),
+            Event::Exec(exec) => {
+                self.processes.exec(exec);
+                self.verdicts.forget(exec.pid, orders);
+                false
+            }
+            Event::Fork(fork) => {
+                self.processes.fork(fork);
+                false
+            }
+            Event::Exit(exit) => {
+                self.processes.exit(exit);
+                self.verdicts.forget(exit.pid, orders);
+                false
+            }
+        }
+    }
+
+    fn wanted(&mut self, data: &Data<'_>, orders: &mut impl Orders) -> bool {
+        self.verdicts.captures(data.task.pid, data.cgroup, &mut self.processes, orders)
+    }
+
+    fn life(&mut self, life: &Life) -> bool {
+        if self.own_pid != 0 && life.task.pid == self.own_pid {
+            self.own.learn(life);
+            return false;
+        }
+        if life.change == Change::Connecting {
+            self.traces.connecting(life.socket.cookie, life.task, life.time);
+        }
+        true
+    }
+
+    /// Lets the later stages read what a connection has.
+    fn visit(&mut self, connection: &mut Connection<Tracked>, orders: &mut impl Orders) {
+        if !connection.state.looked {
+            connection.state.looked = true;
+            connection.state.ours = self.own.is_other_end(&connection.facts.socket);
+        }
+        if connection.state.ours {
+            // The other end of our own exports: showing it would make more of them.
+            self.order(connection, Policy::Ignore, orders);
+            tracked::skip(connection);
+            return;
+        }
+        let parsed = catch_unwind(AssertUnwindSafe(|| self.parse(connection)));
+        if parsed.is_err() {
+            self.abandon(connection);
+        }
+        let policy = connection.state.session.policy();
+        self.order(connection, policy, orders);
+        self.pass_on();
+    }
+
+    fn parse(&mut self, connection: &mut Connection<Tracked>) {
+        let over = ending(connection);
+        let (facts, state, received, sent) = connection.split();
+        state.session.advance(&self.protocol, facts, received, sent, &mut self.outputs);
+        state.recognised |= state.session.protocol().is_some();
+        if let Some((ending, time)) = over {
+            state.session.finish(&self.protocol, facts, ending, time, &mut self.outputs);
+            if !state.recognised {
+                self.count(connection);
+            }
+        }
+    }
+
+    fn tick(&mut self, connection: &mut Connection<Tracked>, now: Nanos) {
+        let (facts, state, ..) = connection.split();
+        state.session.tick(&self.protocol, facts, now, &mut self.outputs);
+    }
+
+    /// A parser failed: this connection is no longer followed; all others are.
+    fn abandon(&mut self, connection: &mut Connection<Tracked>) {
+        self.panics += 1;
+        connection.state = Tracked { looked: true, ours: true, ..Tracked::default() };
+        if self.panics == 1 {
+            eprintln!(
+                "wirespan: a parser failed on a connection, which is no longer followed; please report the \
+                 message above. Further ones are only counted."
+            );
+        }
+    }
+
+    fn order(&self, connection: &mut Connection<Tracked>, policy: Policy, orders: &mut impl Orders) {
+        if connection.state.policy != policy {
+            connection.state.policy = policy;
+            orders.policy(connection.facts.socket.cookie, policy);
+        }
+    }
+
+    fn count(&mut self, connection: &mut Connection<Tracked>) {
+        let seen = connection.half(Direction::Received).seen() + connection.half(Direction::Sent).seen();
+        let (bytes, until) = match connection.fate() {
+            Fate::Closed(closed) => (seen.max(closed.sent + closed.received), closed.time),
+            _ => (seen, connection.used()),
+        };
+        let facts = &connection.facts;
+        self.unrecognised.count(facts, bytes, until.since(facts.opened));
+    }
+
+    fn pass_on(&mut self) {
+        for output in self.outputs.drain(..) {
+            self.exchanges += u64::from(matches!(output, Output::Closed(_)));
+            let activity = self.spans.accept(output, self.clock, &mut Look(&mut self.processes));
+            self.traces.accept(activity, &mut self.done);
+        }
+    }
+}
+
+/// How a connection that is over ended, and when.
+fn ending(connection: &Connection<Tracked>) -> Option<(Ending, Nanos)> {
+    match connection.fate() {
+        Fate::Open | Fate::Closing(_) => None,
+        Fate::Closed(closed) if closed.error == 0 => Some((Ending::Closed, closed.time)),
+        Fate::Closed(closed) => Some((Ending::Broken(closed.error), closed.time)),
+        Fate::Forgotten => Some((Ending::Lost, connection.used())),
+    }
+}
+
+/// Lets the span stage ask for processes.
+struct Look<'a>(&'a mut Processes);
+
+impl wirespan_span::spans::Processes for Look<'_> {
+    fn resource(&mut self, pid: u32, cgroup: u64) -> Arc<Resource> {
+        self.0.resource(pid, cgroup)
+    }
+}
+

@@ -1,0 +1,38 @@
+//! What the pipeline keeps with each connection.
+
+use wirespan_connection::{connection::Connection, stream::Stream};
+use wirespan_proto::event::{Direction, Policy};
+use wirespan_protocol::session::Session;
+
+/// State of the later stages, for one connection.
+#[derive(Default)]
+pub(super) struct Tracked {
+    pub(super) session: Session,
+    /// Was it decided whether the connection is ours?
+    pub(super) looked: bool,
+    /// Not to be shown: the other end of our own, or given up.
+    pub(super) ours: bool,
+    /// Was its protocol ever recognised?
+    pub(super) recognised: bool,
+    /// What the kernel was told last.
+    pub(super) policy: Policy,
+}
+
+/// Drops what the connection holds, unread.
+pub(super) fn skip(connection: &mut Connection<Tracked>) {
+    for direction in [Direction::Received, Direction::Sent] {
+        let half = connection.half(direction);
+        loop {
+            let front = half.front();
+            let gap = match front.next {
+                wirespan_connection::stream::Next::Gap(_, len) => len,
+                _ => 0,
+            };
+            let len = front.bytes.len() as u64 + gap;
+            if len == 0 {
+                break;
+            }
+            half.consume(len);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A span from its start until it is given on: where it stands, and what its place was decided by.
+
+use wirespan_span::span::{Key, Nanos, Role, Span, Start};
+
+use crate::{
+    assembly::GroupId,
+    header::Context,
+    threads::ThreadKey,
+    trace::{Link, Method, Parent, SpanId, TracedSpan},
+    wire::End,
+};
+
+/// A parent, as it was decided.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Ancestor {
+    /// The span that is held here; `None` for one outside this host.
+    pub(crate) key: Option<Key>,
+    pub(crate) span_id: SpanId,
+    pub(crate) method: Method,
+    pub(crate) confidence: f32,
+}
+
+impl Ancestor {
+    /// The span that a context in the bytes names.
+    pub(crate) fn remote(context: &Context) -> Option<Self> {
+        context.span_id.map(|span_id| Self { key: None, span_id, method: Method::Header, confidence: 1.0 })
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) key: Key,
+    pub(crate) role: Role,
+    pub(crate) start: Nanos,
+    pub(crate) thread: ThreadKey,
+    pub(crate) pid: u32,
+    /// Other threads that came back to this request by a response.
+    pub(crate) resumed_on: Vec<ThreadKey>,
+    pub(crate) span_id: SpanId,
+    /// The number of the exchange at both of its ends.
+    pub(crate) identity: u128,
+    pub(crate) context: Option<Context>,
+    pub(crate) parent: Option<Ancestor>,
+    pub(crate) links: Vec<Link>,
+    /// The request for which this one was made, whatever its parent became.
+    pub(crate) server: Option<Key>,
+    pub(crate) group: GroupId,
+    /// Its span, once it has ended.
+    pub(crate) span: Option<Box<Span>>,
+}
+
+impl Node {
+    /// Without a place yet.
+    pub(crate) fn new(start: &Start, span_id: SpanId, identity: u128, context: Option<Context>) -> Self {
+        Self {
+            key: start.key,
+            role: start.role,
+            start: start.time,
+            thread: start.task.into(),
+            pid: start.task.pid,
+            resumed_on: Vec::new(),
+            span_id,
+            identity,
+            context,
+            parent: None,
+            links: Vec::new(),
+            server: None,
+            group: GroupId::default(),
+            span: None,
+        }
+    }
+
+    pub(crate) const fn end(&self) -> End {
+        End::of(self.role)
+    }
+
+    pub(crate) const fn open(&self) -> bool {
+        self.span.is_none()
+    }
+
+    /// As it is given on; `None` while it is open.
+    pub(crate) fn traced(self) -> Option<TracedSpan> {
+        let parent = self.parent.map(|parent| Parent {
+            span_id: parent.span_id,
+            method: parent.method,
+            confidence: parent.confidence,
+            remote: parent.key.is_none(),
+        });
+        let (trace_state, trace_flags) = self
+            .context
+            .map_or((String::new(), crate::header::SAMPLED), |context| (context.state, context.flags));
+        let (span_id, links) = (self.span_id, self.links);
+        self.span.map(|span| TracedSpan { span_id, parent, links, trace_state, trace_flags, span })
+    }
+}

@@ -1,0 +1,263 @@
+//! Comes in: a request that was just seen. Goes out: its place, by the rules in the crate's documentation.
+
+use rustc_hash::FxHashMap;
+use wirespan_span::span::{Cookie, Key, Nanos, Start, Task};
+
+use crate::{
+    assembly::GroupId,
+    header::Context,
+    node::{Ancestor, Node},
+    trace::{Link, Method, SpanId, TraceId},
+    traces::Traces,
+    wire::End,
+};
+
+/// The thread has this request alone: only a background job on the very thread could be mistaken for it.
+const TASK_ALONE: f32 = 0.99;
+/// The thread has several open requests, and read this one last or came back to it.
+const TASK_SHARED: f32 = 0.9;
+/// The connection was opened for this request; pools may give it to another.
+const HANDOFF: f32 = 0.9;
+/// The request carries the context that this one came with; two requests with one context are told apart before.
+const FORWARDED: f32 = 0.99;
+/// The same addresses and sequence number, or the same two sockets.
+const WIRE: f32 = 1.0;
+/// Clocks of one host, read at different points of a call: an end that sticks out of its client's by less is cut
+/// to it, one that begins earlier by more is no child.
+pub(crate) const SKEW_NS: u64 = 1_000_000;
+
+/// Open requests by process and the context that they came with.
+pub(crate) type Forwarded = FxHashMap<(u32, TraceId, Option<SpanId>), Vec<Key>>;
+
+/// The request that a program was answering, as evidence has it.
+#[derive(Clone, Copy, Debug)]
+struct Evidence {
+    server: Key,
+    method: Method,
+    confidence: f32,
+}
+
+impl Traces {
+    /// Finds the place of a request that the program answers.
+    pub(crate) fn place_answer(&mut self, mut node: Node) {
+        let client =
+            self.wires.partner(node.identity, End::Answers).filter(|client| self.encloses(*client, &node));
+        node.group = match (client.and_then(|client| self.nodes.get(&client)), &node.context) {
+            (Some(client), context) => {
+                let (parent, group) = (wire(client), client.group);
+                node.parent = Some(parent);
+                self.named_by_child(group, context.as_ref())
+            }
+            (None, Some(context)) => {
+                node.parent = Ancestor::remote(context);
+                self.groups.named(context.trace_id)
+            }
+            (None, None) => self.groups.begin(self.ids.trace(node.identity)),
+        };
+        if !self.threads.read(node.thread, node.key) {
+            self.counters.threads_full += 1;
+        }
+        if let Some(context) = &node.context {
+            let name = (node.pid, context.trace_id, context.span_id);
+            self.forwarded.entry(name).or_default().push(node.key);
+        }
+        self.hold(node);
+    }
+
+    /// Finds the place of a request that the program makes.
+    pub(crate) fn place_question(&mut self, mut node: Node, task: Task) {
+        let own_server = self.wires.partner(node.identity, End::Asks);
+        // A program that calls itself may have read the request by now, on the very thread.
+        let evidence = self
+            .evidence(node.key.cookie, task, node.start)
+            .filter(|evidence| Some(evidence.server) != own_server);
+        node.server = evidence.map(|evidence| evidence.server);
+        node.group = match node.context.clone() {
+            Some(context) => self.place_by_header(&mut node, &context, evidence),
+            None => self.place_by_evidence(&mut node, evidence),
+        };
+        let key = node.key;
+        self.hold(node);
+        if let Some(server) = own_server {
+            self.bind_late(key, server);
+        }
+    }
+
+    fn place_by_header(&mut self, node: &mut Node, context: &Context, evidence: Option<Evidence>) -> GroupId {
+        if let Some(server) = self.forwarder(node, context, evidence) {
+            node.server = Some(server.key);
+            node.parent = Some(local(server, Method::Header, FORWARDED));
+            return server.group;
+        }
+        node.parent = Ancestor::remote(context);
+        if let Some(evidence) = evidence {
+            self.relate(node, context, evidence);
+        }
+        self.groups.named(context.trace_id)
+    }
+
+    /// The request came from the program's own SDK, while the program answered another: within its trace the
+    /// request is the parent if the SDK named none; in another trace it becomes a link.
+    fn relate(&mut self, node: &mut Node, context: &Context, evidence: Evidence) {
+        let Some(server) = self.nodes.get(&evidence.server) else { return };
+        let same = self.groups.get(server.group).is_some_and(|group| group.id == context.trace_id);
+        if !same {
+            let (group, span_id) = (server.group, server.span_id);
+            node.links.extend(self.link(group, span_id, evidence));
+        } else if node.parent.is_none() {
+            node.parent = Some(local(server, evidence.method, evidence.confidence));
+        }
+    }
+
+    fn link(&mut self, group: GroupId, span_id: SpanId, evidence: Evidence) -> Option<Link> {
+        let trace_id = self.groups.fixed_id(group)?;
+        Some(Link { trace_id, span_id, method: evidence.method, confidence: evidence.confidence })
+    }
+
+    fn place_by_evidence(&mut self, node: &mut Node, evidence: Option<Evidence>) -> GroupId {
+        let server = evidence.and_then(|evidence| Some((evidence, self.nodes.get(&evidence.server)?)));
+        let Some((evidence, server)) = server else {
+            return self.groups.begin(self.ids.trace(node.identity));
+        };
+        let (group, span_id, parent) =
+            (server.group, server.span_id, local(server, evidence.method, evidence.confidence));
+        let joined = self.groups.get(group).map_or(0, |group| group.joined);
+        if joined < self.settings.max_trace_spans {
+            node.parent = Some(parent);
+            return group;
+        }
+        self.counters.split += 1;
+        node.links.extend(self.link(group, span_id, evidence));
+        self.groups.begin(self.ids.trace(node.identity))
+    }
+
+    /// The one request of this process that came with the same context. Of several the one that the thread works
+    /// on; where that is none of them, nobody knows.
+    fn forwarder(&self, node: &Node, context: &Context, evidence: Option<Evidence>) -> Option<&Node> {
+        let candidates = self.forwarded.get(&(node.pid, context.trace_id, context.span_id))?;
+        let open = |key: &&Key| {
+            self.nodes.get(key).is_some_and(|server| server.open() && server.start <= node.start)
+        };
+        let key = match evidence.filter(|evidence| candidates.contains(&evidence.server)) {
+            Some(evidence) => evidence.server,
+            None => {
+                let mut open = candidates.iter().filter(open);
+                open.next().filter(|_| open.next().is_none()).copied()?
+            }
+        };
+        self.nodes.get(&key)
+    }
+
+    /// The request that the thread works on, or that the connection was opened for.
+    fn evidence(&mut self, cookie: Cookie, task: Task, time: Nanos) -> Option<Evidence> {
+        let opened_for = self.connects.first_use(cookie);
+        let current = self.threads.current(task.into());
+        let by_task =
+            current.filter(|current| self.working(current.key, task.pid, time)).map(|current| Evidence {
+                server: current.key,
+                method: Method::Task,
+                confidence: if current.shared { TASK_SHARED } else { TASK_ALONE },
+            });
+        let sure = by_task.filter(|_| current.is_some_and(|current| !current.shared));
+        match opened_for {
+            _ if sure.is_some() => sure,
+            // Opened outside of any request, used on a thread with many: a pool at work, for nobody knows whom.
+            Some(None) => {
+                self.counters.vetoed += u64::from(by_task.is_some());
+                None
+            }
+            Some(Some(server)) if self.working(server, task.pid, time) => by_task
+                .filter(|evidence| evidence.server == server)
+                .or(Some(Evidence { server, method: Method::Handoff, confidence: HANDOFF })),
+            Some(Some(_)) | None => by_task,
+        }
+    }
+
+    /// The vetoes: same process, not answered, not before its cause.
+    pub(crate) fn working(&self, server: Key, pid: u32, time: Nanos) -> bool {
+        self.nodes
+            .get(&server)
+            .is_some_and(|server| server.open() && server.pid == pid && server.start <= time)
+    }
+
+    /// Lies the server's start within the client's time, as far as that is known?
+    fn encloses(&mut self, client: Key, server: &Node) -> bool {
+        let encloses = self.nodes.get(&client).is_some_and(|client| {
+            let ended = client.span.as_ref().map(|span| span.boot.1);
+            client.start.since(server.start) < SKEW_NS
+                && ended.is_none_or(|end| server.start.since(end) < SKEW_NS)
+        });
+        self.counters.vetoed += u64::from(!encloses);
+        encloses
+    }
+
+    /// The server's start was seen before its client's: ring buffers of different processors. It is held still, so
+    /// its place can be mended.
+    fn bind_late(&mut self, client: Key, server: Key) {
+        let Some(mut node) = self.nodes.remove(&server) else { return };
+        let parent = self.nodes.get(&client).map(|client| (wire(client), client.group));
+        if let Some((parent, group)) = parent
+            && self.encloses(client, &node)
+            && !self.descends(client, server)
+        {
+            if self.groups.compatible(group, node.group) {
+                node.parent = Some(parent);
+                let (group, moved) = self.groups.merge(group, node.group);
+                node.group = group;
+                self.moved(&moved, group);
+            } else {
+                self.counters.vetoed += 1;
+            }
+        }
+        self.nodes.insert(server, node);
+    }
+
+    /// A program that calls itself: is `ancestor` among the causes of `key`?
+    fn descends(&self, key: Key, ancestor: Key) -> bool {
+        let up = |key: &Key| self.nodes.get(key)?.parent?.key;
+        std::iter::successors(Some(key), up).any(|key| key == ancestor)
+    }
+
+    /// Where the client's head was cut, only its server read the context: the trace gets its name from there.
+    fn named_by_child(&mut self, group: GroupId, context: Option<&Context>) -> GroupId {
+        let Some(context) = context else { return group };
+        if self.groups.get(group).is_none_or(|group| group.fixed) {
+            return group;
+        }
+        let named = self.groups.named(context.trace_id);
+        let (group, moved) = self.groups.merge(named, group);
+        self.moved(&moved, group);
+        group
+    }
+
+    fn moved(&mut self, members: &[Key], group: GroupId) {
+        for key in members {
+            if let Some(node) = self.nodes.get_mut(key) {
+                node.group = group;
+            }
+        }
+    }
+
+    fn hold(&mut self, node: Node) {
+        self.groups.join(node.group, node.key);
+        self.nodes.insert(node.key, node);
+    }
+
+    /// Ids and context of a request; nothing of its place.
+    pub(crate) fn node(&mut self, start: &Start) -> Node {
+        let end = End::of(start.role);
+        let named = crate::wire::Identity::of(start.key, end, &start.socket);
+        let named =
+            named.map(|name| self.ids.identity(&name)).filter(|id| self.wires.take(*id, end, start.key));
+        let identity = named.unwrap_or_else(|| self.ids.unique(start.key));
+        Node::new(start, self.ids.span(identity, end), identity, crate::header::context(&start.carrier))
+    }
+}
+
+const fn wire(client: &Node) -> Ancestor {
+    local(client, Method::Wire, WIRE)
+}
+
+const fn local(parent: &Node, method: Method, confidence: f32) -> Ancestor {
+    Ancestor { key: Some(parent.key), span_id: parent.span_id, method, confidence }
+}

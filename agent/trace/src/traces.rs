@@ -1,0 +1,269 @@
+//! Comes in: [`Activity`] in the order of time. Goes out: [`Trace`]s. Holds every span from its start until it is
+//! given on.
+
+use rustc_hash::FxHashMap;
+use wirespan_span::span::{Activity, Cookie, Key, Nanos, Span, Start, Task};
+
+use crate::{
+    assembly::{GroupId, Groups},
+    connects::Connects,
+    ids::Ids,
+    node::{Ancestor, Node},
+    order,
+    placing::Forwarded,
+    settings::{Counters, Settings},
+    threads::Threads,
+    trace::{Method, Trace, TracedSpan},
+    wire::{End, Wires},
+};
+
+/// Threads that one request is remembered on, besides the one that read it.
+const MAX_RESUMED: usize = 8;
+
+/// Links spans and assembles traces. No clock: time is what the activities and [`Traces::sweep`] say.
+#[derive(Debug)]
+pub struct Traces {
+    pub(crate) settings: Settings,
+    pub(crate) counters: Counters,
+    pub(crate) ids: Ids,
+    pub(crate) nodes: FxHashMap<Key, Node>,
+    pub(crate) wires: Wires,
+    pub(crate) threads: Threads,
+    pub(crate) connects: Connects,
+    pub(crate) forwarded: Forwarded,
+    pub(crate) groups: Groups,
+    /// The latest moment heard of.
+    now: Nanos,
+}
+
+impl Traces {
+    /// Nothing held yet.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            ids: Ids::new(&settings),
+            threads: Threads::new(settings.max_threads),
+            connects: Connects::new(settings.max_connects),
+            settings,
+            counters: Counters::default(),
+            nodes: FxHashMap::default(),
+            wires: Wires::default(),
+            forwarded: Forwarded::default(),
+            groups: Groups::default(),
+            now: Nanos::default(),
+        }
+    }
+
+    /// Takes one word of the span stage. Traces that are due go to `out`.
+    pub fn accept(&mut self, activity: Activity, out: &mut Vec<Trace>) {
+        match activity {
+            Activity::Started(start) => self.started(start, out),
+            Activity::Resumed { key, time, task } => self.resumed(key, time, task),
+            Activity::Finished(span) => self.finished(span, out),
+            Activity::Withdrawn(key) => self.withdrawn(key),
+        }
+        self.give_due(out);
+    }
+
+    /// A thread called `connect` on this socket. Call it between the activities, at its place in time.
+    pub fn connecting(&mut self, cookie: Cookie, task: Task, time: Nanos) {
+        self.heard(time);
+        let current = self.threads.current(task.into()).map(|current| current.key);
+        let request = current.filter(|key| self.working(*key, task.pid, time));
+        if !self.connects.open(cookie, time, request) {
+            self.counters.connects_full += 1;
+        }
+    }
+
+    /// It is `now`: gives out what has waited long enough. To be called a few times per grace period.
+    pub fn sweep(&mut self, now: Nanos, out: &mut Vec<Trace>) {
+        self.heard(now);
+        self.connects.expire(Nanos(self.now.0.saturating_sub(self.settings.connect_ns)));
+        self.give_due(out);
+    }
+
+    /// Gives out all that is finished. What is open is forgotten, and nothing given out refers to it.
+    pub fn flush(&mut self, out: &mut Vec<Trace>) {
+        let open: Vec<_> = self.nodes.values().filter(|node| node.open()).map(|node| node.key).collect();
+        self.counters.unfinished += open.len() as u64;
+        for key in open {
+            self.forget(key);
+        }
+        for group in self.groups.names() {
+            self.give(group, out);
+        }
+    }
+
+    /// What was done so far.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Spans held now, open and finished.
+    #[must_use]
+    pub fn held(&self) -> usize {
+        self.nodes.len()
+    }
+
+    fn heard(&mut self, time: Nanos) {
+        self.now = self.now.max(time);
+    }
+
+    fn started(&mut self, start: Start, out: &mut Vec<Trace>) {
+        self.heard(start.time);
+        // The guess of a protocol was wrong and its withdrawal lost: the later guess counts.
+        self.withdrawn(start.key);
+        if self.nodes.contains_key(&start.key) || !self.room(out) {
+            self.counters.untracked += 1;
+            return;
+        }
+        let node = self.node(&start);
+        match node.end() {
+            End::Answers => self.place_answer(node),
+            End::Asks => self.place_question(node, start.task),
+        }
+    }
+
+    /// Gives on what has waited longest where the table is full. `false` where all that is held is open.
+    fn room(&mut self, out: &mut Vec<Trace>) -> bool {
+        while self.nodes.len() >= self.settings.max_spans {
+            let Some(group) = self.groups.due(self.now, 0, 0) else { return false };
+            self.counters.hurried += 1;
+            self.give(group, out);
+        }
+        true
+    }
+
+    fn resumed(&mut self, key: Key, time: Nanos, task: Task) {
+        self.heard(time);
+        let Some(node) = self.nodes.get(&key) else { return };
+        let server = node.server.filter(|server| self.working(*server, task.pid, time));
+        self.threads.resume(task.into(), server);
+        if let Some(server) = server.and_then(|server| self.nodes.get_mut(&server))
+            && server.thread != task.into()
+            && !server.resumed_on.contains(&task.into())
+        {
+            // The thread of the longest ago is the first to have moved on.
+            if server.resumed_on.len() >= MAX_RESUMED {
+                let oldest = server.resumed_on.remove(0);
+                self.threads.leave(oldest, server.key);
+            }
+            server.resumed_on.push(task.into());
+        }
+    }
+
+    fn finished(&mut self, span: Box<Span>, out: &mut Vec<Trace>) {
+        let end = span.boot.1;
+        self.heard(end);
+        let Some(node) = self.nodes.get_mut(&span.key).filter(|node| node.open()) else {
+            return self.unannounced(span, out);
+        };
+        let (key, group) = (node.key, node.group);
+        node.span = Some(span);
+        self.answered(key);
+        if self.groups.finished(group, self.now) >= self.settings.max_trace_spans {
+            self.give(group, out);
+        }
+    }
+
+    /// A span whose start was not tracked goes on alone.
+    fn unannounced(&mut self, span: Box<Span>, out: &mut Vec<Trace>) {
+        self.counters.unannounced += 1;
+        let identity = self.ids.unique(span.key);
+        let (id, span_id) = (self.ids.trace(identity), self.ids.span(identity, End::of(span.role)));
+        let (links, trace_state, trace_flags) = (Vec::new(), String::new(), crate::header::SAMPLED);
+        let span = TracedSpan { span_id, parent: None, links, trace_state, trace_flags, span };
+        self.put(Trace { id, spans: vec![span] }, out);
+    }
+
+    fn withdrawn(&mut self, key: Key) {
+        if self.forget(key) {
+            self.counters.withdrawn += 1;
+        }
+    }
+
+    /// As if it had never been seen. Who named it as parent loses it, and falls back to its own context.
+    fn forget(&mut self, key: Key) -> bool {
+        if !self.nodes.get(&key).is_some_and(Node::open) {
+            return false;
+        }
+        self.answered(key);
+        let Some(node) = self.nodes.remove(&key) else { return false };
+        self.wires.release(node.identity, node.end(), key);
+        self.groups.leave(node.group, key, true, self.now);
+        let Some(group) = self.groups.get(node.group) else { return true };
+        for member in &group.members {
+            if let Some(child) = self.nodes.get_mut(member)
+                && child.parent.is_some_and(|parent| parent.key == Some(key))
+            {
+                let own = child.context.as_ref().filter(|context| context.trace_id == group.id);
+                child.parent = own.and_then(Ancestor::remote);
+            }
+        }
+        true
+    }
+
+    /// The context of a request ends with its answer.
+    fn answered(&mut self, key: Key) {
+        let Some(node) = self.nodes.get_mut(&key).filter(|node| node.end() == End::Answers) else { return };
+        self.threads.answered(node.thread, key);
+        for thread in std::mem::take(&mut node.resumed_on) {
+            self.threads.leave(thread, key);
+        }
+        if let Some(context) = &node.context {
+            let name = (node.pid, context.trace_id, context.span_id);
+            if let Some(open) = self.forwarded.get_mut(&name) {
+                open.retain(|server| *server != key);
+                if open.is_empty() {
+                    self.forwarded.remove(&name);
+                }
+            }
+        }
+    }
+
+    fn give_due(&mut self, out: &mut Vec<Trace>) {
+        let (grace, wait) = (self.settings.grace_ns, self.settings.wait_ns);
+        while let Some(group) = self.groups.due(self.now, grace, wait) {
+            self.give(group, out);
+        }
+    }
+
+    /// Gives on the finished spans of a trace.
+    fn give(&mut self, name: GroupId, out: &mut Vec<Trace>) {
+        let Some((id, members)) = self.groups.take(name) else { return };
+        let (open, finished): (Vec<_>, Vec<_>) =
+            members.into_iter().partition(|key| self.nodes.get(key).is_some_and(Node::open));
+        let nodes: Vec<_> = finished.iter().filter_map(|key| self.nodes.remove(key)).collect();
+        for node in &nodes {
+            self.wires.release(node.identity, node.end(), node.key);
+        }
+        let spans: Vec<_> = nodes.into_iter().filter_map(Node::traced).collect();
+        let still_open =
+            open.iter().filter_map(|key| self.nodes.get(key)).map(|node| (node.span_id, node.start));
+        let spans = order::parents_first(spans, still_open.collect());
+        self.groups.keep(name, open);
+        if !spans.is_empty() {
+            self.put(Trace { id, spans }, out);
+        }
+    }
+
+    fn put(&mut self, trace: Trace, out: &mut Vec<Trace>) {
+        self.counters.parts += 1;
+        self.counters.spans += trace.spans.len() as u64;
+        for span in &trace.spans {
+            *match span.parent.map(|parent| parent.method) {
+                None => &mut self.counters.roots,
+                Some(Method::Header) => &mut self.counters.header,
+                Some(Method::Wire) => &mut self.counters.wire,
+                Some(Method::Task) => &mut self.counters.task,
+                Some(Method::Handoff) => &mut self.counters.handoff,
+            } += 1;
+        }
+        out.push(trace);
+    }
+}
+
+#[cfg(test)]
+#[path = "traces_tests.rs"]
+mod tests;

@@ -1,0 +1,10 @@
+//! What a hook does with bytes: find the user's buffer, copy its beginning and end, hand the record over.
+
+pub(crate) mod atomic;
+pub(crate) mod buffers;
+pub(crate) mod copy;
+pub(crate) mod memory;
+pub(crate) mod place;
+pub(crate) mod record;
+pub(crate) mod ring;
+pub(crate) mod socket;

@@ -1,0 +1,116 @@
+//! Puts one data record together: the same for every plan, once the plan has found socket, place and arguments.
+
+use aya_ebpf::helpers::generated::bpf_get_current_cgroup_id;
+use wirespan_proto::{
+    abi::{DataRecord, KIND_DATA, MAX_HEAD, POLICY_FULL, POLICY_HEADS, SocketRecord, TAIL},
+    event::DataFlags,
+};
+
+use super::{
+    buffers::{Arguments, Class},
+    copy::{self, Copied, Vectors},
+    place::Place,
+    ring,
+};
+use crate::state::globals::setting;
+
+/// Calls of at most this many bytes are copied whatever they look like: continued heads, sizes of chunks.
+const SMALL: u32 = 512;
+
+/// What the plan found out about one call.
+pub(crate) struct Call {
+    pub(crate) place: Place,
+    pub(crate) pid_tgid: u64,
+    pub(crate) len: u32,
+    pub(crate) direction: u8,
+    pub(crate) flags: DataFlags,
+    pub(crate) policy: u8,
+    pub(crate) lost: u32,
+}
+
+/// Emits the record; `describe` writes the socket. False: the ring was full.
+#[inline(always)]
+pub(crate) fn emit(call: &Call, arguments: &Arguments, describe: impl FnOnce(*mut SocketRecord)) -> bool {
+    let mut flags = call.flags.with(class_flags(arguments.class));
+    let readable = call.len > 0 && arguments.class.readable() && !call.flags.contains(DataFlags::FILLER);
+    let mut vectors = None;
+    let mut want = 0;
+    if readable {
+        let found = copy::locate(arguments, call.len, call.pid_tgid as u32);
+        want = wanted(call, &found);
+        vectors = Some(found);
+    }
+    let room = if readable { want + TAIL } else { 0 };
+    let Some(reserved) = ring::reserve(size_of::<DataRecord>() as u32 + room, call.len) else {
+        return false;
+    };
+    let mut copied = Copied::default();
+    if let Some(vectors) = &vectors {
+        // SAFETY: the record is ours and has room for what is wanted.
+        copied = unsafe { copy::copy(vectors, call.len, want, reserved.record()) };
+        flags = if copied.fault { flags.with(DataFlags::FAULT) } else { flags };
+        flags = if want == 0 { flags.with(DataFlags::POLICY) } else { flags };
+    }
+    let record = reserved.record().cast::<DataRecord>();
+    describe(unsafe {
+        // SAFETY: a field of the record.
+        &raw mut (*record).socket
+    });
+    // SAFETY: the record is ours until committed.
+    unsafe { write(record, call, flags, copied) }
+    if copied.fault {
+        reserved.count_fault();
+    }
+    reserved.commit(KIND_DATA);
+    true
+}
+
+#[inline(always)]
+unsafe fn write(record: *mut DataRecord, call: &Call, flags: DataFlags, copied: Copied) {
+    // SAFETY: the caller owns the record; the helper only reads the current task.
+    unsafe {
+        (*record).time = call.place.time;
+        (*record).socket.rtt_us = call.place.rtt_us;
+        (*record).offset = call.place.offset;
+        (*record).pid_tgid = call.pid_tgid;
+        (*record).task = u64::from(call.pid_tgid as u32);
+        (*record).cgroup = bpf_get_current_cgroup_id();
+        (*record).len = call.len;
+        (*record).lost = call.lost;
+        (*record).retransmits = call.place.retransmits;
+        (*record).waited_ns = 0;
+        (*record).flags = flags.0;
+        (*record).head_len = copied.head as u16;
+        (*record).tail_len = copied.tail as u16;
+        (*record).direction = call.direction;
+        (*record).reserved = 0;
+    }
+}
+
+#[inline(always)]
+fn class_flags(class: Class) -> DataFlags {
+    if class.readable() {
+        return DataFlags::default();
+    }
+    match class {
+        Class::IO_URING => DataFlags::IO_URING,
+        Class::COMPAT => DataFlags::COMPAT,
+        _ => DataFlags::FILLER,
+    }
+}
+
+/// How many bytes of the call's beginning are worth copying.
+#[inline(always)]
+fn wanted(call: &Call, vectors: &Vectors) -> u32 {
+    if call.policy == POLICY_HEADS && call.len > SMALL && !begins_message(copy::peek(vectors)) {
+        return 0;
+    }
+    let limit = if call.policy == POLICY_FULL { MAX_HEAD } else { setting!(head_bytes) };
+    if call.len < limit { call.len } else { limit }
+}
+
+/// Could a message begin so? Methods are upper-case letters; responses begin with `HTTP`.
+#[inline(always)]
+fn begins_message(bytes: [u8; 4]) -> bool {
+    bytes[0].is_ascii_uppercase() && bytes[1].is_ascii_uppercase() && bytes[2].is_ascii_uppercase()
+}

@@ -1,0 +1,142 @@
+//! `sock:inet_sock_set_state (const struct sock *sk, const int oldstate, const int newstate)`, `net/ipv4/af_inet.c`;
+//! the same since Linux 4.16; read from 6.18. A BTF tracepoint: the socket is typed.
+//!
+//! `SYN_SENT` and the states of a close by this side are set by the thread in the call; all others may be set by
+//! whatever the interrupt met, so the current process says nothing there: whether the daemon cares is remembered
+//! with the socket.
+
+use aya_ebpf::{
+    helpers::generated::{
+        bpf_get_socket_cookie, bpf_ktime_get_ns, bpf_sk_storage_get, bpf_skc_to_tcp_sock,
+    },
+    macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
+use wirespan_proto::abi::{
+    ACCEPTED, CLOSED, CONNECTED, CONNECTING, FILTER_ONLY, KIND_LIFE, LifeRecord, SENT_END, TRANSPORT_TCP,
+};
+
+use crate::{
+    capture::{
+        memory::{Memory, Typed},
+        ring, socket,
+    },
+    state::{
+        filter,
+        globals::{offset, setting},
+        maps::{SocketState, WS_SOCKETS},
+    },
+};
+
+/// `include/net/tcp_states.h`.
+mod tcp {
+    pub(super) const ESTABLISHED: i32 = 1;
+    pub(super) const SYN_SENT: i32 = 2;
+    pub(super) const FIN_WAIT1: i32 = 4;
+    pub(super) const CLOSE: i32 = 7;
+    pub(super) const LAST_ACK: i32 = 9;
+}
+
+/// `BPF_SK_STORAGE_GET_F_CREATE`, `include/uapi/linux/bpf.h`.
+const CREATE: u64 = 1;
+
+/// A TCP socket changed its state.
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub(crate) fn ws_state(ctx: BtfTracePointContext) -> i32 {
+    let sk: *const u8 = ctx.arg(0);
+    let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
+    // SAFETY: the tracepoint hands over a socket in use.
+    unsafe {
+        let change = match new {
+            tcp::SYN_SENT => CONNECTING,
+            tcp::ESTABLISHED if old == tcp::SYN_SENT => CONNECTED,
+            tcp::ESTABLISHED => ACCEPTED,
+            tcp::FIN_WAIT1 | tcp::LAST_ACK => SENT_END,
+            tcp::CLOSE => CLOSED,
+            _ => return 0,
+        };
+        if let Some(state) = cares(sk, change) {
+            emit(sk, change, state);
+        }
+    }
+    0
+}
+
+/// Does the daemon want to hear of it? Gives the thread that connected, 0 where none is known.
+#[inline(always)]
+unsafe fn cares(sk: *const u8, change: u8) -> Option<u64> {
+    // SAFETY: as above.
+    unsafe {
+        if change == ACCEPTED && !accepted(sk) {
+            return None;
+        }
+        // Hooks that get a descriptor cannot mark the socket as seen: all are, from their birth.
+        let born = change == CONNECTING || (change == ACCEPTED && setting!(by_descriptor) != 0);
+        if change == ACCEPTED && !born {
+            return Some(0);
+        }
+        let flags = if born { CREATE } else { 0 };
+        let connector = if change == CONNECTING { connector(sk)? } else { 0 };
+        let state = bpf_sk_storage_get(
+            (&raw const WS_SOCKETS).cast_mut().cast(),
+            sk.cast_mut().cast(),
+            core::ptr::null_mut(),
+            flags,
+        )
+        .cast::<SocketState>();
+        if state.is_null() {
+            return None;
+        }
+        if born {
+            (*state).connector = connector;
+            (*state).seen = 1;
+        }
+        ((*state).seen != 0).then_some((*state).connector)
+    }
+}
+
+/// Whose connection it will be is not known yet: only with a list of processes is it left to its first bytes.
+#[inline(always)]
+unsafe fn accepted(sk: *const u8) -> bool {
+    // SAFETY: as above.
+    let (local, peer) = unsafe { socket::ports::<Typed>(sk) };
+    setting!(filter) != FILTER_ONLY && filter::ports(local, peer)
+}
+
+/// The thread in `connect`. The daemon's own is let through: by its address the daemon knows the other end of its
+/// own exports.
+#[inline(always)]
+unsafe fn connector(sk: *const u8) -> Option<u64> {
+    // SAFETY: as above.
+    let (_, peer) = unsafe { socket::ports::<Typed>(sk) };
+    let pid_tgid = aya_ebpf::helpers::bpf_get_current_pid_tgid();
+    let pid = (pid_tgid >> 32) as u32;
+    let wanted = filter::wanted(pid) && filter::ports(0, peer);
+    (wanted || pid == setting!(own_pid)).then_some(pid_tgid)
+}
+
+#[inline(always)]
+unsafe fn emit(sk: *const u8, change: u8, connector: u64) {
+    // SAFETY: as above; the record is ours until committed.
+    unsafe {
+        let tcp: *const u8 = bpf_skc_to_tcp_sock(sk.cast_mut().cast()).cast();
+        if tcp.is_null() {
+            return;
+        }
+        let cookie = bpf_get_socket_cookie(sk.cast_mut().cast());
+        let Some(reserved) = ring::reserve(size_of::<LifeRecord>() as u32, 0) else { return };
+        let record = reserved.record().cast::<LifeRecord>();
+        let into = &raw mut (*record).socket;
+        socket::describe::<Typed>(sk, TRANSPORT_TCP, into);
+        (*into).cookie = cookie;
+        let srtt: u32 = Typed::read(tcp, offset!(srtt_us));
+        (*into).rtt_us = srtt >> 3;
+        (*record).time = bpf_ktime_get_ns();
+        (*record).pid_tgid = connector;
+        (*record).sent = Typed::read(tcp, offset!(bytes_acked));
+        (*record).received = Typed::read(tcp, offset!(bytes_received));
+        (*record).error = Typed::read(sk, offset!(sk_err));
+        (*record).change = u32::from(change);
+        reserved.commit(KIND_LIFE);
+    }
+}

@@ -1,0 +1,178 @@
+//! `sock:sock_send_length`, `sock:sock_recv_length`: `(struct sock *sk, int ret, int flags)`, called in
+//! `net/socket.c` at the end of every send and receive of every form. Linux 6.3; read from 6.18.
+//!
+//! BTF tracepoints: they hand over the typed socket, and calls that are not a socket's pay nothing.
+
+use aya_ebpf::{
+    helpers::generated::{
+        bpf_get_current_task_btf, bpf_get_socket_cookie, bpf_sk_storage_get, bpf_skc_to_tcp_sock, bpf_skc_to_unix_sock, bpf_task_pt_regs,
+    },
+    macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
+use wirespan_proto::{
+    abi::{POLICY_IGNORE, RECEIVED, SENT, SocketRecord, TRANSPORT_TCP, TRANSPORT_UDP, TRANSPORT_UNIX},
+    event::DataFlags,
+};
+
+use crate::{
+    capture::{
+        buffers::Arguments,
+        copy,
+        memory::{Memory, Typed},
+        place,
+        record::{self, Call},
+        ring, socket,
+    },
+    state::{
+        filter,
+        globals::offset,
+        maps::{SocketState, WS_SOCKETS},
+        policy,
+    },
+};
+
+/// `include/linux/socket.h`: the bytes stay in the queue.
+const MSG_PEEK: i32 = 0x2;
+/// For TCP: the bytes are thrown away, the buffer is not written.
+const MSG_TRUNC: i32 = 0x20;
+/// Not data but the error queue.
+const MSG_ERRQUEUE: i32 = 0x2000;
+/// `BPF_SK_STORAGE_GET_F_CREATE`, `include/uapi/linux/bpf.h`.
+const CREATE: u64 = 1;
+
+/// End of a send.
+#[btf_tracepoint(function = "sock_send_length")]
+pub(crate) fn ws_sock_send(ctx: BtfTracePointContext) -> i32 {
+    moved(ctx.arg(0), ctx.arg(1), 0, SENT);
+    0
+}
+
+/// End of a receive.
+#[btf_tracepoint(function = "sock_recv_length")]
+pub(crate) fn ws_sock_recv(ctx: BtfTracePointContext) -> i32 {
+    moved(ctx.arg(0), ctx.arg(1), ctx.arg(2), RECEIVED);
+    0
+}
+
+#[inline(always)]
+fn moved(sk: *const u8, ret: i32, flags: i32, direction: u8) {
+    let Some(pid_tgid) = filter::current() else { return };
+    if ret < 0 {
+        // SAFETY: the current task's registers.
+        unsafe { failed(pid_tgid as u32) }
+        return;
+    }
+    if flags & (MSG_PEEK | MSG_ERRQUEUE) != 0 {
+        return;
+    }
+    // SAFETY: the tracepoint hands over a socket in use.
+    unsafe {
+        if let Some(transport) = socket::transport::<Typed>(sk) {
+            captured(sk, transport, ret as u32, flags, direction, pid_tgid);
+        }
+    }
+}
+
+/// A call that ends a `sendmmsg` or `recvmmsg` early ends its count of messages.
+#[inline(always)]
+unsafe fn failed(thread: u32) {
+    // SAFETY: the kernel gives a typed pointer.
+    let arguments = unsafe {
+        let registers = bpf_task_pt_regs(bpf_get_current_task_btf()) as *const u8;
+        Arguments::read::<Typed>(registers)
+    };
+    if arguments.class.is_messages() {
+        copy::forget(thread);
+    }
+}
+
+#[inline(always)]
+unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction: u8, pid_tgid: u64) {
+    // SAFETY: `sk` is a typed socket in use; every helper checks what it is given.
+    unsafe {
+        if !owned_by_user(sk) || (len == 0 && transport != TRANSPORT_UDP && !place::ended::<Typed>(sk, direction)) {
+            return;
+        }
+        if transport != TRANSPORT_UNIX {
+            let (local, peer) = socket::ports::<Typed>(sk);
+            if !filter::ports(local, peer) {
+                return;
+            }
+        }
+        let state = bpf_sk_storage_get(
+            (&raw const WS_SOCKETS).cast_mut().cast(),
+            sk.cast_mut().cast(),
+            core::ptr::null_mut(),
+            CREATE,
+        )
+        .cast::<SocketState>();
+        if state.is_null() {
+            return;
+        }
+        let cookie = bpf_get_socket_cookie(sk.cast_mut().cast());
+        let tcp: *const u8 = if transport == TRANSPORT_TCP {
+            bpf_skc_to_tcp_sock(sk.cast_mut().cast()).cast()
+        } else {
+            core::ptr::null()
+        };
+        let Some(place) = place::find::<Typed>(sk, tcp, transport, len, direction, state) else { return };
+        (*state).seen = 1;
+        let policy = policy::of(cookie);
+        if policy == POLICY_IGNORE {
+            ring::count(|control| &raw mut (*control).ignored);
+            return;
+        }
+        let registers = bpf_task_pt_regs(bpf_get_current_task_btf()) as *const u8;
+        let arguments = Arguments::read::<Typed>(registers);
+        let mut data_flags = DataFlags::default();
+        if transport == TRANSPORT_UDP {
+            data_flags = data_flags.with(DataFlags::DATAGRAM);
+        }
+        if transport == TRANSPORT_TCP && flags & MSG_TRUNC != 0 {
+            data_flags = data_flags.with(DataFlags::FILLER);
+        }
+        let call = Call { place, pid_tgid, len, direction, flags: data_flags, policy, lost: (*state).lost };
+        let emitted = record::emit(&call, &arguments, |into: *mut SocketRecord| {
+            if transport == TRANSPORT_UNIX {
+                socket::describe_unix(cookie, unix_peer(sk), into);
+            } else {
+                socket::describe::<Typed>(sk, transport, into);
+                // At the end of a receive the kernel has not yet written the sender's address.
+                if transport == TRANSPORT_UDP && direction == SENT {
+                    socket::name_peer::<Typed>(&arguments, into);
+                }
+            }
+            (*into).cookie = cookie;
+        });
+        if !emitted {
+            (*state).lost += 1;
+        }
+    }
+}
+
+/// Sockets that the kernel made for itself (NFS, CIFS, …) have no file: the current system call's buffer is not theirs.
+#[inline(always)]
+unsafe fn owned_by_user(sk: *const u8) -> bool {
+    // SAFETY: as in `captured`.
+    unsafe {
+        let socket: usize = Typed::read(sk, offset!(sk_socket));
+        let file: usize = Typed::read(socket as *const u8, offset!(socket_file));
+        file != 0
+    }
+}
+
+/// The cookie of the other end. It cannot go away: a stream socket lets go of its peer only in its own release, and
+/// this one is inside a call.
+#[inline(always)]
+unsafe fn unix_peer(sk: *const u8) -> u64 {
+    // SAFETY: as in `captured`.
+    unsafe {
+        let unix: *const u8 = bpf_skc_to_unix_sock(sk.cast_mut().cast()).cast();
+        if unix.is_null() {
+            return 0;
+        }
+        let peer: usize = Typed::read(unix, offset!(unix_peer));
+        if peer == 0 { 0 } else { bpf_get_socket_cookie(peer as *mut _) }
+    }
+}

@@ -1,0 +1,241 @@
+//! `raw_syscalls:sys_exit (struct pt_regs *regs, long ret)`, `include/trace/events/syscalls.h`; the same since Linux
+//! 2.6.34; read from 6.18. Stands in for `sock.rs` where the kernel lacks its tracepoints.
+//!
+//! The exit alone is enough: the arguments still stand in the registers. The price is that every system call of the
+//! host pays for the look at its number, and that a socket must be found from its descriptor.
+
+use aya_ebpf::{
+    helpers::{
+        bpf_probe_read_user,
+        generated::{bpf_get_current_pid_tgid, bpf_get_current_task_btf},
+    },
+    macros::btf_tracepoint,
+    programs::BtfTracePointContext,
+};
+use wirespan_proto::{
+    abi::{POLICY_IGNORE, RECEIVED, SENT, SocketRecord, TRANSPORT_TCP, TRANSPORT_UDP, TRANSPORT_UNIX},
+    event::DataFlags,
+};
+
+use crate::{
+    capture::{
+        buffers::{Arguments, Class, MMSGHDR_LEN},
+        memory::{Memory, Probed, Typed},
+        place,
+        record::{self, Call},
+        ring, socket,
+    },
+    state::{
+        filter,
+        globals::offset,
+        maps::{SOCKETS_FD, SocketState},
+        policy,
+    },
+};
+
+/// Messages of one `sendmmsg` or `recvmmsg` that are looked at. Resolvers send two; more are counted as lost.
+const MAX_MESSAGES: u32 = 4;
+/// `include/linux/socket.h`: the bytes stay in the queue.
+const MSG_PEEK: u32 = 0x2;
+/// For TCP: the bytes are thrown away, the buffer is not written.
+const MSG_TRUNC: u32 = 0x20;
+/// Not data but the error queue.
+const MSG_ERRQUEUE: u32 = 0x2000;
+/// `S_IFMT` and `S_IFSOCK`, `include/uapi/linux/stat.h`.
+const FILE_TYPE: u16 = 0xf000;
+const SOCKET_FILE: u16 = 0xc000;
+/// Marks an identity made from an inode number, for sockets that have no cookie.
+const BY_INODE: u64 = 1 << 55;
+
+/// End of a system call.
+#[btf_tracepoint(function = "sys_exit")]
+pub(crate) fn ws_sys_exit(ctx: BtfTracePointContext) -> i32 {
+    let registers: *const u8 = ctx.arg(0);
+    let ret: i64 = ctx.arg(1);
+    if ret < 0 {
+        return 0;
+    }
+    // SAFETY: the tracepoint hands over the saved registers.
+    let arguments = unsafe { Arguments::read::<Typed>(registers) };
+    if arguments.class == Class::IO_URING {
+        ring::count(|control| unsafe {
+            // SAFETY: a field of the control block.
+            &raw mut (*control).io_uring
+        });
+    } else if (arguments.class.readable() || arguments.class == Class::FILLER) && filter::current().is_some() {
+        // SAFETY: everything is read through checking helpers.
+        unsafe { moved(&arguments, ret as u32) }
+    }
+    0
+}
+
+/// A socket found from its descriptor.
+#[derive(Clone, Copy)]
+struct Found {
+    sk: *const u8,
+    identity: u64,
+}
+
+#[inline(always)]
+unsafe fn moved(arguments: &Arguments, ret: u32) {
+    // SAFETY: forwarded.
+    unsafe {
+        let flags = arguments.flags::<Typed>();
+        if flags & (MSG_PEEK | MSG_ERRQUEUE) != 0 {
+            return;
+        }
+        let mut direction = if arguments.class.writes() { SENT } else { RECEIVED };
+        let mut found = find(arguments.fd);
+        if arguments.class == Class::FILLER {
+            // splice(fd_in, off_in, fd_out, …); for sendfile the third argument is no descriptor of a socket.
+            if let Some(out) = find(arguments.count as u32) {
+                found = Some(out);
+            } else if found.is_some() && arguments.address == 0 {
+                direction = RECEIVED;
+            }
+        }
+        let Some(found) = found else { return };
+        if arguments.class.is_messages() {
+            messages(&found, arguments, ret, direction, flags);
+        } else {
+            captured(&found, arguments, ret, direction, flags);
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn messages(found: &Found, arguments: &Arguments, count: u32, direction: u8, flags: u32) {
+    for index in 0..MAX_MESSAGES {
+        if index >= count {
+            return;
+        }
+        let message = arguments.message(index);
+        // SAFETY: the helper checks the address.
+        unsafe {
+            let len: u32 = bpf_probe_read_user((message.address + MMSGHDR_LEN) as *const _).unwrap_or(0);
+            captured(found, &message, len, direction, flags);
+        }
+    }
+    if count > MAX_MESSAGES {
+        ring::count(|control| unsafe {
+            // SAFETY: a field of the control block.
+            &raw mut (*control).lost_records
+        });
+    }
+}
+
+/// The socket behind a descriptor of the current task; `None` for other files.
+#[inline(always)]
+unsafe fn find(fd: u32) -> Option<Found> {
+    // SAFETY: the task is typed; what comes out of memory is read through checking helpers.
+    unsafe {
+        let task = bpf_get_current_task_btf() as *const u8;
+        let files: usize = Typed::read(task, offset!(task_files));
+        if files == 0 {
+            return None;
+        }
+        let table: usize = Probed::read(files as *const u8, offset!(files_fdt));
+        if fd >= Probed::read::<u32>(table as *const u8, offset!(fdt_max_fds)) {
+            return None;
+        }
+        let array: usize = Probed::read(table as *const u8, offset!(fdt_fd));
+        let file: usize = Probed::read(array as *const u8, fd as usize * size_of::<usize>());
+        let inode: usize = Probed::read(file as *const u8, offset!(file_inode));
+        if Probed::read::<u16>(inode as *const u8, offset!(inode_mode)) & FILE_TYPE != SOCKET_FILE {
+            return None;
+        }
+        let socket: usize = Probed::read(file as *const u8, offset!(file_private_data));
+        if Probed::read::<usize>(socket as *const u8, offset!(socket_file)) != file {
+            return None;
+        }
+        let sk: usize = Probed::read(socket as *const u8, offset!(socket_sk));
+        let number: u64 = Probed::read(inode as *const u8, offset!(inode_ino));
+        let sk = sk as *const u8;
+        Some(Found { sk, identity: identity(sk, number) })
+    }
+}
+
+/// The socket's cookie; where nobody has asked for one yet, the number of its inode, which no other socket has as
+/// long as it is open. TCP sockets born after the daemon have one: `life.rs` asks.
+#[inline(always)]
+unsafe fn identity(sk: *const u8, inode: u64) -> u64 {
+    // SAFETY: as above.
+    let cookie: u64 = unsafe { Probed::read(sk, offset!(skc_cookie)) };
+    if cookie == 0 { BY_INODE | inode } else { cookie }
+}
+
+/// The identity of the other end of a UNIX socket; 0 where it has none yet.
+#[inline(always)]
+unsafe fn unix_peer(sk: *const u8) -> u64 {
+    // SAFETY: as above.
+    unsafe {
+        let peer: usize = Probed::read(sk, offset!(unix_peer));
+        let socket: usize = Probed::read(peer as *const u8, offset!(sk_socket));
+        if socket == 0 {
+            return 0;
+        }
+        let inode = (socket as *const u8).wrapping_add(offset!(socket_alloc_inode));
+        identity(peer as *const u8, Probed::read(inode, offset!(inode_ino)))
+    }
+}
+
+/// Not inlined: there is one of it in the program, whatever the number of messages.
+#[inline(never)]
+unsafe fn captured(found: &Found, arguments: &Arguments, len: u32, direction: u8, recv_flags: u32) {
+    // SAFETY: everything is read through checking helpers; the state is a map value.
+    unsafe {
+        let sk = found.sk;
+        let Some(transport) = socket::transport::<Probed>(sk) else { return };
+        if len == 0 && transport != TRANSPORT_UDP && !place::ended::<Probed>(sk, direction) {
+            return;
+        }
+        if transport != TRANSPORT_UNIX {
+            let (local, peer) = socket::ports::<Probed>(sk);
+            if !filter::ports(local, peer) {
+                return;
+            }
+        }
+        let Some(state) = state(found.identity) else { return };
+        let Some(place) = place::find::<Probed>(sk, sk, transport, len, direction, state) else { return };
+        let policy = policy::of(found.identity);
+        if policy == POLICY_IGNORE {
+            ring::count(|control| &raw mut (*control).ignored);
+            return;
+        }
+        let mut flags = DataFlags::default();
+        if transport == TRANSPORT_UDP {
+            flags = flags.with(DataFlags::DATAGRAM);
+        }
+        if transport == TRANSPORT_TCP && direction == RECEIVED && recv_flags & MSG_TRUNC != 0 {
+            flags = flags.with(DataFlags::FILLER);
+        }
+        let pid_tgid = bpf_get_current_pid_tgid();
+        let call = Call { place, pid_tgid, len, direction, flags, policy, lost: (*state).lost };
+        let emitted = record::emit(&call, arguments, |into: *mut SocketRecord| {
+            if transport == TRANSPORT_UNIX {
+                socket::describe_unix(found.identity, unix_peer(sk), into);
+            } else {
+                socket::describe::<Probed>(sk, transport, into);
+                if transport == TRANSPORT_UDP {
+                    socket::name_peer::<Probed>(arguments, into);
+                }
+            }
+            (*into).cookie = found.identity;
+        });
+        if !emitted {
+            (*state).lost += 1;
+        }
+    }
+}
+
+/// What is remembered of a socket. A hash map by identity: a plain pointer cannot reach the socket's own storage.
+#[inline(always)]
+fn state(identity: u64) -> Option<*mut SocketState> {
+    if let Some(state) = SOCKETS_FD.get_ptr_mut(identity) {
+        return Some(state);
+    }
+    let fresh = SocketState { received: 0, sent: 0, connector: 0, lost: 0, seen: 1 };
+    // Out of memory: the call goes unseen, like one that finds the ring full.
+    let _ = SOCKETS_FD.insert(identity, fresh, 0);
+    SOCKETS_FD.get_ptr_mut(identity)
+}
