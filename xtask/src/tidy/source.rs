@@ -200,11 +200,12 @@ fn machine_paths(source: &Source<'_>) -> Vec<Finding> {
         .collect()
 }
 
-/// `home` stands in the line, and not as the middle of a longer path or URL.
+/// `home` stands in the line, not as the middle of a longer path or URL, and not as that of the examples' usual user.
 fn begins_a_path(line: &str, home: &str) -> bool {
-    let mut found = line.match_indices(home);
-    found.any(|(at, _)| {
-        !line.get(..at).unwrap_or_default().ends_with(|before| is_word(before) || before == '.')
+    line.match_indices(home).any(|(at, _)| {
+        let (before, after) = line.split_at(at);
+        let is_example = after.get(home.len()..).is_some_and(|user| user.starts_with("alice"));
+        !is_example && !before.ends_with(|before| is_word(before) || before == '.')
     })
 }
 
