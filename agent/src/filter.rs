@@ -96,6 +96,16 @@ impl Filter {
         })
     }
 
+    /// Is every process captured, so that none need be asked about?
+    #[must_use]
+    pub fn takes_all(&self) -> bool {
+        let Self { pids, executables, containers, cgroups, ports: _ } = self;
+        (pids.include.is_none() && pids.exclude.is_empty())
+            && (executables.include.is_none() && executables.exclude.is_empty())
+            && (containers.include.is_none() && containers.exclude.is_empty())
+            && (cgroups.include.is_none() && cgroups.exclude.is_empty())
+    }
+
     /// Is this process captured?
     #[must_use]
     pub fn verdict(&self, process: &Process) -> Verdict {

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use wirespan_export::terminal::Output;
 
 use crate::{
-    config::{Config, value},
+    config::{Config, choice},
     daemon::Display,
 };
 
@@ -18,20 +18,20 @@ pub(super) fn on(to: Box<dyn Write + Send>, output: Output, color: bool) -> Disp
 }
 
 /// The chosen form, where a form is chosen.
-pub(super) fn output(chosen: value::Output) -> Option<Output> {
+pub(super) fn output(chosen: choice::Output) -> Option<Output> {
     match chosen {
-        value::Output::Line => Some(Output::Line),
-        value::Output::Tree => Some(Output::Tree),
-        value::Output::Json => Some(Output::Json),
-        value::Output::Auto | value::Output::None => None,
+        choice::Output::Line => Some(Output::Line),
+        choice::Output::Tree => Some(Output::Tree),
+        choice::Output::Json => Some(Output::Json),
+        choice::Output::Auto | choice::Output::None => None,
     }
 }
 
 /// With colours? `NO_COLOR` (no-color.org) is heard.
 pub(super) fn color(config: &Config, terminal: bool) -> bool {
     match config.output.color {
-        value::Color::Always => true,
-        value::Color::Never => false,
-        value::Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        choice::Color::Always => true,
+        choice::Color::Never => false,
+        choice::Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
     }
 }

@@ -6,7 +6,7 @@ use wirespan_export::terminal::Output;
 
 use super::display;
 use crate::{
-    config::{Config, value},
+    config::{Config, choice},
     daemon::{Daemon, Scope},
 };
 
@@ -30,8 +30,8 @@ pub(super) fn capture(config: &Config, usual: Output) -> anyhow::Result<ExitCode
 fn output(config: &Config, usual: Output) -> Option<Output> {
     let watched = config.otlp.endpoint.is_none() || io::stdout().is_terminal();
     match config.output.format {
-        value::Output::Auto => watched.then_some(usual),
-        value::Output::None => None,
+        choice::Output::Auto => watched.then_some(usual),
+        choice::Output::None => None,
         chosen => display::output(chosen),
     }
 }

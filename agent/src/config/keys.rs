@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     choice::{Color, Compression, Output, Plan, Protocol},
     key::{Key, Source, settings},
-    value::{Pairs, Pattern, PatternNames, Ports, PowerOfTwo, Setting, Size},
+    value::{Pairs, Pattern, PatternNames, Ports, Setting, Size},
 };
 
 settings! {
@@ -18,11 +18,6 @@ settings! {
         /// How much of the beginning of each socket call is copied, in bytes.
         /// Message heads that are longer are parsed as far as they go and marked as truncated.
         head_bytes: Size = "2KiB", range "256" to "16KiB", flag "head-bytes";
-        /// How much of the end of a call is copied where its beginning is not enough, in bytes.
-        tail_bytes: Size = "256", range "0" to "2KiB";
-        /// Size of the event ring of each CPU, in bytes; a power of two.
-        /// A larger ring survives longer bursts, a smaller one stays in the CPU's cache.
-        ring_bytes: PowerOfTwo = "1MiB", range "64KiB" to "64MiB", flag "ring-bytes";
     }
 
     /// Which processes and connections are captured. An empty include list means all; an exclude list wins.

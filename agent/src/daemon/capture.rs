@@ -15,10 +15,7 @@ use tokio::sync::oneshot;
 use wirespan_export::otlp::Intake;
 use wirespan_kernel::{Policies, Programs, Reader, Verdicts, Waker};
 use wirespan_proto::event::{Cookie, Nanos, Policy};
-use wirespan_span::{
-    span::UnixNanos,
-    spans::Clock,
-};
+use wirespan_span::{Clock, span::UnixNanos};
 use wirespan_trace::trace::Trace;
 
 use super::{Shown, Sinks, Summary};

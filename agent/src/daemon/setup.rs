@@ -9,8 +9,8 @@ use wirespan_kernel::{Choice, Plan};
 use super::Scope;
 use crate::{
     config::{
-        Config,
-        value::{self, Ports},
+        Config, choice,
+        value::Ports,
     },
     filter::Filter,
     pipeline::{self, Pipeline},
@@ -28,7 +28,7 @@ pub(super) fn pipeline(config: &Config) -> anyhow::Result<Pipeline> {
     let settings = pipeline::Settings {
         connections: connections(config),
         protocol: protocol(config),
-        spans: wirespan_span::spans::Spans::new(&spans(config))?,
+        spans: wirespan_span::Spans::new(&spans(config))?,
         traces: traces(config)?,
         filter: Filter::new(&config.filter).context("the filters cannot be used together")?,
         own_pid: std::process::id(),
@@ -83,9 +83,9 @@ fn traces(config: &Config) -> anyhow::Result<wirespan_trace::settings::Settings>
 pub(super) fn kernel(config: &Config, scope: &Scope) -> wirespan_kernel::Settings {
     wirespan_kernel::Settings {
         choice: match config.capture.plan {
-            value::Plan::Auto => Choice::Auto,
-            value::Plan::Sock => Choice::Only(Plan::Sock),
-            value::Plan::Syscall => Choice::Only(Plan::Syscall),
+            choice::Plan::Auto => Choice::Auto,
+            choice::Plan::Sock => Choice::Only(Plan::Sock),
+            choice::Plan::Syscall => Choice::Only(Plan::Syscall),
         },
         head_bytes: config.capture.head_bytes.0 as u32,
         filter: super::process_filter(config, scope),
@@ -115,8 +115,8 @@ pub(super) fn otlp(config: &Config) -> anyhow::Result<Option<otlp::Settings>> {
     }
     if let Some(protocol) = given.protocol {
         settings.protocol = Some(match protocol {
-            value::Protocol::Grpc => otlp::Protocol::Grpc,
-            value::Protocol::HttpProtobuf => otlp::Protocol::HttpProtobuf,
+            choice::Protocol::Grpc => otlp::Protocol::Grpc,
+            choice::Protocol::HttpProtobuf => otlp::Protocol::HttpProtobuf,
         });
     }
     if !given.headers.is_empty() {
@@ -127,8 +127,8 @@ pub(super) fn otlp(config: &Config) -> anyhow::Result<Option<otlp::Settings>> {
     }
     if let Some(compression) = given.compression {
         settings.compression = match compression {
-            value::Compression::None => otlp::Compression::None,
-            value::Compression::Gzip => otlp::Compression::Gzip,
+            choice::Compression::None => otlp::Compression::None,
+            choice::Compression::Gzip => otlp::Compression::Gzip,
         };
     }
     certificates(config, &mut settings);

@@ -18,11 +18,8 @@ use wirespan_connection::{
 };
 use wirespan_proto::event::{Change, Cookie, Data, Direction, Event, Life, Nanos, Policy};
 use wirespan_protocol::exchange::{Ending, Output};
-use wirespan_span::{
-    resource::Resource,
-    spans::{Clock, Spans},
-};
-use wirespan_trace::{trace::Trace, traces::Traces};
+use wirespan_span::{Clock, Spans, resource::Resource};
+use wirespan_trace::{Traces, trace::Trace};
 
 use self::{own::Own, tracked::Tracked, unrecognised::Unrecognised, verdicts::Verdicts};
 use crate::{filter::Filter, process::Processes};
@@ -292,7 +289,7 @@ fn ending(connection: &Connection<Tracked>) -> Option<(Ending, Nanos)> {
 /// Lets the span stage ask for processes.
 struct Look<'a>(&'a mut Processes);
 
-impl wirespan_span::spans::Processes for Look<'_> {
+impl wirespan_span::Processes for Look<'_> {
     fn resource(&mut self, pid: u32, cgroup: u64) -> Arc<Resource> {
         self.0.resource(pid, cgroup)
     }
