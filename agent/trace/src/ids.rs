@@ -42,27 +42,30 @@ impl Ids {
         self.count += 1;
         let mut hasher = self.seed;
         for part in [key.cookie.0, key.offset, key.sub, self.count] {
-            hasher.write_u64(part);
+            hasher.write(&part.to_be_bytes());
         }
         hasher.finish128().as_u128()
     }
 
-    /// The id of the span at one end of the exchange.
-    pub(crate) fn span(&self, identity: u128, end: End) -> SpanId {
-        let [id, _] = halves(self.derived(identity, end as u8));
+    /// The id of the span at one end of the exchange at `key`.
+    pub(crate) fn span(&self, identity: u128, key: Key, end: End) -> SpanId {
+        let [id, _] = halves(self.derived(identity, key, end as u8));
         SpanId(if id == [0; 8] { [1; 8] } else { id })
     }
 
     /// The id of the trace that begins with the exchange.
-    pub(crate) fn trace(&self, identity: u128) -> TraceId {
-        let id = self.derived(identity, b't');
+    pub(crate) fn trace(&self, identity: u128, key: Key) -> TraceId {
+        let id = self.derived(identity, key, b't');
         TraceId(if id == [0; 16] { [1; 16] } else { id })
     }
 
-    fn derived(&self, identity: u128, purpose: u8) -> [u8; 16] {
+    /// The upper half of the offset counts how often the sequence numbers wrapped: without it a connection would
+    /// use its ids again after 4 GiB. Both ends count alike, save those that were first seen in different rounds.
+    fn derived(&self, identity: u128, key: Key, purpose: u8) -> [u8; 16] {
         let mut hasher = self.key;
-        hasher.write_u8(purpose);
+        hasher.write(&[purpose]);
         hasher.write(&identity.to_be_bytes());
+        hasher.write(&(key.offset >> 32).to_be_bytes());
         hasher.finish128().as_bytes()
     }
 }

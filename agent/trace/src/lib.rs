@@ -23,7 +23,7 @@
 //! What vetoes: the child begins before its parent, or the parent was answered, or is in another process.
 //!
 //! **Invariants.** No exported span refers to a span of this host that was withdrawn before it was given on. No two
-//! spans of a host have the same id. No table grows beyond its setting; all that is turned away is counted.
+//! spans held at one time have the same id. No table grows beyond its setting; all that is turned away is counted.
 #![forbid(unsafe_code)]
 
 mod assembly;
@@ -34,6 +34,8 @@ mod node;
 mod order;
 mod placing;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 mod threads;
 pub mod trace;
 mod traces;

@@ -5,11 +5,11 @@ use wirespan_span::span::{Cookie, Key, Nanos, Start, Task};
 
 use crate::{
     assembly::GroupId,
-    header::Context,
+    header::{self, Context},
     node::{Ancestor, Node},
     trace::{Link, Method, SpanId, TraceId},
     traces::Traces,
-    wire::End,
+    wire::{End, Identity},
 };
 
 /// The thread has this request alone: only a background job on the very thread could be mistaken for it.
@@ -26,6 +26,9 @@ const WIRE: f32 = 1.0;
 /// to it, one that begins earlier by more is no child.
 pub(crate) const SKEW_NS: u64 = 1_000_000;
 
+/// Causes looked back on. Nothing that calls itself through more programs of one host is known.
+const MAX_DEPTH: usize = 256;
+
 /// Open requests by process and the context that they came with.
 pub(crate) type Forwarded = FxHashMap<(u32, TraceId, Option<SpanId>), Vec<Key>>;
 
@@ -40,8 +43,7 @@ struct Evidence {
 impl Traces {
     /// Finds the place of a request that the program answers.
     pub(crate) fn place_answer(&mut self, mut node: Node) {
-        let client =
-            self.wires.partner(node.identity, End::Answers).filter(|client| self.encloses(*client, &node));
+        let client = self.wires.partner(node.identity, End::Answers);
         node.group = match (client.and_then(|client| self.nodes.get(&client)), &node.context) {
             (Some(client), context) => {
                 let (parent, group) = (wire(client), client.group);
@@ -52,7 +54,7 @@ impl Traces {
                 node.parent = Ancestor::remote(context);
                 self.groups.named(context.trace_id)
             }
-            (None, None) => self.groups.begin(self.ids.trace(node.identity)),
+            (None, None) => self.groups.begin(self.ids.trace(node.identity, node.key)),
         };
         if !self.threads.read(node.thread, node.key) {
             self.counters.threads_full += 1;
@@ -117,7 +119,7 @@ impl Traces {
     fn place_by_evidence(&mut self, node: &mut Node, evidence: Option<Evidence>) -> GroupId {
         let server = evidence.and_then(|evidence| Some((evidence, self.nodes.get(&evidence.server)?)));
         let Some((evidence, server)) = server else {
-            return self.groups.begin(self.ids.trace(node.identity));
+            return self.groups.begin(self.ids.trace(node.identity, node.key));
         };
         let (group, span_id, parent) =
             (server.group, server.span_id, local(server, evidence.method, evidence.confidence));
@@ -128,7 +130,7 @@ impl Traces {
         }
         self.counters.split += 1;
         node.links.extend(self.link(group, span_id, evidence));
-        self.groups.begin(self.ids.trace(node.identity))
+        self.groups.begin(self.ids.trace(node.identity, node.key))
     }
 
     /// The one request of this process that came with the same context. Of several the one that the thread works
@@ -180,15 +182,21 @@ impl Traces {
             .is_some_and(|server| server.open() && server.pid == pid && server.start <= time)
     }
 
-    /// Lies the server's start within the client's time, as far as that is known?
-    fn encloses(&mut self, client: Key, server: &Node) -> bool {
-        let encloses = self.nodes.get(&client).is_some_and(|client| {
-            let ended = client.span.as_ref().map(|span| span.boot.1);
-            client.start.since(server.start) < SKEW_NS
-                && ended.is_none_or(|end| server.start.since(end) < SKEW_NS)
+    /// Lies the server's start within the client's time, as far as both are known? UNIX sockets that are older than
+    /// the daemon count differently at their ends, and may name two exchanges alike.
+    fn fits(&mut self, identity: u128, start: &Start) -> bool {
+        let end = End::of(start.role);
+        let partner = self.wires.partner(identity, end).and_then(|key| self.nodes.get(&key));
+        let fits = partner.is_none_or(|partner| {
+            let (client, server) = match end {
+                End::Asks => (start.time, partner.start),
+                End::Answers => (partner.start, start.time),
+            };
+            let over = partner.span.as_ref().filter(|_| end == End::Answers).map(|span| span.boot.1);
+            client.since(server) < SKEW_NS && over.is_none_or(|over| server.since(over) < SKEW_NS)
         });
-        self.counters.vetoed += u64::from(!encloses);
-        encloses
+        self.counters.vetoed += u64::from(!fits);
+        fits
     }
 
     /// The server's start was seen before its client's: ring buffers of different processors. It is held still, so
@@ -197,7 +205,6 @@ impl Traces {
         let Some(mut node) = self.nodes.remove(&server) else { return };
         let parent = self.nodes.get(&client).map(|client| (wire(client), client.group));
         if let Some((parent, group)) = parent
-            && self.encloses(client, &node)
             && !self.descends(client, server)
         {
             if self.groups.compatible(group, node.group) {
@@ -215,7 +222,7 @@ impl Traces {
     /// A program that calls itself: is `ancestor` among the causes of `key`?
     fn descends(&self, key: Key, ancestor: Key) -> bool {
         let up = |key: &Key| self.nodes.get(key)?.parent?.key;
-        std::iter::successors(Some(key), up).any(|key| key == ancestor)
+        std::iter::successors(Some(key), up).take(MAX_DEPTH).any(|key| key == ancestor)
     }
 
     /// Where the client's head was cut, only its server read the context: the trace gets its name from there.
@@ -246,11 +253,11 @@ impl Traces {
     /// Ids and context of a request; nothing of its place.
     pub(crate) fn node(&mut self, start: &Start) -> Node {
         let end = End::of(start.role);
-        let named = crate::wire::Identity::of(start.key, end, &start.socket);
-        let named =
-            named.map(|name| self.ids.identity(&name)).filter(|id| self.wires.take(*id, end, start.key));
-        let identity = named.unwrap_or_else(|| self.ids.unique(start.key));
-        Node::new(start, self.ids.span(identity, end), identity, crate::header::context(&start.carrier))
+        let named = Identity::of(start.key, end, &start.socket).map(|name| self.ids.identity(&name));
+        let free = named.filter(|id| self.fits(*id, start) && self.wires.take(*id, end, start.key));
+        let identity = free.unwrap_or_else(|| self.ids.unique(start.key));
+        let span_id = self.ids.span(identity, start.key, end);
+        Node::new(start, span_id, identity, header::context(&start.carrier))
     }
 }
 

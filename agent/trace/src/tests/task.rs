@@ -1,0 +1,205 @@
+//! What threads read, wrote and opened in, parents out.
+
+use super::*;
+
+#[test]
+fn a_chain_of_programs_with_a_thread_per_request() {
+    check(
+        "0 ask curl 1 10.1
+         5 serve nginx 1 20.1
+         8 ask upstream 2 20.1
+         9 serve python 2 30.3
+         20 end python
+         21 resume upstream 20.1
+         22 end upstream
+         25 end nginx
+         30 end curl",
+        "curl
+  nginx wire 1.00
+    upstream task 0.99
+      python wire 1.00",
+    );
+}
+
+#[test]
+fn a_context_ends_with_its_answer() {
+    check(
+        "0 serve page 1 20.1
+         5 ask inside 2 20.1
+         8 end inside
+         10 end page
+         11 ask outside 3 20.1
+         20 end outside",
+        "page
+  inside task 0.99
+outside",
+    );
+}
+
+#[test]
+fn a_worker_of_a_pool_takes_up_the_next_request() {
+    check(
+        "0 serve first 1:0 20.1
+         10 end first
+         11 serve second 1:100 20.1
+         12 ask call 2 20.1
+         20 end call
+         30 end second",
+        "first
+second
+  call task 0.99",
+    );
+}
+
+#[test]
+fn other_threads_and_processes_are_not_adopted() {
+    check(
+        "0 serve page 1 20.1
+         5 ask background 2 20.9
+         6 ask other 3 21.1
+         8 end background
+         9 end other
+         10 end page",
+        "background
+other
+page",
+    );
+}
+
+#[test]
+fn a_loop_works_on_what_it_read_last_and_a_response_brings_the_request_back() {
+    check(
+        "0 serve a 1 20.1
+         1 ask a1 11 20.1
+         2 serve b 2 20.1
+         3 ask b1 12 20.1
+         10 resume a1 20.1
+         11 end a1
+         12 ask a2 11:50 20.1
+         20 resume b1 20.1
+         21 end b1
+         22 ask b2 12:50 20.1
+         30 end a2
+         31 end b2
+         32 end a
+         33 end b",
+        "a
+  a1 task 0.99
+  a2 task 0.90
+b
+  b1 task 0.90
+  b2 task 0.90",
+    );
+}
+
+#[test]
+fn what_follows_the_response_to_a_background_call_is_background() {
+    check(
+        "0 ask poll 9 20.1
+         1 serve a 1 20.1
+         2 resume poll 20.1
+         3 ask next 9:50 20.1
+         4 end poll
+         5 end next
+         9 end a",
+        "poll
+next
+a",
+    );
+}
+
+#[test]
+fn pipelined_requests_are_worked_on_in_order() {
+    check(
+        "0 serve a 1:0 20.1
+         0 serve b 1:50 20.1
+         1 ask a1 2:0 20.1
+         5 end a1
+         6 end a
+         7 ask b1 2:50 20.1
+         8 end b1
+         9 end b",
+        "a
+  a1 task 0.99
+b
+  b1 task 0.99",
+    );
+}
+
+#[test]
+fn the_first_request_of_a_connection_belongs_to_whom_it_was_opened_for() {
+    check(
+        "0 serve a 1 20.1
+         1 connect 11 20.1
+         2 serve b 2 20.1
+         3 ask a1 11 20.1
+         4 ask b1 11:50 20.1
+         5 end a1
+         6 end b1
+         8 end a
+         9 end b",
+        "a
+  a1 handoff 0.90
+b
+  b1 task 0.90",
+    );
+}
+
+#[test]
+fn another_thread_may_use_what_a_request_opened() {
+    check(
+        "0 serve a 1 20.1
+         1 connect 11 20.1
+         3 ask a1 11 20.2
+         5 end a1
+         8 end a",
+        "a
+  a1 handoff 0.90",
+    );
+}
+
+#[test]
+fn a_thread_with_one_request_is_stronger_than_who_connected() {
+    check(
+        "0 serve a 1 20.1
+         1 connect 11 20.1
+         2 serve b 2 20.2
+         3 ask b1 11 20.2
+         4 end b1
+         5 end b
+         6 end a",
+        "b
+  b1 task 0.99
+a",
+    );
+}
+
+#[test]
+fn a_connection_of_the_background_is_nobodys() {
+    let world = check(
+        "0 connect 11 20.1
+         1 serve a 1 20.1
+         2 serve b 2 20.1
+         3 ask ping 11 20.1
+         4 end ping
+         5 end a
+         6 end b",
+        "ping
+a
+b",
+    );
+    assert_eq!(world.counters().vetoed, 1);
+}
+
+#[test]
+fn an_answered_opener_hands_nothing_over() {
+    check(
+        "0 serve a 1 20.1
+         1 connect 11 20.1
+         2 end a
+         3 ask late 11 20.2
+         4 end late",
+        "a
+late",
+    );
+}
