@@ -1,0 +1,92 @@
+//! Every form of connection: IPv6, UNIX sockets, sockets shared by fork, io_uring.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use wirespan_tests::{
+    agent::Agent,
+    program,
+    servers::{Nginx, Server},
+    span::{Kind, Span, count, of_kind, only},
+    visitors::curl,
+};
+
+/// The server's span of `path` is the child of the client's.
+fn linked(spans: &[Span], path: &str) -> Result<()> {
+    let (client, server) = (only(spans, Kind::Client, path)?, only(spans, Kind::Server, path)?);
+    ensure!(
+        server.parent.as_ref() == Some(&client.id) && server.is_within(client),
+        "{client:#?} {server:#?}"
+    );
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn ipv6() -> Result<()> {
+    let (agent, server) = (Agent::start()?, Server::start(&["--ipv6"])?);
+
+    ensure!(curl(&[&server.url("/hello/six")])? == "hello");
+    agent.until_path(2, "/hello/six")?;
+
+    let spans = agent.stop()?;
+    linked(&spans, "/hello/six")?;
+    let client = only(&spans, Kind::Client, "/hello/six")?;
+    ensure!(client.text("network.peer.address") == Some("::1"), "{client:#?}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn unix_socket() -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("socket");
+    let path = path.to_str().context("the folder's name is not text")?;
+    let (agent, _server) = (Agent::start()?, Server::start(&["--unix", path])?);
+
+    ensure!(curl(&["--unix-socket", path, "http://localhost/hello/unix"])? == "hello");
+    agent.until_path(2, "/hello/unix")?;
+
+    linked(&agent.stop()?, "/hello/unix")
+}
+
+/// Four processes accept from one listening socket; each request is the work of the one that answered it.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn a_listening_socket_shared_by_fork() -> Result<()> {
+    let (agent, server) = (Agent::start()?, Server::start(&["--prefork", "4"])?);
+
+    for number in 0..20 {
+        curl(&[&server.url(&format!("/hello/forked-{number}"))])?;
+    }
+    agent.until(40, "both spans of 20 requests", |span| span.path().starts_with("/hello/forked-"))?;
+
+    let spans = agent.stop()?;
+    (0..20).try_for_each(|number| linked(&spans, &format!("/hello/forked-{number}")))?;
+    let parent = u64::from(server.program.id());
+    let servers = of_kind(&spans, Kind::Server);
+    let by_the_parent = servers.iter().filter(|span| span.process() == Some(parent)).count();
+    ensure!(by_the_parent == 0, "{by_the_parent} spans belong to the parent, which accepts nothing");
+    Ok(())
+}
+
+/// The client's bytes pass no system call of the socket family. The server's span is whole; the client's is there too,
+/// or the daemon says that io_uring hid it.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn io_uring_is_not_passed_over_in_silence() -> Result<()> {
+    let (agent, nginx) = (Agent::start()?, Nginx::start()?);
+    let address = nginx.address.to_string();
+
+    let answer =
+        program::run(Command::new(env!("CARGO_BIN_EXE_io_uring_get")).args([&address, "/hello/uring"]))?;
+    ensure!(answer.ends_with("hello"), "{answer}");
+    agent.until(1, "the server's span", |span| span.kind == Kind::Server && span.path() == "/hello/uring")?;
+    let told = || agent.words().contains("io_uring");
+    let shown = |spans: &[Span]| count(spans, Kind::Client, "/hello/uring") == 1;
+    wirespan_tests::wait::until("the client's span, or a word about io_uring", || {
+        (told() || agent.spans().is_ok_and(|spans| shown(&spans))).then_some(())
+    })?;
+
+    only(&agent.stop()?, Kind::Server, "/hello/uring").map(drop)
+}

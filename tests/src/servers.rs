@@ -1,0 +1,139 @@
+//! Real servers on free loopback ports (or UNIX sockets), stopped when their value goes.
+
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use crate::{program::Program, wait};
+
+/// The demo's shop without visitors: nginx, then `orders.py`, then `stock.py`.
+pub struct Shop {
+    _program: Program,
+    /// `http://127.0.0.1:PORT`, where nginx listens.
+    pub address: String,
+}
+
+impl Shop {
+    /// Opens the shop.
+    pub fn open() -> Result<Self> {
+        let script = here().join("../demo/shop.py");
+        let mut program = Program::start(Command::new(python()).arg(script).args(["--rate", "0"]))?;
+        let line = program.line()?;
+        let address =
+            line.strip_prefix("open ").with_context(|| format!("the shop said: {line}"))?.to_owned();
+        Ok(Self { _program: program, address })
+    }
+
+    /// The URL of an order.
+    #[must_use]
+    pub fn order(&self, number: usize) -> String {
+        format!("{}{}", self.address, order(number))
+    }
+}
+
+/// The path of an order that succeeds at once, for any number (the shop has orders that fail and that are slow).
+#[must_use]
+pub fn order(number: usize) -> String {
+    format!("/orders/{}", number * 20 + 1)
+}
+
+/// `programs/server.py`: a Python server with a few odd routes.
+pub struct Server {
+    /// The program.
+    pub program: Program,
+    /// Where it listens: an address and port, or a path.
+    pub address: String,
+}
+
+impl Server {
+    /// Starts it with arguments, for example `["--ipv6"]`.
+    pub fn start(arguments: &[&str]) -> Result<Self> {
+        let script = here().join("programs/server.py");
+        let mut program = Program::start(Command::new(python()).arg(script).args(arguments))?;
+        let address = program.line()?;
+        Ok(Self { program, address })
+    }
+
+    /// The URL of a path.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Its address as a socket address.
+    pub fn socket(&self) -> Result<SocketAddr> {
+        self.address.parse().with_context(|| format!("`{}` is no socket address", self.address))
+    }
+}
+
+/// An nginx that serves files from a folder, and answers `hello` under `/hello`.
+pub struct Nginx {
+    _program: Program,
+    folder: TempDir,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Nginx {
+    /// Starts it with one worker.
+    pub fn start() -> Result<Self> {
+        let folder = tempfile::tempdir().context("make a folder for nginx")?;
+        // The worker, another user when started by root, must get to the files.
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
+        fs::create_dir(folder.path().join("files"))?;
+        let address = free_address()?;
+        fs::write(folder.path().join("nginx.conf"), configuration(address)).context("write nginx.conf")?;
+        let mut command = Command::new("nginx");
+        command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf", "-e", "error.log"]);
+        let program = Program::start(&mut command)?;
+        wait::until("nginx to listen", || TcpStream::connect(address).ok())?;
+        Ok(Self { _program: program, folder, address })
+    }
+
+    /// Puts a file where it is served as `/files/NAME`.
+    pub fn file(&self, name: &str, content: &[u8]) -> Result<PathBuf> {
+        let path = self.folder.path().join("files").join(name);
+        fs::write(&path, content).with_context(|| format!("write {}", path.display()))?;
+        Ok(path)
+    }
+
+    /// The URL of a path.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
+fn configuration(address: SocketAddr) -> String {
+    format!(
+        "daemon off; worker_processes 1; pid nginx.pid; error_log error.log;\n\
+         events {{ worker_connections 1024; }}\n\
+         http {{ access_log off; sendfile on; keepalive_requests 1000000; root .;\n\
+         client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi;\n\
+         scgi_temp_path scgi; default_type text/plain;\n\
+         server {{ listen {address}; location /hello {{ return 200 hello; }} location /files/ {{ }} }} }}\n"
+    )
+}
+
+/// A loopback address with a port that is free now.
+pub fn free_address() -> Result<SocketAddr> {
+    let probe = TcpListener::bind("127.0.0.1:0").context("find a free port")?;
+    probe.local_addr().context("ask for the port")
+}
+
+/// The system's Python where there is one: version managers put a shell script of the same name on PATH.
+#[must_use]
+pub fn python() -> &'static str {
+    if Path::new("/usr/bin/python3").exists() { "/usr/bin/python3" } else { "python3" }
+}
+
+fn here() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

@@ -1,0 +1,37 @@
+//! A process id in; what the process has used out, as `/proc` tells it.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context, Result};
+
+/// CPU time of all living threads, to the nanosecond (first field of `/proc/PID/task/TID/schedstat`).
+pub(super) fn cpu_time(process: u32) -> Result<Duration> {
+    let folder = format!("/proc/{process}/task");
+    let threads = fs::read_dir(&folder).with_context(|| format!("list {folder}: has the process ended?"))?;
+    let times = threads.filter_map(|thread| {
+        // A thread that ends meanwhile takes its count with it.
+        let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    Ok(Duration::from_nanos(times.sum()))
+}
+
+/// Resident memory, bytes (`VmRSS` of `/proc/PID/status`).
+pub(super) fn resident(process: u32) -> Result<u64> {
+    let file = format!("/proc/{process}/status");
+    let text = fs::read_to_string(&file).with_context(|| format!("read {file}: has the process ended?"))?;
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .with_context(|| format!("no VmRSS in {file}"))?;
+    let kibibytes: u64 =
+        line.trim().trim_end_matches(" kB").parse().with_context(|| format!("VmRSS: {line}"))?;
+    Ok(kibibytes * 1024)
+}
+
+/// The only child of a process.
+pub(super) fn only_child(process: u32) -> Result<u32> {
+    let file = format!("/proc/{process}/task/{process}/children");
+    let text = fs::read_to_string(&file).with_context(|| format!("read {file}"))?;
+    text.trim().parse().with_context(|| format!("one child expected in {file}, found `{}`", text.trim()))
+}

@@ -1,0 +1,71 @@
+//! Comes in: which work is ahead. Goes out: a machine that has what that work needs. Refuses: asking questions, starting
+//! a service that a package brings, doing again what is done.
+
+mod apt;
+mod bpf;
+mod collector;
+
+use anyhow::{Result, bail};
+
+use crate::{place, step::note};
+
+pub(crate) use apt::install as packages;
+
+/// What the programs of the end-to-end tests and of the bench need.
+const TEST_PACKAGES: &[&str] =
+    &["nginx-light", "wrk", "curl", "bpftool", "python3", "iproute2", "openssl", "ca-certificates"];
+
+/// What the demo's shop needs.
+const DEMO_PACKAGES: &[&str] = &["nginx-light", "python3"];
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Also build the OpenTelemetry collector that the OTLP tests talk to (needs Go; two minutes).
+    #[arg(long)]
+    collector: bool,
+}
+
+/// What the machine is to be ready for; each includes the ones before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Purpose {
+    /// `cargo build` with the kernel programs inside.
+    Build,
+    /// The demo's shop.
+    Demo,
+    /// Every test.
+    Test,
+}
+
+/// `cargo xtask setup`
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    prepare(Purpose::Test)?;
+    if arguments.collector {
+        collector()?;
+    }
+    note("all is there");
+    Ok(())
+}
+
+/// Installs what `purpose` needs and is missing. Without root or apt, says what is missing and fails if it is needed.
+pub(crate) fn prepare(purpose: Purpose) -> Result<()> {
+    bpf::prepare()?;
+    let wanted = match purpose {
+        Purpose::Build => return Ok(()),
+        Purpose::Demo => DEMO_PACKAGES,
+        Purpose::Test => TEST_PACKAGES,
+    };
+    packages(wanted)
+}
+
+/// The collector's binary, built if it is not there.
+pub(crate) fn collector() -> Result<std::path::PathBuf> {
+    collector::prepare()
+}
+
+/// Fails for an ordinary user, in words that help.
+pub(crate) fn require_root(task: &str) -> Result<()> {
+    if !place::is_root() {
+        bail!("{task} needs root (kernel programs are loaded); run it as root, for example with `sudo -E`");
+    }
+    Ok(())
+}

@@ -1,0 +1,105 @@
+//! `cargo xtask test`: every check there is, as a list of stages. `--no-root` keeps to what an ordinary user can run.
+
+use std::{path::PathBuf, process::Command};
+
+use anyhow::Result;
+
+use crate::{
+    build, child, fuzz, place,
+    setup::{self, Purpose},
+    step::{note, step},
+    tidy, vm,
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Only what needs neither root nor installed programs.
+    #[arg(long)]
+    pub(crate) no_root: bool,
+    /// Seconds for all fuzz targets together.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) fuzz_seconds: u64,
+    /// Also boot stock kernels in emulation.
+    #[arg(long)]
+    pub(crate) vm: bool,
+}
+
+/// One named part of the tests.
+pub(crate) struct Stage {
+    pub(crate) name: &'static str,
+    pub(crate) run: Box<dyn Fn() -> Result<()>>,
+}
+
+impl Stage {
+    fn new(name: &'static str, run: impl Fn() -> Result<()> + 'static) -> Self {
+        Self { name, run: Box::new(run) }
+    }
+}
+
+/// `cargo xtask test`
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if !arguments.no_root {
+        setup::require_root("cargo xtask test (or use --no-root)")?;
+    }
+    stages(arguments).iter().try_for_each(|stage| step(stage.name, &stage.run))
+}
+
+/// The stages, quick ones first.
+pub(crate) fn stages(arguments: &Arguments) -> Vec<Stage> {
+    let mut stages = ordinary();
+    if !arguments.no_root {
+        stages.insert(0, Stage::new("set-up", || setup::prepare(Purpose::Test)));
+        stages.extend(root(arguments.fuzz_seconds));
+    }
+    if arguments.vm {
+        stages.push(Stage::new("stock kernels", vm::every_kernel));
+    }
+    stages
+}
+
+fn ordinary() -> Vec<Stage> {
+    vec![
+        Stage::new("tidy", tidy::run),
+        Stage::new("formatting", || cargo(&["fmt", "--all", "--check"])),
+        Stage::new("clippy", || {
+            cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])
+        }),
+        Stage::new("tests without root", || cargo(&["test", "--workspace"])),
+    ]
+}
+
+fn root(fuzz_seconds: u64) -> Vec<Stage> {
+    vec![
+        Stage::new("release build", || build::wirespan("release").map(drop)),
+        Stage::new("end-to-end tests", end_to_end),
+        Stage::new("fuzz smoke", move || fuzz::every_target(fuzz_seconds)),
+    ]
+}
+
+fn cargo(arguments: &[&str]) -> Result<()> {
+    child::run(Command::new("cargo").current_dir(place::root()).args(arguments))
+}
+
+/// One test at a time: each starts a daemon that sees the whole host.
+fn end_to_end() -> Result<()> {
+    let mut command = Command::new("cargo");
+    command
+        .current_dir(place::root())
+        .env("WIRESPAN_BIN", place::binary("release"))
+        .args(["test", "--package", "wirespan-tests", "--test", "e2e"])
+        .args(["--", "--ignored", "--test-threads=1"]);
+    match collector() {
+        Some(collector) => command.env("WIRESPAN_OTELCOL", collector),
+        None => command.arg("--skip=otlp::"),
+    };
+    child::run(&mut command)
+}
+
+/// The collector that the OTLP tests talk to, built where Go is there; else those tests are left out.
+fn collector() -> Option<PathBuf> {
+    if place::program("go").is_none() {
+        note("no Go on this host, so no OpenTelemetry collector: the otlp tests are left out");
+        return None;
+    }
+    setup::collector().inspect_err(|error| note(&format!("the otlp tests are left out: {error:#}"))).ok()
+}

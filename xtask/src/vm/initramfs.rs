@@ -1,0 +1,122 @@
+//! Files in, an initramfs out: busybox, a program with the libraries it loads, and the check script as `/init`. Written
+//! as the kernel's Documentation/driver-api/early-userspace/buffer-format.rst has it (cpio "newc", not compressed).
+
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{self, BufWriter, Write},
+    path::Path,
+    process::Command,
+};
+
+use anyhow::{Context, Result};
+
+use crate::{child, place};
+
+const FOLDER: u32 = 0o040_755;
+const EXECUTABLE: u32 = 0o100_755;
+/// The name that ends an archive.
+const TRAILER: &str = "TRAILER!!!";
+
+/// Writes the archive to `file`.
+pub(super) fn write(file: &Path, init: &Path, program: &Path) -> Result<()> {
+    let out = File::create(file).with_context(|| format!("create {}", file.display()))?;
+    let mut archive = Archive { out: BufWriter::new(out), number: 0, folders: BTreeSet::new() };
+    for name in ["proc", "sys", "dev", "tmp"] {
+        archive.folder(name)?;
+    }
+    let busybox = place::program("busybox").context("busybox is not installed")?;
+    archive.copy(init, "init")?;
+    archive.copy(&busybox, "bin/busybox")?;
+    archive.copy(program, "bin/wirespan")?;
+    for library in libraries(program)? {
+        archive.copy(Path::new(&library), library.trim_start_matches('/'))?;
+    }
+    archive.finish()
+}
+
+/// Paths of the shared libraries and of the loader that `program` needs, as ldd lists them.
+fn libraries(program: &Path) -> Result<Vec<String>> {
+    let listing = child::read(Command::new("ldd").arg(program))?;
+    Ok(listing.split_whitespace().filter(|word| word.starts_with('/')).map(str::to_owned).collect())
+}
+
+struct Archive<W> {
+    out: W,
+    /// Inode numbers: each entry its own.
+    number: u32,
+    folders: BTreeSet<String>,
+}
+
+impl<W: Write> Archive<W> {
+    /// Adds a file, and the folders it lies in.
+    fn copy(&mut self, from: &Path, name: &str) -> Result<()> {
+        let content = fs::read(from).with_context(|| format!("read {}", from.display()))?;
+        for (at, _) in name.match_indices('/') {
+            self.folder(name.get(..at).unwrap_or_default())?;
+        }
+        self.entry(name, EXECUTABLE, &content).with_context(|| format!("write {name} to the initramfs"))
+    }
+
+    /// Adds a folder, once.
+    fn folder(&mut self, name: &str) -> Result<()> {
+        if self.folders.insert(name.to_owned()) {
+            self.entry(name, FOLDER, &[]).with_context(|| format!("write {name} to the initramfs"))?;
+        }
+        Ok(())
+    }
+
+    /// Header (magic, then 13 numbers of 8 hexadecimal digits), name, content; name and content padded to 4 bytes.
+    fn entry(&mut self, name: &str, mode: u32, content: &[u8]) -> io::Result<()> {
+        self.number += 1;
+        let size = u32::try_from(content.len()).map_err(|_| io::ErrorKind::FileTooLarge)?;
+        let name_size = u32::try_from(name.len() + 1).map_err(|_| io::ErrorKind::InvalidFilename)?;
+        self.out.write_all(b"070701")?;
+        for field in [self.number, mode, 0, 0, 1, 0, size, 0, 0, 0, 0, name_size, 0] {
+            write!(self.out, "{field:08x}")?;
+        }
+        self.out.write_all(name.as_bytes())?;
+        self.out.write_all(padding(110 + name.len() + 1, 1))?;
+        self.out.write_all(content)?;
+        self.out.write_all(padding(content.len(), 0))
+    }
+
+    fn finish(mut self) -> Result<()> {
+        self.entry(TRAILER, 0, &[])?;
+        self.out.flush().context("write the initramfs")
+    }
+}
+
+/// `least` zero bytes, and as many more as bring `length` (which counts those least ones) to a multiple of 4.
+fn padding(length: usize, least: usize) -> &'static [u8] {
+    const ZEROS: [u8; 4] = [0; 4];
+    ZEROS.get(..least + length.next_multiple_of(4) - length).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_padded_to_four_bytes() -> io::Result<()> {
+        let mut archive = Archive { out: Vec::new(), number: 0, folders: BTreeSet::new() };
+        archive.entry("ab", EXECUTABLE, b"hello")?;
+
+        let (head, rest) = archive.out.split_at(110);
+        assert!(head.starts_with(b"07070100000001000081ed"));
+        assert!(head.ends_with(b"0000000300000000"), "name size 3, no checksum");
+        assert_eq!(rest, b"ab\0\0\0\0hello\0\0\0".get(..rest.len()).unwrap_or_default());
+        assert_eq!(archive.out.len() % 4, 0);
+        Ok(())
+    }
+
+    #[test]
+    fn a_folder_is_written_once() -> Result<()> {
+        let mut archive = Archive { out: Vec::new(), number: 0, folders: BTreeSet::new() };
+        archive.folder("lib")?;
+        let once = archive.out.len();
+        archive.folder("lib")?;
+        assert_eq!(archive.out.len(), once);
+        Ok(())
+    }
+}
