@@ -41,7 +41,10 @@ fn compile(root: &Path, out: &Path) -> Result<PathBuf, String> {
     let mut toolchain = debian()
         .or_else(nightly)
         .ok_or("no Rust with a core library for BPF; `cargo xtask setup` installs one")?;
-    let flags = format!("-Clinker={}\u{1f}-Cdebuginfo=2\u{1f}-Clink-arg=--btf\u{1f}-Ctarget-cpu=v3", linker.display());
+    let flags = format!(
+        "-Clinker={}\u{1f}-Cdebuginfo=2\u{1f}-Clink-arg=--btf\u{1f}-Ctarget-cpu=v3",
+        linker.display()
+    );
     let target_dir = out.join("bpf");
     let status = toolchain
         .cargo
@@ -91,6 +94,9 @@ fn nightly() -> Option<Toolchain> {
     let sysroot = PathBuf::from(String::from_utf8(printed.stdout).ok()?.trim());
     let has_source = sysroot.join("lib/rustlib/src/rust/library/core").is_dir();
     let mut cargo = Command::new("rustup");
-    cargo.args(["run", "nightly", "cargo", "-Zbuild-std=core"]).env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN");
+    cargo
+        .args(["run", "nightly", "cargo", "-Zbuild-std=core"])
+        .env_remove("RUSTC")
+        .env_remove("RUSTUP_TOOLCHAIN");
     has_source.then_some(Toolchain { cargo, what: "nightly and rust-src" })
 }

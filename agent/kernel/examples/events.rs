@@ -28,7 +28,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 data.flags,
                 data.rtt_us
             ),
-            Event::Exec(exec) => println!("exec {} {:?} env {}", exec.pid, String::from_utf8_lossy(exec.args), exec.env.len()),
+            Event::Exec(exec) => {
+                println!("exec {} {:?} env {}", exec.pid, String::from_utf8_lossy(exec.args), exec.env.len())
+            }
             other => println!("{other:?}"),
         });
         reader.wait();

@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use wirespan_proto::{
     abi::{
-        ACCEPTED, CLOSED, CONNECTED, CONNECTING, DataRecord, ExecRecord, Head, KIND_DATA, KIND_EXEC, KIND_EXIT,
-        KIND_FORK, KIND_LIFE, LifeRecord, ProcessRecord, RECEIVED, RECEIVED_END, SENT_END, SocketRecord,
-        TRANSPORT_TCP, TRANSPORT_UDP, TRANSPORT_UNIX,
+        ACCEPTED, CLOSED, CONNECTED, CONNECTING, DataRecord, ExecRecord, Head, KIND_DATA, KIND_EXEC,
+        KIND_EXIT, KIND_FORK, KIND_LIFE, LifeRecord, ProcessRecord, RECEIVED, RECEIVED_END, SENT_END,
+        SocketRecord, TRANSPORT_TCP, TRANSPORT_UDP, TRANSPORT_UNIX,
     },
     event::{
-        Address, Change, Cookie, Data, DataFlags, Direction, Event, Exec, Exit, Fork, Life, Nanos, Socket, Task,
-        Transport,
+        Address, Change, Cookie, Data, DataFlags, Direction, Event, Exec, Exit, Fork, Life, Nanos, Socket,
+        Task, Transport,
     },
 };
 use zerocopy::FromBytes;

@@ -78,7 +78,8 @@ pub(crate) fn resolve(btf: &Btf<'_>) -> Result<(Fields, Vec<String>), BtfError> 
     let mut fields = Fields::default();
     let mut missing = Vec::new();
     for field in FIELDS {
-        let place = names.binary_search(&field.structure).ok().and_then(|at| found.get(at).copied().flatten());
+        let place =
+            names.binary_search(&field.structure).ok().and_then(|at| found.get(at).copied().flatten());
         let offset = match place {
             Some(id) => btf.offset(id, field.path)?,
             None => None,

@@ -11,8 +11,8 @@ use aya::{
 use thiserror::Error;
 use wirespan_proto::{
     abi::{
-        self, ARCH_ARM64, ARCH_X86_64, FILTER_ALL, FILTER_EXCEPT, FILTER_ONLY, MAX_HEAD, POLICY_SLOTS, PORTS_ALL,
-        PORTS_EXCEPT, PORTS_ONLY, policy_slot,
+        self, ARCH_ARM64, ARCH_X86_64, FILTER_ALL, FILTER_EXCEPT, FILTER_ONLY, MAX_HEAD, POLICY_SLOTS,
+        PORTS_ALL, PORTS_EXCEPT, PORTS_ONLY, policy_slot,
     },
     event::{Cookie, Policy},
 };
@@ -38,7 +38,9 @@ pub enum LoadError {
     #[error("this build of wirespan has no kernel programs; run `cargo xtask setup` and build again")]
     NotEmbedded,
     /// No BTF.
-    #[error("cannot read {VMLINUX}: {0}; wirespan needs a kernel with CONFIG_DEBUG_INFO_BTF=y, as distributions ship them")]
+    #[error(
+        "cannot read {VMLINUX}: {0}; wirespan needs a kernel with CONFIG_DEBUG_INFO_BTF=y, as distributions ship them"
+    )]
     NoBtf(io::Error),
     /// BTF that is not understood.
     #[error("cannot understand {VMLINUX}")]
@@ -55,7 +57,9 @@ pub enum LoadError {
     #[error("this kernel lacks the fields {}; please report this with the output of `uname -r`", .0.join(", "))]
     MissingFields(Vec<String>),
     /// Not allowed to load.
-    #[error("not permitted to load kernel programs; run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE")]
+    #[error(
+        "not permitted to load kernel programs; run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE"
+    )]
     NotPermitted,
     /// The kernel refused.
     #[error("the kernel refused {what}")]
@@ -201,7 +205,13 @@ impl Programs {
             HashMap::try_from(take(&mut ebpf, "WS_PROCESSES")?)
                 .map_err(|error| refused("the map WS_PROCESSES")(error.into()))?,
         );
-        Ok(Self { plan, reader: Some(reader), policies: Some(policies), verdicts: Some(verdicts), _ebpf: ebpf })
+        Ok(Self {
+            plan,
+            reader: Some(reader),
+            policies: Some(policies),
+            verdicts: Some(verdicts),
+            _ebpf: ebpf,
+        })
     }
 
     /// What is attached.
@@ -260,7 +270,8 @@ fn globals(settings: &Settings, plan: Plan, cpus: usize) -> abi::Settings {
 /// The kernel knows one set: the included ports less the excluded ones, or the excluded ones.
 fn write_ports(ebpf: &mut Ebpf, settings: &Settings) -> Result<(), LoadError> {
     let mut words = vec![0_u64; 1024];
-    let listed = if settings.include_ports.is_empty() { &settings.exclude_ports } else { &settings.include_ports };
+    let listed =
+        if settings.include_ports.is_empty() { &settings.exclude_ports } else { &settings.include_ports };
     for port in listed {
         words[usize::from(port >> 6)] |= 1 << (port & 63);
     }

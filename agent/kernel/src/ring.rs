@@ -65,10 +65,16 @@ impl Ring {
                 break;
             }
             let size = size & !COMMITTED;
-            assert!(size % ALIGN == 0 && (ALIGN..=SLACK).contains(&size), "a head that no producer writes: {size}");
+            assert!(
+                size % ALIGN == 0 && (ALIGN..=SLACK).contains(&size),
+                "a head that no producer writes: {size}"
+            );
             // SAFETY: committed: the producers are done with these bytes, and they do not reach beyond the slack.
             visit(unsafe {
-                std::slice::from_raw_parts(self.start.add(size_of::<Control>() + offset as usize), size as usize)
+                std::slice::from_raw_parts(
+                    self.start.add(size_of::<Control>() + offset as usize),
+                    size as usize,
+                )
             });
             self.clear(offset, size);
             position += u64::from(size);

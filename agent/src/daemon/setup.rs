@@ -8,10 +8,7 @@ use wirespan_kernel::{Choice, Plan};
 
 use super::Scope;
 use crate::{
-    config::{
-        Config, choice,
-        value::Ports,
-    },
+    config::{Config, choice, value::Ports},
     filter::Filter,
     pipeline::{self, Pipeline},
     process::{HostFacts, Processes, Sources},
@@ -23,8 +20,7 @@ const GENERATIONS: usize = 16;
 pub(super) fn pipeline(config: &Config) -> anyhow::Result<Pipeline> {
     let sources = Sources::default();
     let host = HostFacts::read(&sources.proc_root, &sources.root);
-    let processes =
-        Processes::new(sources, host, &config.service.names, config.limits.processes as usize);
+    let processes = Processes::new(sources, host, &config.service.names, config.limits.processes as usize);
     let settings = pipeline::Settings {
         connections: connections(config),
         protocol: protocol(config),

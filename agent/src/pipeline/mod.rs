@@ -14,7 +14,6 @@ use std::{
 use wirespan_connection::{
     connection::{Connection, Fate},
     connections::Connections,
-
 };
 use wirespan_proto::event::{Change, Cookie, Data, Direction, Event, Life, Nanos, Policy};
 use wirespan_protocol::exchange::{Ending, Output};
@@ -294,4 +293,3 @@ impl wirespan_span::Processes for Look<'_> {
         self.0.resource(pid, cgroup)
     }
 }
-

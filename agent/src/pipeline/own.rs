@@ -16,7 +16,9 @@ const MOST: usize = 1024;
 impl Own {
     /// Takes note of what one of our sockets does.
     pub(super) fn learn(&mut self, life: &Life) {
-        let (Address::Inet(local), Address::Inet(peer)) = (life.socket.local, life.socket.peer) else { return };
+        let (Address::Inet(local), Address::Inet(peer)) = (life.socket.local, life.socket.peer) else {
+            return;
+        };
         // The port that was ours may be anybody's next; its old entry is harmless until then and not after.
         if life.change == Change::Connected && local.port() != 0 {
             if self.0.len() >= MOST {

@@ -70,7 +70,8 @@ impl Unrecognised {
 
     /// One by one, the most bytes first.
     pub(super) fn groups(&self) -> Vec<Group> {
-        let mut groups: Vec<_> = self.0.iter().map(|(peer, total)| Group { peer: *peer, total: *total }).collect();
+        let mut groups: Vec<_> =
+            self.0.iter().map(|(peer, total)| Group { peer: *peer, total: *total }).collect();
         groups.sort_unstable_by_key(|group| std::cmp::Reverse(group.total.bytes));
         groups
     }

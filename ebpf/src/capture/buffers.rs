@@ -166,7 +166,12 @@ impl Arguments {
             // x86-64: cs at 136 is the 32-bit code segment for 32-bit programs; orig_ax; di, si, dx.
             // arm64: pstate at 264, whose bit 4 says AArch32; syscallno; orig_x0 (x0 holds the result), x1, x2.
             let (compat, table, number, [a0, a1, a2]) = if setting!(arch) == ARCH_X86_64 {
-                (M::read::<u16>(registers, 136) == 0x23, &X86_64, M::read::<u64>(registers, 120), [112, 104, 96])
+                (
+                    M::read::<u16>(registers, 136) == 0x23,
+                    &X86_64,
+                    M::read::<u64>(registers, 120),
+                    [112, 104, 96],
+                )
             } else {
                 let number = u64::from(M::read::<u32>(registers, 280));
                 (M::read::<u64>(registers, 264) & 0x10 != 0, &ARM64, number, [272, 8, 16])

@@ -168,7 +168,8 @@ unsafe fn copy_beginning(list: *const Iovec, want: u32, to: *mut u8) -> Copied {
         let failed = unsafe {
             let vector = core::ptr::read_volatile(list.add(index));
             let room = want - head;
-            let count = bound::<HEAD_MASK>(if vector.len < u64::from(room) { vector.len as u32 } else { room });
+            let count =
+                bound::<HEAD_MASK>(if vector.len < u64::from(room) { vector.len as u32 } else { room });
             let at = bound::<HEAD_MASK>(head);
             head = at + count;
             generated::bpf_probe_read_user(to.add(at as usize).cast(), count, vector.base as *const _) != 0
@@ -201,8 +202,7 @@ unsafe fn copy_end(list: *const Iovec, count: u32, len: u32, head: u32, to: *mut
         let size = bound::<127>(size);
         let at = bound::<HEAD_MASK>(head);
         let from = last.base + last.len - u64::from(size);
-        let failed =
-            generated::bpf_probe_read_user(to.add(at as usize).cast(), size, from as *const _) != 0;
+        let failed = generated::bpf_probe_read_user(to.add(at as usize).cast(), size, from as *const _) != 0;
         if failed { 0 } else { size }
     }
 }

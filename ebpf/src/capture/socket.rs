@@ -25,11 +25,7 @@ const IPPROTO_UDP: u16 = 17;
 pub(crate) unsafe fn transport<M: Memory>(sk: *const u8) -> Option<u8> {
     // SAFETY: `sk` is a socket; `M` knows how to read it.
     let (family, protocol, kind): (u16, u16, u16) = unsafe {
-        (
-            M::read(sk, offset!(skc_family)),
-            M::read(sk, offset!(sk_protocol)),
-            M::read(sk, offset!(sk_type)),
-        )
+        (M::read(sk, offset!(skc_family)), M::read(sk, offset!(sk_protocol)), M::read(sk, offset!(sk_type)))
     };
     match (family, protocol) {
         (AF_INET | AF_INET6, IPPROTO_TCP) => Some(TRANSPORT_TCP),

@@ -5,7 +5,8 @@
 
 use aya_ebpf::{
     helpers::generated::{
-        bpf_get_current_task_btf, bpf_get_socket_cookie, bpf_sk_storage_get, bpf_skc_to_tcp_sock, bpf_skc_to_unix_sock, bpf_task_pt_regs,
+        bpf_get_current_task_btf, bpf_get_socket_cookie, bpf_sk_storage_get, bpf_skc_to_tcp_sock,
+        bpf_skc_to_unix_sock, bpf_task_pt_regs,
     },
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
@@ -91,7 +92,9 @@ unsafe fn failed(thread: u32) {
 unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction: u8, pid_tgid: u64) {
     // SAFETY: `sk` is a typed socket in use; every helper checks what it is given.
     unsafe {
-        if !owned_by_user(sk) || (len == 0 && transport != TRANSPORT_UDP && !place::ended::<Typed>(sk, direction)) {
+        if !owned_by_user(sk)
+            || (len == 0 && transport != TRANSPORT_UDP && !place::ended::<Typed>(sk, direction))
+        {
             return;
         }
         if transport != TRANSPORT_UNIX {

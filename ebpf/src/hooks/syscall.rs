@@ -62,7 +62,8 @@ pub(crate) fn ws_sys_exit(ctx: BtfTracePointContext) -> i32 {
             // SAFETY: a field of the control block.
             &raw mut (*control).io_uring
         });
-    } else if (arguments.class.readable() || arguments.class == Class::FILLER) && filter::current().is_some() {
+    } else if (arguments.class.readable() || arguments.class == Class::FILLER) && filter::current().is_some()
+    {
         // SAFETY: everything is read through checking helpers.
         unsafe { moved(&arguments, ret as u32) }
     }

@@ -1,9 +1,7 @@
 //! Which processes and ports are looked at. Without filters: one comparison with the daemon's own process id.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
-use wirespan_proto::abi::{
-    FILTER_ALL, FILTER_ONLY, PORTS_ALL, PORTS_ONLY, VERDICT_CAPTURE, VERDICT_IGNORE,
-};
+use wirespan_proto::abi::{FILTER_ALL, FILTER_ONLY, PORTS_ALL, PORTS_ONLY, VERDICT_CAPTURE, VERDICT_IGNORE};
 
 use super::{globals::setting, maps};
 
