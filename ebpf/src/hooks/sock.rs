@@ -128,14 +128,15 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
         }
         let registers = bpf_task_pt_regs(bpf_get_current_task_btf()) as *const u8;
         let arguments = Arguments::read::<Typed>(registers);
-        let mut data_flags = DataFlags::default();
-        if transport == TRANSPORT_UDP {
-            data_flags = data_flags.with(DataFlags::DATAGRAM);
-        }
-        if transport == TRANSPORT_TCP && flags & MSG_TRUNC != 0 {
-            data_flags = data_flags.with(DataFlags::FILLER);
-        }
-        let call = Call { place, pid_tgid, len, direction, flags: data_flags, policy, lost: (*state).lost };
+        let call = Call {
+            place,
+            pid_tgid,
+            len,
+            direction,
+            flags: data_flags(transport, flags),
+            policy,
+            lost: (*state).lost,
+        };
         let emitted = record::emit(&call, &arguments, |into: *mut SocketRecord| {
             if transport == TRANSPORT_UNIX {
                 socket::describe_unix(cookie, unix_peer(sk), into);
@@ -151,6 +152,18 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
         if !emitted {
             (*state).lost += 1;
         }
+    }
+}
+
+/// Datagrams keep their borders; bytes that a truncating read of TCP threw away are in nobody's buffer.
+#[inline(always)]
+fn data_flags(transport: u8, flags: i32) -> DataFlags {
+    if transport == TRANSPORT_UDP {
+        DataFlags::DATAGRAM
+    } else if transport == TRANSPORT_TCP && flags & MSG_TRUNC != 0 {
+        DataFlags::FILLER
+    } else {
+        DataFlags::default()
     }
 }
 
