@@ -103,13 +103,7 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
                 return;
             }
         }
-        let state = bpf_sk_storage_get(
-            (&raw const WS_SOCKETS).cast_mut().cast(),
-            sk.cast_mut().cast(),
-            core::ptr::null_mut(),
-            CREATE,
-        )
-        .cast::<SocketState>();
+        let state = state(sk);
         if state.is_null() {
             return;
         }
@@ -153,6 +147,14 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
             (*state).lost += 1;
         }
     }
+}
+
+/// What is remembered of the socket; null where memory is out.
+#[inline(always)]
+unsafe fn state(sk: *const u8) -> *mut SocketState {
+    let map = (&raw const WS_SOCKETS).cast_mut().cast();
+    // SAFETY: as in `captured`.
+    unsafe { bpf_sk_storage_get(map, sk.cast_mut().cast(), core::ptr::null_mut(), CREATE).cast() }
 }
 
 /// Datagrams keep their borders; bytes that a truncating read of TCP threw away are in nobody's buffer.
