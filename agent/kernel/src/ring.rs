@@ -66,7 +66,7 @@ impl Ring {
             }
             let size = size & !COMMITTED;
             assert!(
-                size % ALIGN == 0 && (ALIGN..=SLACK).contains(&size),
+                size.is_multiple_of(ALIGN) && (ALIGN..=SLACK).contains(&size),
                 "a head that no producer writes: {size}"
             );
             // SAFETY: committed: the producers are done with these bytes, and they do not reach beyond the slack.
