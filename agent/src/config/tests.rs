@@ -112,20 +112,19 @@ fn unknown_keys_name_the_nearest() {
 
 #[test]
 fn values_out_of_range_name_the_range() {
-    let file = "capture:\n  head_bytes: 64\n  plan: fast\n  ring_bytes: 3MiB\nlimits: 5\nredaction:\n  defaults: no\n";
+    let file = "capture:\n  head_bytes: 64\n  plan: fast\nlimits: 5\nredaction:\n  defaults: no\n";
     let env = [("WIRESPAN_LIMITS_TRACE_WAIT", "1h"), ("WIRESPAN_LIMITS_CONNECTIONS", "-1")];
     assert_eq!(
         problems(file, &env, &["--include-port", "99999"]),
         [
-            "w.yaml:5: `limits` must be a mapping of settings to values",
+            "w.yaml:4: `limits` must be a mapping of settings to values",
             "w.yaml:3: `capture.plan` must be one of auto, sock, syscall, not `fast`",
             "w.yaml:2: `capture.head_bytes` must be between 256 and 16KiB, not 64",
-            "w.yaml:4: `capture.ring_bytes` must be a power of two such as 512KiB or 1MiB, not 3145728 bytes",
             "--include-port: `filter.include_ports` must hold ports such as 80 or ranges such as 8000-8999, \
              and `99999` is neither",
             "variable WIRESPAN_LIMITS_CONNECTIONS: `limits.connections` must be a whole number below 2^32, not `-1`",
             "variable WIRESPAN_LIMITS_TRACE_WAIT: `limits.trace_wait` must be between 0 and 5m, not 1h",
-            "w.yaml:7: `redaction.defaults` must be true or false, not `no`",
+            "w.yaml:6: `redaction.defaults` must be true or false, not `no`",
         ]
     );
 }

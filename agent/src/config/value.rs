@@ -186,34 +186,6 @@ impl Setting for Size {
     }
 }
 
-/// A number of bytes that is a power of two: what a ring needs so that a mask can stand for a division.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PowerOfTwo(u64);
-
-impl PowerOfTwo {
-    /// The number of bytes.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-}
-
-impl Setting for PowerOfTwo {
-    const SYNTAX: &'static str = "SIZE";
-
-    fn read(raw: &Raw) -> Result<Self, String> {
-        let Size(bytes) = Size::read(raw)?;
-        if bytes.is_power_of_two() {
-            return Ok(Self(bytes));
-        }
-        Err(format!("must be a power of two such as 512KiB or 1MiB, not {bytes} bytes"))
-    }
-
-    fn magnitude(&self) -> Option<u64> {
-        Some(self.0)
-    }
-}
-
 const TIME_UNITS: [(&str, u64); 5] =
     [("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000), ("m", 60_000_000_000), ("h", 3_600_000_000_000)];
 
@@ -430,11 +402,5 @@ mod tests {
         let pairs = line::<Pairs>("authorization=Basic YTo=, x=").unwrap();
         assert_eq!(pairs, [("authorization".into(), "Basic YTo=".into()), ("x".into(), String::new())]);
         assert_eq!(line::<Pairs>("x"), Err("`x` is not of the form key=value".into()));
-    }
-
-    #[test]
-    fn rings_are_powers_of_two() {
-        assert_eq!(line::<PowerOfTwo>("1MiB").map(PowerOfTwo::get), Ok(1 << 20));
-        assert!(line::<PowerOfTwo>("3KiB").is_err());
     }
 }
