@@ -81,7 +81,7 @@ unsafe fn failed(thread: u32) {
     // SAFETY: the kernel gives a typed pointer.
     let arguments = unsafe {
         let registers = bpf_task_pt_regs(bpf_get_current_task_btf()) as *const u8;
-        Arguments::read::<Typed>(registers)
+        Arguments::read_inside::<Typed>(registers)
     };
     if arguments.class.is_messages() {
         copy::forget(thread);
@@ -121,7 +121,7 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
             return;
         }
         let registers = bpf_task_pt_regs(bpf_get_current_task_btf()) as *const u8;
-        let arguments = Arguments::read::<Typed>(registers);
+        let arguments = Arguments::read_inside::<Typed>(registers);
         let call = Call {
             place,
             pid_tgid,
