@@ -204,6 +204,14 @@ impl Arguments {
         }
     }
 
+    /// The bytes were found elsewhere than in the registers: `len` of them at `address`, or not (0).
+    #[inline(always)]
+    pub(crate) fn found(&mut self, address: u64, len: u32) {
+        if address != 0 {
+            (self.class, self.address, self.count) = (Class(Class::BUFFER), address, u64::from(len));
+        }
+    }
+
     /// The call's flags (`MSG_…`); 0 where it has none.
     #[inline(always)]
     pub(crate) unsafe fn flags<M: Memory>(&self) -> u32 {
