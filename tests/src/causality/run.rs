@@ -6,7 +6,7 @@ use std::{
     net::TcpStream,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     time::Duration,
 };
 
@@ -104,8 +104,8 @@ impl Plan {
         let mut backend =
             Program::start(place.command(sibling("causality_backend")?).stdout(Stdio::piped()))?;
         backend.line()?;
-        let commands = (self.runtime.commands)(place)?;
-        let programs: Vec<_> = commands.into_iter().map(spawn).collect::<Result<_>>()?;
+        let mut commands = (self.runtime.commands)(place)?;
+        let programs: Vec<_> = commands.iter_mut().map(Program::spawn).collect::<Result<_>>()?;
         listening(place)?;
         let truth = loaded(self.load(place), place)?;
         // Once this one is seen, all before it was.
@@ -134,10 +134,6 @@ impl Plan {
             seed: u64::from(self.in_flight) + 1,
         }
     }
-}
-
-fn spawn(mut command: Command) -> Result<Program> {
-    Program::launch(&mut command)
 }
 
 fn listening(place: &Place) -> Result<()> {
