@@ -1,5 +1,5 @@
 //! Comes in: a runtime, a pattern and how many requests at once. Goes out: the score. Refuses: a run in which requests
-//! failed.
+//! failed, and a truth that the tokens of echo mode contradict.
 
 use std::{
     env, fs,
@@ -10,13 +10,13 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::{
     load::Load,
     proxies,
     runtimes::{Pattern, Place, Runtime},
-    score::{Score, score},
+    score::{Score, contradictions, score},
     truth::World,
 };
 use crate::{agent::Agent, program::Program, servers::free_address, span::Span, wait};
@@ -68,6 +68,8 @@ impl Plan {
         let (own, spans, words) = self.watch(&place)?;
         let (world, roots) = world(&place, self.runtime, &truth, &own)?;
         keep(scratch, &spans)?;
+        let wrong = if self.echo { contradictions(&world, &spans) } else { 0 };
+        ensure!(wrong == 0, "the tokens contradict {wrong} links of the rig's own truth");
         let roots: Vec<_> = roots.collect();
         Ok(Outcome { score: score(&world, &spans, &roots), spans: spans.len(), words })
     }
