@@ -60,8 +60,8 @@ pub(crate) struct Habit {
     passed_on: Tally,
     /// Had a thread ever several open requests?
     several: bool,
-    /// Did it ever write several answers at once? Then it works ahead of what it has answered.
-    batches: bool,
+    /// Was it seen to work on a request before the one before was answered?
+    ahead: bool,
     /// Requests that the process has read and not answered.
     open: u32,
 }
@@ -126,9 +126,10 @@ impl Habit {
         self.open > 0
     }
 
-    /// Several answers were written in one call.
-    pub(crate) const fn batches(&mut self) {
-        self.batches = true;
+    /// A thread wrote several answers in one call, or an answer while a call that seemed to be for it was not answered:
+    /// that call was for the request behind.
+    pub(crate) const fn works_ahead(&mut self) {
+        self.ahead = true;
     }
 
     /// A thread was seen with several open requests: it does not wait for each.
@@ -164,7 +165,7 @@ impl Habit {
             // Worked on in order, by whoever waits for what it calls.
             Situation::Pipelined => {
                 let trust = trust(Rule::Oldest).max(self.blocks());
-                (sight.pick(Rule::Oldest).flatten(), if self.batches { trust * UNSURE } else { trust })
+                (sight.pick(Rule::Oldest).flatten(), if self.ahead { trust * UNSURE } else { trust })
             }
             _ => best.unwrap_or((None, 0.0)),
         }

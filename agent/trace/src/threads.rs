@@ -174,11 +174,6 @@ impl Threads {
         thread.acted(request);
     }
 
-    /// The task read the response to a call. Was it waiting for it?
-    pub(crate) fn waited(&self, task: Task, call: Key) -> Option<bool> {
-        self.threads.get(&task.into())?.calling.map(|calling| calling == call)
-    }
-
     /// For whom the task made this call will show when it answers.
     pub(crate) fn wonder(&mut self, task: Task, call: Key) {
         if let Some(thread) = self.room(task).filter(|thread| thread.unplaced.len() < MAX_UNPLACED) {
@@ -193,6 +188,11 @@ impl Threads {
         thread.acted(Some(request));
         thread.go_on(request, task.rests);
         std::mem::take(&mut thread.unplaced)
+    }
+
+    /// The call that the task made last, if it did nothing since.
+    pub(crate) fn calling(&self, task: Task) -> Option<Key> {
+        self.threads.get(&task.into())?.calling
     }
 
     /// Did this task write another answer in the same call?

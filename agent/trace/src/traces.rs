@@ -143,8 +143,8 @@ impl Traces {
         let Some(node) = self.nodes.get(&key) else { return };
         let server = node.server.filter(|server| self.working(*server, task.pid, time));
         let sure = server.is_some() && node.sure;
-        if let Some(waited) = self.threads.waited(task, key) {
-            self.habits.of(task.pid).read_response(waited);
+        if let Some(calling) = self.threads.calling(task) {
+            self.habits.of(task.pid).read_response(calling == key);
         }
         if !self.threads.read(task, Step { request: server, call: Some(key), sure }) {
             self.counters.threads_full += 1;
@@ -172,9 +172,11 @@ impl Traces {
         if let Some(sight) = self.threads.look(task) {
             self.learn(&sight, key, task.pid);
         }
+        let call = self.threads.calling(task).and_then(|call| self.nodes.get(&call));
+        let unanswered = call.filter(|call| call.open()).and_then(|call| call.server);
         let habit = self.habits.of(task.pid);
-        if self.threads.batched(task, time) {
-            habit.batches();
+        if self.threads.batched(task, time) || unanswered == Some(key) {
+            habit.works_ahead();
         }
         let confidence = habit.blocks();
         for call in self.threads.answers(task, key, time) {
