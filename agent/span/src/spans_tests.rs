@@ -126,6 +126,8 @@ fn a_client_span() {
             "network.peer.port=Int(4000)",
             "server.address=10.0.0.2",
             "server.port=Int(4000)",
+            "network.local.address=10.0.0.1",
+            "network.local.port=Int(80)",
             "thread.id=Int(8)",
         ]
     );
@@ -180,7 +182,7 @@ fn what_went_wrong_is_said() {
     exchange.response = None;
     let span = finished(exchange);
     assert_eq!(span.status, Status::Error("connection reset".into()));
-    assert_eq!(span.boot, (Nanos(100), Nanos(110)));
+    assert_eq!(span.boot, (Nanos(100), Nanos(200)));
     assert!(span.events.is_empty());
     assert_eq!(
         shown(&span)[8..],
