@@ -194,7 +194,9 @@ impl Pairing {
         if let Some(pending) = self.queue.front() {
             let work = &pending.work;
             pending.returned = (work.columns && !work.blind).then_some(work.rows);
-            if pending.failure.is_none() && work.database.is_some() {
+            // Whoever logs in anew names a database that is not looked at.
+            let changes = work.database.is_some() || work.reply == Reply::Login;
+            if pending.failure.is_none() && changes {
                 self.namespace.clone_from(&work.database);
             }
         }

@@ -47,14 +47,20 @@ pub(super) fn startup(bytes: &[u8], cut: bool) -> Seen {
         _ => return Seen::Nothing,
     };
     let whole = bytes.len() >= length as usize;
+    let parameters = cursor.take((length as usize - 8).min(cursor.rest().len())).unwrap_or_default();
     match message {
+        Startup::Begin(_) if !names_user(parameters, whole) => Seen::Nothing,
         _ if !whole && !cut => Seen::Partial,
-        Startup::Begin(_) => {
-            let parameters = cursor.take((length as usize - 8).min(cursor.rest().len())).unwrap_or_default();
-            Seen::Message(Startup::Begin(database(parameters)), length.into())
-        }
+        Startup::Begin(_) => Seen::Message(Startup::Begin(database(parameters)), length.into()),
         message => Seen::Message(message, length.into()),
     }
+}
+
+/// Could these be a session's parameters? Names are words, and the user is never left out. Kafka's requests for metadata
+/// begin with the same length and version, and go on with a number.
+fn names_user(parameters: &[u8], whole: bool) -> bool {
+    let word = parameters.first().is_none_or(u8::is_ascii_alphabetic);
+    word && (!whole || memchr::memmem::find(parameters, b"user\0").is_some())
 }
 
 /// The database, which is the user's name where none is given.
@@ -94,6 +100,8 @@ mod tests {
         assert_eq!(startup(&cancel, false), Seen::Message(Startup::Cancel, 16));
         assert_eq!(startup(b"GET / HTTP/1.1", false), Seen::Nothing);
         assert_eq!(startup(&[0, 0, 0, 8, 0, 0, 0, 0], false), Seen::Nothing);
+        let kafka = b"\0\0\0\x14\0\x03\0\x01\0\0\0\x07\0\x02me\0\0\0\0";
+        assert_eq!(startup(kafka, false), Seen::Nothing);
     }
 
     #[test]
