@@ -28,7 +28,7 @@ with psycopg.connect(conninfo, autocommit=True) as connection:
     with connection.cursor() as cursor:
         with cursor.copy("COPY users FROM STDIN") as copy:
             for number in range(1000, 1010):
-                copy.write_row((number, "hush" * 100))
+                copy.write_row((number, "hush" * 9))
         with cursor.copy("COPY users TO STDOUT") as copy:
             for _ in copy:
                 pass

@@ -4,10 +4,11 @@ mod database;
 
 use database::{carriers, cut, from, line, lines, play, shows};
 use wirespan_protocol::{
+    event::Direction,
     exchange::{Role, Value},
     facts::Side,
     stream::Gap,
-    testing::{Call, STEP, received, recorded, sent, talk},
+    testing::{Call, Part, STEP, received, recorded, sent, talk},
 };
 
 const PYMYSQL: &str = include_str!("captures/mysql/pymysql.txt");
@@ -177,7 +178,20 @@ fn connections_older_than_the_daemon_are_recognised() {
             assert!(shown.len() > 3, "{shown:?}");
             let role = if side == Side::Client { Role::Client } else { Role::Server };
             assert!(bench.exchanges().all(|exchange| exchange.role == role));
+            // A server reads each packet's header by a call of its own.
+            let pieces = from(&calls, text).iter().flat_map(header_apart).collect();
+            assert_eq!(lines(&talk(pieces), Side::Unknown), shown);
         }
+    }
+}
+
+/// What was received, as two calls: four bytes, and the rest.
+fn header_apart(call: &Call) -> Vec<Call> {
+    match call.parts.as_slice() {
+        [Part::Bytes(bytes)] if call.direction == Direction::Received => {
+            vec![received(&bytes[..4]), received(&bytes[4..])]
+        }
+        _ => vec![call.clone()],
     }
 }
 
@@ -295,7 +309,7 @@ fn query_attributes_carry_the_context() {
         (calls.next().unwrap(), calls.next().unwrap(), calls.next().unwrap())
     };
     let ability = |call: &mut Call, place: usize| {
-        let wirespan_protocol::testing::Part::Bytes(bytes) = &mut call.parts[0] else { panic!("bytes") };
+        let Part::Bytes(bytes) = &mut call.parts[0] else { panic!("bytes") };
         bytes[place] |= 0x08;
     };
     let mut greeting = greeting;
