@@ -2,13 +2,12 @@
 
 use std::{
     io::{BufRead, BufReader},
-    os::unix::process::CommandExt,
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::wait;
 
@@ -20,7 +19,6 @@ pub struct Program {
     child: Child,
     name: String,
     words: Option<BufReader<ChildStdout>>,
-    leads_group: bool,
 }
 
 impl Program {
@@ -29,19 +27,12 @@ impl Program {
         Self::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))
     }
 
-    /// Starts `command` with the outputs it has, and what it may have forked dies with it: it leads a process group.
-    pub fn launch(command: &mut Command) -> Result<Self> {
-        let mut program = Self::spawn(command.process_group(0))?;
-        program.leads_group = true;
-        Ok(program)
-    }
-
     /// Starts `command` with the outputs it has.
-    pub(crate) fn spawn(command: &mut Command) -> Result<Self> {
+    pub fn spawn(command: &mut Command) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command.spawn().with_context(|| format!("start {name}: is it installed?"))?;
         let words = child.stdout.take().map(BufReader::new);
-        Ok(Self { child, name, words, leads_group: false })
+        Ok(Self { child, name, words })
     }
 
     /// Its process id.
@@ -88,10 +79,6 @@ impl Drop for Program {
         let deadline = Instant::now() + GRACE;
         while asked && matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(5));
-        }
-        if self.leads_group {
-            // Fails where nobody is left.
-            let _gone = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
         }
         // Both fail only for a program that has ended, which is what they are for.
         let _ended = self.child.kill();

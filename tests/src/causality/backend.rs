@@ -22,6 +22,9 @@ use super::dice::Dice;
 /// Its threads do nothing but wait.
 const STACK: usize = 64 << 10;
 
+/// The longest service time, in means: a run shall end.
+const LONGEST: u32 = 3;
+
 /// A wall-clock time in nanoseconds.
 #[must_use]
 pub fn now() -> u64 {
@@ -35,8 +38,8 @@ struct Backend {
     mean: Duration,
 }
 
-/// Serves on `address` until the process is stopped. A service time has the mean `mean` and is exponentially
-/// distributed; truth goes to the folder `truth`.
+/// Serves on `address` until the process is stopped. A service time is exponentially distributed with the
+/// mean `mean`, and three of it at most; truth goes to the folder `truth`.
 pub fn serve(address: SocketAddr, truth: &Path, mean: Duration) -> Result<()> {
     let file = truth.join(format!("{}.jsonl", std::process::id()));
     let file = File::create(&file).with_context(|| format!("make {}", file.display()))?;
@@ -61,7 +64,7 @@ impl Backend {
         let mut dice = Dice::new(u64::from(peer.port()) << 32 | now() & 0xffff_ffff);
         while let Some(path) = request(&mut stream)? {
             let start = now();
-            thread::sleep(dice.exponential(self.mean));
+            thread::sleep(dice.exponential(self.mean).min(self.mean * LONGEST));
             let fails = path.starts_with("/flaky") && dice.unit() < 1.0 / 3.0;
             let status = if fails { "503 Service Unavailable" } else { "200 OK" };
             let answer = format!(

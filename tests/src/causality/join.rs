@@ -12,6 +12,9 @@ use super::{
 };
 use crate::span::{Kind, Span};
 
+/// Moments that one event gave differ by less: wall-clock time is put on late.
+const AT_ONCE_NS: u64 = 5_000;
+
 /// Both directions of the join.
 #[derive(Debug, Default)]
 pub struct Joined<'a> {
@@ -33,8 +36,7 @@ pub fn join<'a>(world: &World, spans: &'a [Span]) -> Joined<'a> {
     let mut joined = Joined::default();
     for (tuple, ids) in world.tuples() {
         let Some(mut spans) = seen.remove(&tuple) else { continue };
-        // By their ends: pipelined requests may be read at once, but they are answered one after the other.
-        spans.sort_by_key(|span| (span.end, span.start));
+        in_order(&mut spans);
         let times: Vec<_> = spans.iter().map(|span| Interval { start: span.start, end: span.end }).collect();
         for (span, at) in spans.iter().zip(align(&times, &world.times(&ids))) {
             if let Some(id) = at.and_then(|at| ids.get(at)) {
@@ -44,6 +46,15 @@ pub fn join<'a>(world: &World, spans: &'a [Span]) -> Joined<'a> {
         }
     }
     joined
+}
+
+/// As on the connection. Pipelined requests may be written and read at once, and their answers too: those the load numbers
+/// in `User-Agent`, which no program but a proxy passes on.
+fn in_order(spans: &mut [&Span]) {
+    spans.sort_by_key(|span| span.start);
+    for at_once in spans.chunk_by_mut(|one, next| next.start - one.start < AT_ONCE_NS) {
+        at_once.sort_by_key(|span| (span.text("user_agent.original"), span.end));
+    }
 }
 
 /// The connection that a span went over, from its end.

@@ -122,7 +122,7 @@ impl Shared {
     fn request(&self, token: u64, at: u32) -> String {
         let Load { server, pattern, word, .. } = &self.load;
         let word = word.clone().unwrap_or_else(|| format!("{token:016x}{at}"));
-        format!("GET /{pattern}/{word} HTTP/1.1\r\nHost: {server}\r\nUser-Agent: causality\r\n\r\n")
+        format!("GET /{pattern}/{word} HTTP/1.1\r\nHost: {server}\r\nUser-Agent: causality/{at}\r\n\r\n")
     }
 }
 

@@ -9,6 +9,9 @@
 //! and in the answer only, hence of no use for linking a request), and the proxy's own access log joins that with the
 //! connection of its client.
 //!
+//! **How the rig itself is checked.** In echo mode each request has a token of its own, which its calls carry: a link of
+//! the truth whose two spans bear different tokens ends the run with an error.
+//!
 //! **What is counted.** A *link* is a call that a request caused: its right parent is the server span of that request.
 //! `wire` links, from a server span to the client span at the other end, are counted apart. A call of a background job
 //! has no parent; one that has is *adopted*. A call made after the answer may be an orphan, since a context ends with

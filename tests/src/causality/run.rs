@@ -1,22 +1,22 @@
 //! Comes in: a runtime, a pattern and how many requests at once. Goes out: the score. Refuses: a run in which requests
-//! failed.
+//! failed, and a truth that the tokens of echo mode contradict.
 
 use std::{
     env, fs,
     net::TcpStream,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Stdio,
     time::Duration,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use super::{
     load::Load,
     proxies,
     runtimes::{Pattern, Place, Runtime},
-    score::{Score, score},
+    score::{Score, contradictions, score},
     truth::World,
 };
 use crate::{agent::Agent, program::Program, servers::free_address, span::Span, wait};
@@ -68,6 +68,8 @@ impl Plan {
         let (own, spans, words) = self.watch(&place)?;
         let (world, roots) = world(&place, self.runtime, &truth, &own)?;
         keep(scratch, &spans)?;
+        let wrong = if self.echo { contradictions(&world, &spans) } else { 0 };
+        ensure!(wrong == 0, "the tokens contradict {wrong} links of the rig's own truth");
         let roots: Vec<_> = roots.collect();
         Ok(Outcome { score: score(&world, &spans, &roots), spans: spans.len(), words })
     }
@@ -104,8 +106,8 @@ impl Plan {
         let mut backend =
             Program::start(place.command(sibling("causality_backend")?).stdout(Stdio::piped()))?;
         backend.line()?;
-        let commands = (self.runtime.commands)(place)?;
-        let programs: Vec<_> = commands.into_iter().map(spawn).collect::<Result<_>>()?;
+        let mut commands = (self.runtime.commands)(place)?;
+        let programs: Vec<_> = commands.iter_mut().map(Program::spawn).collect::<Result<_>>()?;
         listening(place)?;
         let truth = loaded(self.load(place), place)?;
         // Once this one is seen, all before it was.
@@ -134,10 +136,6 @@ impl Plan {
             seed: u64::from(self.in_flight) + 1,
         }
     }
-}
-
-fn spawn(mut command: Command) -> Result<Program> {
-    Program::launch(&mut command)
 }
 
 fn listening(place: &Place) -> Result<()> {

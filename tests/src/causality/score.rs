@@ -183,6 +183,21 @@ pub fn score(world: &World, spans: &[Span], roots: &[Id]) -> Score {
     score
 }
 
+/// Links of the truth whose two spans bear different tokens: where each request has one of its own (echo mode), the rig
+/// itself is wrong about these.
+#[must_use]
+pub fn contradictions(world: &World, spans: &[Span]) -> usize {
+    let joined = join(world, spans);
+    let token = |id: &Id| joined.spans.get(id).and_then(|span| span.path().rsplit('/').next());
+    let links = (0..world.messages.len()).filter_map(|id| Some((id, world.parent(id)?)));
+    links
+        .filter(|(child, parent)| {
+            let (child, parent) = (token(child), token(parent));
+            child.is_some() && parent.is_some() && child != parent
+        })
+        .count()
+}
+
 fn verdict(world: &World, joined: &Joined<'_>, id: Id) -> Verdict {
     let Some(span) = joined.spans.get(&id) else { return Verdict::Unseen };
     let Some(given) = &span.parent else { return Verdict::Orphan };
@@ -262,6 +277,11 @@ mod tests {
 
     /// Two requests of a visitor; the shop calls the backend for the first, and once for nobody.
     fn world() -> Result<World> {
+        world_where(1)
+    }
+
+    /// The same, where the truth says that the call was for this request.
+    fn world_where(cause: u64) -> Result<World> {
         let mut world = World::default();
         let null = serde_json::Value::Null;
         let lines =
@@ -273,7 +293,7 @@ mod tests {
             line(&null, (VISITOR, SHOP), (10, 19)),
             line(&null, (VISITOR, SHOP), (30, 39)),
         ]))?;
-        let calls = [line(&json!(1), (POOL, BACKEND), (12, 15)), line(&null, (POOL, BACKEND), (32, 33))];
+        let calls = [line(&json!(cause), (POOL, BACKEND), (12, 15)), line(&null, (POOL, BACKEND), (32, 33))];
         world.process(&lines(&[&served[..], &calls[..]].concat()))?;
         world.pair();
         Ok(world)
@@ -301,6 +321,7 @@ mod tests {
             "attributes": {
                 "network.local.address": "127.0.0.1", "network.local.port": ports.0,
                 "network.peer.address": "127.0.0.1", "network.peer.port": ports.1,
+                "url.path": if time.0 < 30 { "/item/one" } else { "/item/other" },
                 "wirespan.link.method": how.0, "wirespan.link.confidence": how.1,
             },
             "resource": {},
@@ -363,6 +384,14 @@ mod tests {
         spans.remove(4);
         let score = score(&world()?, &spans, &[0, 1]);
         assert_eq!((score.calls.unseen, score.calls.right, score.exact), (1, 0, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn tokens_contradict_a_false_truth() -> Result<()> {
+        let spans = spans([2, 0])?;
+        assert_eq!(contradictions(&world()?, &spans), 0);
+        assert_eq!(contradictions(&world_where(2)?, &spans), 1);
         Ok(())
     }
 }
