@@ -6,6 +6,7 @@
 
 pub mod agent;
 pub mod causality;
+pub mod databases;
 pub mod kernel;
 pub mod load;
 pub mod program;

@@ -88,6 +88,12 @@ impl Span {
         self.attributes.get("wirespan.link.confidence")?.as_f64()
     }
 
+    /// Is this attribute there and true?
+    #[must_use]
+    pub fn truth(&self, key: &str) -> bool {
+        self.attributes.get(key).and_then(Value::as_bool).unwrap_or_default()
+    }
+
     /// `http.response.status_code`.
     #[must_use]
     pub fn status(&self) -> Option<i64> {

@@ -25,6 +25,8 @@ const TEST_PACKAGES: &[&str] = &[
     "ca-certificates",
     "haproxy",
     "puma",
+    "postgresql",
+    "mariadb-server",
 ];
 
 /// What the demo's shop needs.

@@ -11,10 +11,13 @@ pub mod conversation;
 pub mod cursor;
 pub mod exchange;
 pub mod http;
+pub mod mysql;
+pub mod postgresql;
 pub mod protocol;
 pub mod registry;
 pub mod session;
 pub mod settings;
+pub mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
 

@@ -79,6 +79,9 @@ pub enum Successor {
     Unknown,
 }
 
+/// The token of TLS, for protocols that begin it inside their own (STARTTLS).
+pub const TLS: &str = "tls";
+
 /// The readable front of a direction, as a parser sees it. Of a datagram transport it holds one datagram at most.
 #[derive(Clone, Copy)]
 pub struct Input<'a> {

@@ -21,6 +21,12 @@ pub struct Settings {
     pub max_url: usize,
     /// Longest text kept of any other header or name, bytes.
     pub max_text: usize,
+    /// Longest text kept of a database query, bytes, after its literals were replaced.
+    pub max_query: usize,
+    /// Prepared statements remembered of one connection.
+    pub max_statements: usize,
+    /// Bytes that prepared statements of one connection may take.
+    pub max_statement_bytes: usize,
     /// Request headers to be captured, in lower case. Off by default: headers carry secrets.
     pub capture_request_headers: Vec<String>,
     /// Response headers to be captured, in lower case. Off by default.
@@ -38,6 +44,9 @@ impl Default for Settings {
             quiet_ns: 100_000_000,
             max_url: 2048,
             max_text: 256,
+            max_query: 4096,
+            max_statements: 256,
+            max_statement_bytes: 64 << 10,
             capture_request_headers: Vec::new(),
             capture_response_headers: Vec::new(),
         }

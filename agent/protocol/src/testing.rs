@@ -71,6 +71,49 @@ impl Call {
     }
 }
 
+/// Reads a recorded conversation, seen from `side`: a line for each call, `> ` before what the client wrote, `< ` before
+/// what the server wrote, then the bytes, with `\0`, `\n`, `\r`, `\\` and `\xHH` for those that are no text.
+///
+/// # Panics
+/// Where a line has another form.
+#[must_use]
+pub fn recorded(text: &str, side: Side) -> Vec<Call> {
+    let calls = text.lines().map(|line| {
+        let (who, bytes) = line.split_once(' ').expect("a line says who speaks");
+        let client = match who {
+            ">" => true,
+            "<" => false,
+            other => panic!("`{other}` is neither `>` nor `<`"),
+        };
+        let sent = client == (side == Side::Client);
+        call(if sent { Direction::Sent } else { Direction::Received }, unescaped(bytes))
+    });
+    talk(calls.collect())
+}
+
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut letters = text.chars();
+    let mut bytes = Vec::new();
+    while let Some(letter) = letters.next() {
+        let byte = match (letter, letter == '\\') {
+            (letter, false) => u32::from(letter),
+            _ => match letters.next() {
+                Some('0') => 0,
+                Some('n') => 10,
+                Some('r') => 13,
+                Some('\\') => 92,
+                Some('x') => {
+                    let digits: String = letters.by_ref().take(2).collect();
+                    u32::from_str_radix(&digits, 16).expect("two hexadecimal digits")
+                }
+                other => panic!("`{other:?}` escapes nothing"),
+            },
+        };
+        bytes.push(u8::try_from(byte).expect("a byte"));
+    }
+    bytes
+}
+
 /// A second apart: as a client that waits does.
 pub const STEP: u64 = 1_000_000_000;
 

@@ -56,6 +56,12 @@ settings! {
         pending_exchanges: u32 = "256", range "1" to "65536";
         /// How long a request may stay unanswered before its span ends with an error.
         request_timeout: Duration = "60s", range "100ms" to "24h";
+        /// Text kept of a database query, after its literals were replaced.
+        query_bytes: Size = "4KiB", range "64" to "64KiB";
+        /// Prepared statements remembered of one connection; executions of older ones say that they are unknown.
+        prepared_statements: u32 = "256", range "1" to "65536";
+        /// What the prepared statements of one connection may take.
+        prepared_statement_bytes: Size = "64KiB", range "1KiB" to "16MiB";
         /// Processes whose names and attributes are kept.
         processes: u32 = "8192", range "64" to "1048576";
         /// Requests that may be open at once, in all connections together.

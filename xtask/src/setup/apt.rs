@@ -51,6 +51,8 @@ fn program_of(package: &str) -> &str {
         "iproute2" => "ip",
         "busybox-static" => "busybox",
         "qemu-system-x86" => "qemu-system-x86_64",
+        "postgresql" => "psql",
+        "mariadb-server" => "mariadbd",
         other => other,
     }
 }
