@@ -73,6 +73,33 @@ pub enum Ending {
     Lost,
 }
 
+impl Ending {
+    /// `error.type` of an exchange without a complete response, by why there is none. `None` where it is not known to
+    /// have failed.
+    #[must_use]
+    pub const fn error_type(self) -> Option<&'static str> {
+        match self {
+            Self::Closed => Some("connection_closed"),
+            Self::Broken(errno) => Some(broken(errno)),
+            Self::TimedOut => Some("timeout"),
+            Self::Answered | Self::Upgraded | Self::Lost => None,
+        }
+    }
+}
+
+/// Name of an errno (Linux, `include/uapi/asm-generic/errno.h`).
+const fn broken(errno: u16) -> &'static str {
+    match errno {
+        32 => "broken_pipe",
+        103 => "connection_aborted",
+        104 => "connection_reset",
+        110 => "connection_timed_out",
+        111 => "connection_refused",
+        112 | 113 => "host_unreachable",
+        _ => "connection_error",
+    }
+}
+
 /// One message of an exchange: the request or the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Message {

@@ -6,12 +6,15 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+mod attributes;
 pub mod carrier;
 pub mod conversation;
 pub mod cursor;
 pub mod exchange;
 pub mod http;
+mod pipeline;
 pub mod protocol;
+pub mod redis;
 pub mod registry;
 pub mod session;
 pub mod settings;

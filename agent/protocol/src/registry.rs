@@ -6,11 +6,12 @@ use crate::{
     conversation::{self, Conversation},
     http::Http,
     protocol::{Detection, Protocol, Sight},
+    redis::Redis,
     settings::Settings,
 };
 
 /// All protocols. Where two are certain the earlier one is taken.
-pub static REGISTRY: [Entry; 1] = [Entry::of::<Http>()];
+pub static REGISTRY: [Entry; 2] = [Entry::of::<Http>(), Entry::of::<Redis>()];
 
 /// A protocol in the registry.
 pub struct Entry {

@@ -332,22 +332,6 @@ fn outcome(ending: Ending, role: Role, status: Option<u16>) -> Outcome {
     let least = if role == Role::Server { 500 } else { 400 };
     match (ending, status) {
         (_, Some(status)) if status >= least => Outcome::Error(status.to_string().into(), None),
-        (Ending::Closed, _) => Outcome::Error("connection_closed".into(), None),
-        (Ending::Broken(errno), _) => Outcome::Error(broken(errno).into(), None),
-        (Ending::TimedOut, _) => Outcome::Error("timeout".into(), None),
-        (Ending::Answered | Ending::Upgraded | Ending::Lost, _) => Outcome::Unset,
-    }
-}
-
-/// Name of an errno (Linux, `include/uapi/asm-generic/errno.h`).
-const fn broken(errno: u16) -> &'static str {
-    match errno {
-        32 => "broken_pipe",
-        103 => "connection_aborted",
-        104 => "connection_reset",
-        110 => "connection_timed_out",
-        111 => "connection_refused",
-        112 | 113 => "host_unreachable",
-        _ => "connection_error",
+        _ => ending.error_type().map_or(Outcome::Unset, |error| Outcome::Error(error.into(), None)),
     }
 }
