@@ -34,6 +34,16 @@ pub(crate) fn count(number: u64) -> Value {
     Value::Int(number.try_into().unwrap_or(i64::MAX))
 }
 
+/// Digits alone, at most 18 of them.
+pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() || digits.len() > 18 {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, digit| {
+        digit.is_ascii_digit().then(|| number * 10 + u64::from(*digit - b'0'))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::text;

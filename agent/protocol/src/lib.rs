@@ -12,6 +12,7 @@ pub mod conversation;
 pub mod cursor;
 pub mod exchange;
 pub mod http;
+pub mod memcached;
 mod pipeline;
 pub mod protocol;
 pub mod redis;

@@ -26,7 +26,17 @@ pub(crate) trait Command: Sized {
     /// How many answers complete it; 0 where the server is asked for silence.
     fn due(&self) -> u64;
     /// May the server take its time?
-    fn blocks(&self) -> bool;
+    fn blocks(&self) -> bool {
+        false
+    }
+    /// Is it answered only if there is something to tell, and goes on in the next command, whose answer ends it?
+    fn is_quiet(&self) -> bool {
+        false
+    }
+    /// Does it do nothing but end the quiet ones before it?
+    fn is_mark(&self) -> bool {
+        false
+    }
     /// Another command of the same pipeline goes on in this one.
     fn join(&mut self, other: Self, max_text: usize);
     /// Takes an answer; says how many of those due it stands for.
@@ -77,6 +87,8 @@ struct Waiting<C> {
     due: u64,
     /// Commands in it.
     size: u64,
+    /// Do the others of its pipeline go on in it?
+    is_batch: bool,
     /// Are all of them of the same name?
     uniform: bool,
     opened: bool,
@@ -103,13 +115,14 @@ impl<C: Command> Pipeline<C> {
         self.settle(request.first.time, scene);
         self.latest = self.latest.max(request.last.time);
         let mut waiting = Waiting::new(command, request, role, scene);
-        if waiting.due == 0 {
+        if waiting.due == 0 && !waiting.command.is_quiet() {
             waiting.open(scene);
             return waiting.close(Ending::Answered, Nanos::default(), scene);
         }
         waiting.doubtful = self.doubt;
         self.pipelines |= self.run > 0 || !self.queue.is_empty();
-        match self.queue.back_mut().filter(|last| self.run > 0 && last.size > 1) {
+        let goes_on = |last: &&mut Waiting<C>| last.command.is_quiet() || (self.run > 0 && last.is_batch);
+        match self.queue.back_mut().filter(goes_on) {
             Some(last) => last.join(waiting, scene),
             None => self.push(waiting, scene),
         }
@@ -134,6 +147,7 @@ impl<C: Command> Pipeline<C> {
         let rest = self.queue.split_off((self.queue.len() + 1).saturating_sub(self.run.max(1)));
         let Some(first) = self.queue.back_mut() else { return };
         rest.into_iter().for_each(|waiting| first.join(waiting, scene));
+        first.is_batch = true;
         self.run = self.run.min(1);
     }
 
@@ -165,7 +179,7 @@ impl<C: Command> Pipeline<C> {
             return self.end_front(Ending::Lost, Nanos::default(), scene);
         }
         front.receive(answer, response, scene);
-        if front.due == 0 {
+        if front.due == 0 && !front.command.is_quiet() {
             self.end_front(Ending::Answered, Nanos::default(), scene);
         }
     }
@@ -240,8 +254,8 @@ impl<C: Command> Waiting<C> {
     fn new(command: C, request: Message, role: Role, scene: &Scene<'_>) -> Self {
         let key = Key { cookie: scene.facts.socket.cookie, offset: request.offset, sub: 0 };
         let (due, response) = (command.due(), None);
-        let (size, uniform, opened, doubtful, ended) = (1, true, false, false, false);
-        Self { key, role, command, request, response, due, size, uniform, opened, doubtful, ended }
+        let (size, uniform, is_batch, opened, doubtful, ended) = (1, true, false, false, false, false);
+        Self { key, role, command, request, response, due, size, is_batch, uniform, opened, doubtful, ended }
     }
 
     fn open(&mut self, scene: &mut Scene<'_>) {
@@ -253,8 +267,10 @@ impl<C: Command> Waiting<C> {
     }
 
     fn join(&mut self, other: Self, scene: &Scene<'_>) {
-        self.uniform &= self.command.name() == other.command.name();
-        self.size += other.size;
+        if !other.command.is_mark() {
+            self.uniform &= self.command.name() == other.command.name();
+            self.size += other.size;
+        }
         self.due += other.due;
         self.request.bytes += other.request.bytes;
         self.request.missing += other.request.missing;
@@ -286,7 +302,11 @@ impl<C: Command> Waiting<C> {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
-        let ending = if self.doubtful { Ending::Lost } else { ending };
+        let ending = match ending {
+            _ if self.doubtful => Ending::Lost,
+            Ending::Closed | Ending::TimedOut if self.command.is_quiet() => Ending::Answered,
+            ending => ending,
+        };
         let method = self.operation();
         let mut attributes = vec![("db.operation.name".into(), Value::Text(method.clone()))];
         if self.size > 1 && !self.request.truncated {

@@ -5,13 +5,14 @@ use wirespan_connection::event::Policy;
 use crate::{
     conversation::{self, Conversation},
     http::Http,
+    memcached::Memcached,
     protocol::{Detection, Protocol, Sight},
     redis::Redis,
     settings::Settings,
 };
 
 /// All protocols. Where two are certain the earlier one is taken.
-pub static REGISTRY: [Entry; 2] = [Entry::of::<Http>(), Entry::of::<Redis>()];
+pub static REGISTRY: [Entry; 3] = [Entry::of::<Http>(), Entry::of::<Redis>(), Entry::of::<Memcached>()];
 
 /// A protocol in the registry.
 pub struct Entry {

@@ -5,9 +5,13 @@ use std::borrow::Cow;
 
 use super::{
     commands::{self, Keys, Known},
-    resp::{Element, Read, Scan, decimal, element},
+    resp::{Element, Read, Scan, element},
 };
-use crate::{attributes::text, cursor::Cursor, exchange::Message};
+use crate::{
+    attributes::{decimal, text},
+    cursor::Cursor,
+    exchange::Message,
+};
 
 /// Longest name of a command, bytes.
 const MAX_NAME: usize = 32;

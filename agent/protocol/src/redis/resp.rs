@@ -4,7 +4,7 @@
 //!
 //! Layout: Redis serialization protocol specification (RESP2, RESP3).
 
-use crate::cursor::Cursor;
+use crate::{attributes::decimal, cursor::Cursor};
 
 /// Longest line, bytes: types of one line hold a number, a status or an error.
 const MAX_LINE: usize = 8 << 10;
@@ -91,16 +91,6 @@ fn typed(kind: u8, text: &[u8]) -> Option<Element<'_>> {
         b'%' | b'|' => length().map(|pairs| Element::Many(kind, 2 * pairs)),
         _ => length().map(|number| Element::Many(kind, number)),
     }
-}
-
-/// Digits alone, at most 18 of them: their double fits as well.
-pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() || digits.len() > 18 {
-        return None;
-    }
-    digits.iter().try_fold(0_u64, |number, digit| {
-        digit.is_ascii_digit().then(|| number * 10 + u64::from(*digit - b'0'))
-    })
 }
 
 #[cfg(test)]
