@@ -10,6 +10,7 @@ mod attributes;
 pub mod carrier;
 pub mod conversation;
 pub mod cursor;
+pub mod dns;
 pub mod exchange;
 pub mod http;
 pub mod memcached;

@@ -4,6 +4,7 @@ use wirespan_connection::event::Policy;
 
 use crate::{
     conversation::{self, Conversation},
+    dns::Dns,
     http::Http,
     memcached::Memcached,
     protocol::{Detection, Protocol, Sight},
@@ -12,7 +13,8 @@ use crate::{
 };
 
 /// All protocols. Where two are certain the earlier one is taken.
-pub static REGISTRY: [Entry; 3] = [Entry::of::<Http>(), Entry::of::<Redis>(), Entry::of::<Memcached>()];
+pub static REGISTRY: [Entry; 4] =
+    [Entry::of::<Http>(), Entry::of::<Redis>(), Entry::of::<Memcached>(), Entry::of::<Dns>()];
 
 /// A protocol in the registry.
 pub struct Entry {
