@@ -2,10 +2,13 @@
 //! asked for: `cargo xtask test`.
 
 mod connections;
+mod dns;
 mod http1;
 mod lifecycle;
 mod load;
+mod memcached;
 mod otlp;
+mod redis;
 mod shop;
 mod silence;
 mod trace_command;

@@ -12,8 +12,22 @@ use crate::{place, step::note};
 pub(crate) use apt::install as packages;
 
 /// What the programs of the end-to-end tests and of the bench need.
-const TEST_PACKAGES: &[&str] =
-    &["nginx-light", "wrk", "curl", "bpftool", "python3", "iproute2", "openssl", "ca-certificates"];
+const TEST_PACKAGES: &[&str] = &[
+    "nginx-light",
+    "wrk",
+    "curl",
+    "bpftool",
+    "python3",
+    "iproute2",
+    "openssl",
+    "ca-certificates",
+    "redis-server",
+    "redis-tools",
+    "memcached",
+    "libmemcached-tools",
+    "dnsmasq-base",
+    "bind9-dnsutils",
+];
 
 /// What the demo's shop needs.
 const DEMO_PACKAGES: &[&str] = &["nginx-light", "python3"];

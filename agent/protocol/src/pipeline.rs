@@ -271,7 +271,7 @@ impl<C: Command> Waiting<C> {
             self.uniform &= self.command.name() == other.command.name();
             self.size += other.size;
         }
-        self.due += other.due;
+        self.due = self.due.saturating_add(other.due);
         self.request.bytes += other.request.bytes;
         self.request.missing += other.request.missing;
         self.request.last = other.request.last;

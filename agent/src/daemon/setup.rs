@@ -46,6 +46,7 @@ fn protocol(config: &Config) -> wirespan_protocol::settings::Settings {
     wirespan_protocol::settings::Settings {
         request_timeout_ns: config.limits.request_timeout.as_nanos() as u64,
         max_pending: config.limits.pending_exchanges as usize,
+        max_pipeline: config.limits.pipeline_exchanges as usize,
         capture_request_headers: lower(&config.http.capture_request_headers),
         capture_response_headers: lower(&config.http.capture_response_headers),
         ..Default::default()
