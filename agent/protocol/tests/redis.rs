@@ -307,3 +307,14 @@ fn a_pipeline_opens_in_order_before_its_answers() {
     assert_eq!(kinds.join(", "), expected);
     every_opening_ends_once(&bench.out);
 }
+
+#[test]
+fn other_protocols_with_similar_words_are_left_alone() {
+    for (greeting, line) in
+        [("+OK POP3 ready\r\n", "USER a\r\n"), ("+OK\r\n", "CONNECT {}\r\n"), (":a 001 b\r\n", "NICK b\r\n")]
+    {
+        let mut bench = Bench::new(&REGISTRY, Side::Client);
+        bench.play(&talk(vec![received(greeting), sent(line), received("+OK\r\n"), sent("QUIT\r\n")]));
+        assert_eq!((bench.session.protocol(), bench.out.len()), (None, 0), "{greeting}");
+    }
+}

@@ -15,6 +15,9 @@ use crate::{
 /// What the front of a direction looks like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Look {
+    /// No bytes.
+    Empty,
+    /// Nothing of Redis.
     Nothing,
     /// An array of strings whose first one is a known command.
     Command,
@@ -33,7 +36,7 @@ const INLINE: [&str; 6] = ["ECHO", "EXISTS", "INFO", "PING", "DBSIZE", "LASTSAVE
 
 fn look(bytes: &[u8]) -> Look {
     if bytes.is_empty() {
-        return Look::Nothing;
+        return Look::Empty;
     }
     match element(bytes) {
         Read::Element(Element::Many(b'*', 1..), line) => name(bytes.get(line..).unwrap_or_default()),
@@ -78,7 +81,8 @@ fn inline(bytes: &[u8]) -> Look {
     }
 }
 
-/// Which way commands travel, and how sure that is.
+/// Which way commands travel, and how sure that is. A command on one side is enough, whatever is left of an older reply
+/// on the other.
 pub(super) fn detect(sight: &Sight<'_>) -> (Detection, Direction) {
     let (received, sent) = (look(sight.received.bytes), look(sight.sent.bytes));
     let side = match sight.facts.side {
@@ -86,26 +90,20 @@ pub(super) fn detect(sight: &Sight<'_>) -> (Detection, Direction) {
         Side::Server => Some(Direction::Received),
         Side::Unknown => None,
     };
-    match (received, sent) {
+    let asks = |look| matches!(look, Look::Command | Look::PartialCommand | Look::Inline);
+    let direction = match (asks(received), asks(sent)) {
+        (true, false) => Direction::Received,
+        (false, true) => Direction::Sent,
         // What one side asks and the other answers with the same words is told by who connected.
-        (Look::Command, Look::Command) => (Detection::Certain, side.unwrap_or(Direction::Received)),
-        (Look::Command, other) => (certain(other), Direction::Received),
-        (other, Look::Command) => (certain(other), Direction::Sent),
-        (Look::Inline, Look::Reply) => (Detection::Certain, Direction::Received),
-        (Look::Reply, Look::Inline) => (Detection::Certain, Direction::Sent),
-        (Look::PartialCommand | Look::Inline, Look::Nothing | Look::Partial | Look::Reply) => {
-            (Detection::Unsure, Direction::Received)
-        }
-        (Look::Nothing | Look::Partial | Look::Reply, Look::PartialCommand | Look::Inline) => {
-            (Detection::Unsure, Direction::Sent)
-        }
-        (Look::Partial | Look::Reply, _) => (Detection::Unsure, side.unwrap_or(Direction::Sent)),
-        (_, Look::Partial | Look::Reply) => (Detection::Unsure, side.unwrap_or(Direction::Received)),
-        _ => (Detection::NotForUs, Direction::Received),
-    }
-}
-
-/// A command on one side is enough, whatever is left of an older reply on the other.
-const fn certain(_other: Look) -> Detection {
-    Detection::Certain
+        (true, true) => side.unwrap_or(Direction::Received),
+        (false, false) if sent == Look::Reply => side.unwrap_or(Direction::Received),
+        (false, false) => side.unwrap_or(Direction::Sent),
+    };
+    let detection = match (received, sent) {
+        (Look::Command, _) | (_, Look::Command) => Detection::Certain,
+        (Look::Inline, Look::Reply) | (Look::Reply, Look::Inline) => Detection::Certain,
+        (Look::Nothing, _) | (_, Look::Nothing) | (Look::Empty, Look::Empty) => Detection::NotForUs,
+        _ => Detection::Unsure,
+    };
+    (detection, direction)
 }
