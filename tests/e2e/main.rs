@@ -3,12 +3,15 @@
 
 mod causality;
 mod connections;
+mod dns;
 mod http1;
 mod lifecycle;
 mod load;
+mod memcached;
 mod mysql;
 mod otlp;
 mod postgresql;
+mod redis;
 mod shop;
 mod silence;
 mod trace_command;

@@ -137,3 +137,64 @@ pub fn python() -> &'static str {
 fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
+
+/// A server that speaks a protocol of its own on a free loopback port.
+pub struct Service {
+    _program: Program,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Service {
+    /// `redis-server` that keeps nothing.
+    pub fn redis() -> Result<Self> {
+        let address = free_address()?;
+        let port = address.port().to_string();
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
+        Self::listening(&mut command, address)
+    }
+
+    /// `memcached` without UDP.
+    pub fn memcached() -> Result<Self> {
+        let address = free_address()?;
+        let port = address.port().to_string();
+        let mut command = Command::new("memcached");
+        command.args(["-l", "127.0.0.1", "-p", &port, "-U", "0", "-u", "nobody"]);
+        Self::listening(&mut command, address)
+    }
+
+    /// `dnsmasq` that knows nothing but `records` (its options), and asks nobody.
+    pub fn dnsmasq(records: &[&str]) -> Result<Self> {
+        let address = free_address()?;
+        let mut command = Command::new("dnsmasq");
+        command.args([
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--no-resolv",
+            "--no-hosts",
+            "--pid-file",
+        ]);
+        command.args(["--user=root", "--bind-interfaces", "--listen-address=127.0.0.1"]);
+        command.arg(format!("--port={}", address.port())).args(records);
+        Self::listening(&mut command, address)
+    }
+
+    fn listening(command: &mut Command, address: SocketAddr) -> Result<Self> {
+        let program = Program::start(command)?;
+        wait::until("the server to listen", || TcpStream::connect(address).ok())?;
+        Ok(Self { _program: program, address })
+    }
+
+    /// Its port, as text.
+    #[must_use]
+    pub fn port(&self) -> String {
+        self.address.port().to_string()
+    }
+}
+
+/// Runs `programs/NAME` with Python; its arguments follow.
+pub fn script(name: &str, arguments: &[&str]) -> Result<String> {
+    let path = here().join("programs").join(name);
+    crate::program::run(Command::new(python()).arg(path).args(arguments))
+}

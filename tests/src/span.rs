@@ -172,6 +172,18 @@ pub fn of_kind(spans: &[Span], kind: Kind) -> Vec<&Span> {
     spans.iter().filter(|span| span.kind == kind).collect()
 }
 
+/// What `line` says of each span of this kind that is `wanted`, in the order in which they began.
+pub fn told(
+    spans: &[Span],
+    kind: Kind,
+    wanted: impl Fn(&Span) -> bool,
+    line: impl Fn(&Span) -> String,
+) -> Vec<String> {
+    let mut found: Vec<_> = spans.iter().filter(|span| span.kind == kind && wanted(span)).collect();
+    found.sort_by_key(|span| span.start);
+    found.into_iter().map(line).collect()
+}
+
 /// How many spans of this kind have this path.
 #[must_use]
 pub fn count(spans: &[Span], kind: Kind, path: &str) -> usize {

@@ -27,6 +27,12 @@ const TEST_PACKAGES: &[&str] = &[
     "puma",
     "postgresql",
     "mariadb-server",
+    "redis-server",
+    "redis-tools",
+    "memcached",
+    "libmemcached-tools",
+    "dnsmasq-base",
+    "bind9-dnsutils",
 ];
 
 /// What the demo's shop needs.

@@ -6,14 +6,19 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+mod attributes;
 pub mod carrier;
 pub mod conversation;
 pub mod cursor;
+pub mod dns;
 pub mod exchange;
 pub mod http;
+pub mod memcached;
 pub mod mysql;
+mod pipeline;
 pub mod postgresql;
 pub mod protocol;
+pub mod redis;
 pub mod registry;
 pub mod session;
 pub mod settings;

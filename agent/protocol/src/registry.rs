@@ -4,15 +4,25 @@ use wirespan_connection::event::Policy;
 
 use crate::{
     conversation::{self, Conversation},
+    dns::Dns,
     http::Http,
+    memcached::Memcached,
     mysql::Mysql,
     postgresql::Postgresql,
     protocol::{Detection, Protocol, Sight},
+    redis::Redis,
     settings::Settings,
 };
 
 /// All protocols. Where two are certain the earlier one is taken.
-pub static REGISTRY: [Entry; 3] = [Entry::of::<Http>(), Entry::of::<Postgresql>(), Entry::of::<Mysql>()];
+pub static REGISTRY: &[Entry] = &[
+    Entry::of::<Http>(),
+    Entry::of::<Postgresql>(),
+    Entry::of::<Mysql>(),
+    Entry::of::<Redis>(),
+    Entry::of::<Memcached>(),
+    Entry::of::<Dns>(),
+];
 
 /// A protocol in the registry.
 pub struct Entry {

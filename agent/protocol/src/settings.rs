@@ -8,6 +8,8 @@ pub struct Settings {
     pub request_timeout_ns: u64,
     /// Requests of one connection that wait for their answers. One more, and all of them end as lost.
     pub max_pending: usize,
+    /// Commands of one pipeline (Redis, Memcached) that get an exchange each; a longer pipeline is one exchange.
+    pub max_pipeline: usize,
     /// Longest message head, bytes. A longer one is taken as cut there.
     pub max_head: usize,
     /// Calls of each direction that may begin with bytes of no known protocol before the connection is left alone.
@@ -38,6 +40,7 @@ impl Default for Settings {
         Self {
             request_timeout_ns: 60_000_000_000,
             max_pending: 256,
+            max_pipeline: 16,
             max_head: 16 << 10,
             max_detection_tries: 16,
             max_strays: 64,

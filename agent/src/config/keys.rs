@@ -54,6 +54,8 @@ settings! {
         total_stream_bytes: Size = "128MiB", range "1MiB" to "64GiB";
         /// Requests of one connection that may wait for their responses (pipelining, multiplexing).
         pending_exchanges: u32 = "256", range "1" to "65536";
+        /// Commands of one Redis or Memcached pipeline that get a span each; a longer pipeline is one span.
+        pipeline_exchanges: u32 = "16", range "1" to "65536";
         /// How long a request may stay unanswered before its span ends with an error.
         request_timeout: Duration = "60s", range "100ms" to "24h";
         /// Text kept of a database query, after its literals were replaced.

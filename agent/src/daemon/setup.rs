@@ -49,6 +49,7 @@ fn protocol(config: &Config) -> wirespan_protocol::settings::Settings {
         max_query: config.limits.query_bytes.0 as usize,
         max_statements: config.limits.prepared_statements as usize,
         max_statement_bytes: config.limits.prepared_statement_bytes.0 as usize,
+        max_pipeline: config.limits.pipeline_exchanges as usize,
         capture_request_headers: lower(&config.http.capture_request_headers),
         capture_response_headers: lower(&config.http.capture_response_headers),
         ..Default::default()
