@@ -67,6 +67,8 @@ pub enum Ending {
     Closed,
     /// The connection was reset, aborted or timed out; errno.
     Broken(u16),
+    /// One side gave it up while the connection went on.
+    Cancelled,
     /// No answer within the configured time.
     TimedOut,
     /// Captured bytes were lost, so that the response could not be told.

@@ -10,13 +10,16 @@ pub mod carrier;
 pub mod conversation;
 pub mod cursor;
 pub mod exchange;
+mod grpc;
 pub mod http;
+pub mod http2;
 pub mod protocol;
 pub mod registry;
 pub mod session;
 pub mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod websocket;
 
 pub use session::Session;
 pub use settings::Settings;

@@ -5,12 +5,14 @@ use wirespan_connection::event::Policy;
 use crate::{
     conversation::{self, Conversation},
     http::Http,
+    http2::Http2,
     protocol::{Detection, Protocol, Sight},
     settings::Settings,
+    websocket::WebSocket,
 };
 
 /// All protocols. Where two are certain the earlier one is taken.
-pub static REGISTRY: [Entry; 1] = [Entry::of::<Http>()];
+pub static REGISTRY: [Entry; 3] = [Entry::of::<Http>(), Entry::of::<Http2>(), Entry::of::<WebSocket>()];
 
 /// A protocol in the registry.
 pub struct Entry {
