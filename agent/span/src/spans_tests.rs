@@ -180,7 +180,7 @@ fn what_went_wrong_is_said() {
     exchange.response = None;
     let span = finished(exchange);
     assert_eq!(span.status, Status::Error("connection reset".into()));
-    assert_eq!(span.boot, (Nanos(100), Nanos(110)));
+    assert_eq!(span.boot, (Nanos(100), Nanos(200)));
     assert!(span.events.is_empty());
     assert_eq!(
         shown(&span)[8..],

@@ -18,16 +18,16 @@ use wirespan_proto::{
 
 use crate::{
     capture::{
-        buffers::Arguments,
+        buffers::{Arguments, Class},
         copy,
         memory::{Memory, Typed},
         place,
         record::{self, Call},
-        ring, socket,
+        ring, socket, uring,
     },
     state::{
         filter,
-        globals::offset,
+        globals::{offset, setting},
         maps::{SocketState, WS_SOCKETS},
         policy,
     },
@@ -81,7 +81,7 @@ unsafe fn failed(thread: u32) {
     // SAFETY: the kernel gives a typed pointer.
     let arguments = unsafe {
         let registers = bpf_task_pt_regs(bpf_get_current_task_btf()) as *const u8;
-        Arguments::read::<Typed>(registers)
+        Arguments::read_inside::<Typed>(registers)
     };
     if arguments.class.is_messages() {
         copy::forget(thread);
@@ -121,7 +121,10 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
             return;
         }
         let registers = bpf_task_pt_regs(bpf_get_current_task_btf()) as *const u8;
-        let arguments = Arguments::read::<Typed>(registers);
+        let mut arguments = Arguments::read_inside::<Typed>(registers);
+        if arguments.class == Class::IO_URING && setting!(uring) != 0 {
+            arguments.found(uring::address(sk, direction, len, pid_tgid as u32), len);
+        }
         let call = Call {
             place,
             pid_tgid,
