@@ -8,10 +8,9 @@ use super::{
 use crate::protocol::Extent;
 
 /// What comes next.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// The first byte that we see.
-    #[default]
     Start,
     /// A frame.
     Frame,
@@ -71,9 +70,9 @@ pub(super) struct Lane {
 
 impl Lane {
     /// Of a connection seen from its first byte, or not.
-    pub(super) fn new(whole: bool) -> Self {
+    pub(super) fn new(whole: bool, state: State) -> Self {
         Self {
-            state: State::Start,
+            state,
             decoder: if whole { Decoder::new() } else { Decoder::joined() },
             fields: Fields::default(),
             block: None,

@@ -86,13 +86,8 @@ impl Protocol for Http2 {
         let preface = |direction: &Direction| shape(sight.of(*direction).bytes) == Shape::Preface;
         let asks = [Direction::Received, Direction::Sent].into_iter().find(preface);
         let whole = asks.is_some() && sight.lost == 0;
-        Self {
-            asks,
-            received: Lane::new(whole),
-            sent: Lane::new(whole),
-            streams: Streams::default(),
-            strays: 0,
-        }
+        let (received, sent) = lanes(asks, whole);
+        Self { asks, received, sent, streams: Streams::default(), strays: 0 }
     }
 
     fn parse(&mut self, direction: Direction, input: &Input<'_>, settings: &Settings) -> Step<Frame> {
@@ -163,7 +158,7 @@ impl Protocol for Http2 {
     fn inherit(&mut self, legacy: Legacy) {
         let Ok(upgrade) = legacy.downcast::<Upgrade>() else { return };
         self.asks = Some(if upgrade.role == Role::Server { Direction::Received } else { Direction::Sent });
-        (self.received, self.sent) = (Lane::new(true), Lane::new(true));
+        (self.received, self.sent) = lanes(self.asks, true);
         self.streams.inherit(*upgrade);
     }
 
@@ -421,6 +416,16 @@ impl Http2 {
         };
         self.asks = self.asks.or(asks);
     }
+}
+
+/// Both directions. Of a connection seen from its first byte, the client's begins with the preface and the other with
+/// a frame.
+fn lanes(asks: Option<Direction>, whole: bool) -> (Lane, Lane) {
+    let lane = |direction| {
+        let begins = whole && asks != Some(direction);
+        Lane::new(whole, if begins { State::Frame } else { State::Start })
+    };
+    (lane(Direction::Received), lane(Direction::Sent))
 }
 
 /// A frame that ends a stream, or all of them.

@@ -110,8 +110,13 @@ impl Streams {
         let Some(stream) = self.get(id) else { return };
         if stream.answered() {
             stream.extend(true, extent);
+            let (status, message) = (fields.get(b"grpc-status"), fields.get(b"grpc-message"));
+            if status.is_some() {
+                // The content types were sent before we joined.
+                stream.call().get_or_insert_default();
+            }
             if let Some(call) = stream.call() {
-                call.told.note(fields.get(b"grpc-status"), fields.get(b"grpc-message"), scene.settings);
+                call.told.note(status, message, scene.settings);
             }
             return;
         }
