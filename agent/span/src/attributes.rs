@@ -143,7 +143,7 @@ pub(crate) fn addresses(exchange: &Exchange, attributes: &mut Attributes) {
         endpoint(attributes, "network.peer.address", "network.peer.port", peer);
         peer_fallback(exchange.role, peer, attributes);
     }
-    if let Some(local) = inet(socket.local).filter(|_| serves(exchange.role)) {
+    if let Some(local) = inet(socket.local) {
         endpoint(attributes, "network.local.address", "network.local.port", local);
     }
 }

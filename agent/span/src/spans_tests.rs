@@ -126,6 +126,8 @@ fn a_client_span() {
             "network.peer.port=Int(4000)",
             "server.address=10.0.0.2",
             "server.port=Int(4000)",
+            "network.local.address=10.0.0.1",
+            "network.local.port=Int(80)",
             "thread.id=Int(8)",
         ]
     );
