@@ -341,6 +341,24 @@ fn a_head_cut_at_the_capture_limit_is_a_truncated_span() {
 }
 
 #[test]
+fn nothing_is_read_behind_a_hole_in_a_block() {
+    let mut client = Client::default();
+    let block =
+        client.block(&[(":method", "GET"), (":path", "/cut"), ("x-a", &"a".repeat(300)), ("x-b", "b")]);
+    let (first, second) = block.split_at(200);
+    let frame = frames::frame(1, 1, 1, first);
+    let (seen, rest) = frame.split_at(60);
+    let calls = vec![
+        received([PREFACE, seen].concat()).gap(Gap::NotCopied, rest.len() as u64),
+        received(frames::frame(9, 4, 1, second)),
+        sent(head(1, true, "200")),
+    ];
+    let bench = played(Side::Server, calls);
+    assert_eq!(bench.exchanges().map(line).collect::<Vec<_>>(), ["1 GET /cut 200 Answered 0/0"]);
+    assert!(bench.exchanges().next().unwrap().request.truncated);
+}
+
+#[test]
 fn bodies_that_were_not_copied_cost_their_length() {
     let mut client = Client::default();
     let large = data(1, true, &[b'x'; 16_384]);

@@ -143,12 +143,24 @@ pub(super) fn shape(bytes: &[u8]) -> Shape {
         number += 1;
         rest = rest.get(header.whole() as usize..).unwrap_or_default();
     }
-    // The third byte of a length says nothing; the first is 0 of all frames below 64 KiB.
     match number {
-        0 if rest.first().is_none_or(|byte| *byte == 0) => Shape::Partial,
+        0 if begins_header(rest) => Shape::Partial,
         0 => Shape::Nothing,
         _ => Shape::Frames,
     }
+}
+
+/// Could these few bytes become the header of a likely frame, of the connection or of a stream?
+fn begins_header(bytes: &[u8]) -> bool {
+    let streams = [0, 1];
+    streams.iter().any(|last| {
+        // What is missing of type and flags is that of empty data.
+        let missing = HEADER.saturating_sub(bytes.len());
+        let behind = [0, 0, 0, 0, 0, 0, 0, 0, *last];
+        let filled = [bytes, behind.get(HEADER - missing..).unwrap_or_default()].concat();
+        Header::read(&filled)
+            .is_some_and(|header| header.likely() || bytes.len() < 4 && header.length <= LIKELY_DATA)
+    })
 }
 
 /// Place of the first of the frames that fill the rest of a call to its last byte, and end a stream there. Behind a
@@ -216,11 +228,13 @@ mod tests {
         assert_eq!(shape(SETTINGS_FRAME), Shape::Frames);
         assert_eq!(shape(&[SETTINGS_FRAME, TRAILERS].concat()), Shape::Frames);
         assert_eq!(shape(b"PRI * HT"), Shape::Partial);
-        assert_eq!(shape(b"\0\0\x06\x04"), Shape::Partial);
+        for partial in [&b"\0"[..], b"\0\0", b"\0\0\x06\x04", b"\0\0\x08\x06\0\0\0\0", b"\0\0\x01\x01\x04"] {
+            assert_eq!(shape(partial), Shape::Partial, "{}", partial.escape_ascii());
+        }
+        assert_eq!(shape(b"\0\0\0\x08\x04\xd2\x16\x2f"), Shape::Nothing, "PostgreSQL asks for TLS");
         for wrong in [
             &b"GET / HTTP/1.1\r\n\r\n"[..],
             b"\0\0\0\x1c\0\x03\0\x01\0\0\0\x05\0\x06client",
-            b"\0\0\0\x08\x04\xd2\x16\x2f",
             b"\0\0\x05\x04\0\0\0\0\0hello",
             b"\0\0\x08\x06\0\0\0\0\x01\0\0\0\0\0\0\0\0",
             b"\0\0\x04\x03\0\0\0\0\0\0\0\0\x08",

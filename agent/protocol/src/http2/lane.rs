@@ -82,16 +82,19 @@ impl Lane {
         }
     }
 
-    /// A piece of a header block, the last one with `ends`. At most `max` bytes of a block are kept.
-    pub(super) fn piece(&mut self, piece: &[u8], ends: bool, max: usize) {
+    /// A piece of a header block, the last one with `ends`; `short`: its end was not captured. At most `max` bytes of
+    /// a block are kept, and nothing behind a hole.
+    pub(super) fn piece(&mut self, piece: &[u8], short: bool, ends: bool, max: usize) {
         let Some(block) = &mut self.block else { return };
-        if ends && self.text.is_empty() {
-            self.decoder.decode(piece, block.cut, &mut self.fields);
+        if ends && self.text.is_empty() && !block.cut {
+            self.decoder.decode(piece, short, &mut self.fields);
             return;
         }
-        let room = max.saturating_sub(self.text.len());
-        block.cut |= piece.len() > room;
-        self.text.extend_from_slice(piece.get(..room).unwrap_or(piece));
+        if !block.cut {
+            let room = max.saturating_sub(self.text.len());
+            block.cut = short || piece.len() > room;
+            self.text.extend_from_slice(piece.get(..room).unwrap_or(piece));
+        }
         if ends {
             self.decoder.decode(&self.text, block.cut, &mut self.fields);
             self.text.clear();

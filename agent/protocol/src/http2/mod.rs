@@ -365,13 +365,14 @@ impl Http2 {
         if first {
             lane.block = Some(Block::of(header, kind == frame::PUSH_PROMISE));
         }
-        let Some(block) = &mut lane.block else { return Step::Skip(header.whole()) };
-        block.cut |= short;
+        if lane.block.is_none() {
+            return Step::Skip(header.whole());
+        }
         let before = usize::from(header.padded()) + header.before_block();
         let padding = bytes.get(HEADER).copied().filter(|_| header.padded()).map_or(0, usize::from);
         let end = whole.min(bytes.len()).saturating_sub(if short { 0 } else { padding });
         let piece = bytes.get(HEADER + before..end).unwrap_or_default();
-        lane.piece(piece, header.ends_block(), settings.max_head);
+        lane.piece(piece, short, header.ends_block(), settings.max_head);
         Step::Frame(Frame::Block { whole: header.ends_block() }, header.whole())
     }
 

@@ -91,7 +91,7 @@ impl Stream {
         answer.max(self.asked.last.time)
     }
 
-    /// A response's head. Interim ones (RFC 9110 section 15.2) and trailers are noted by their bytes alone.
+    /// A response's head. Interim ones (RFC 9110 section 15.2) are passed over.
     pub(super) fn receive(
         &mut self,
         response: Response,
