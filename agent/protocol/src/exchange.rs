@@ -67,6 +67,8 @@ pub enum Ending {
     Closed,
     /// The connection was reset, aborted or timed out; errno.
     Broken(u16),
+    /// One side gave it up while the connection went on.
+    Cancelled,
     /// No answer within the configured time.
     TimedOut,
     /// Captured bytes were lost, so that the response could not be told.
@@ -80,6 +82,7 @@ impl Ending {
         match self {
             Self::Closed => Some("connection_closed"),
             Self::Broken(errno) => Some(broken(errno)),
+            Self::Cancelled => Some("cancelled"),
             Self::TimedOut => Some("timeout"),
             Self::Answered | Self::Upgraded | Self::Lost => None,
         }
@@ -195,4 +198,15 @@ pub enum Output {
     Closed(Box<Exchange>),
     /// The opening with this key was wrong (the protocol was guessed wrongly): forget it.
     Withdrawn(Key),
+}
+
+impl Output {
+    /// A response begins: read by who asked, written by who answers.
+    #[must_use]
+    pub const fn begins(role: Role, response: Resumption) -> Self {
+        match role {
+            Role::Client | Role::Producer => Self::Resumed(response),
+            Role::Server | Role::Consumer => Self::Answering(response),
+        }
+    }
 }

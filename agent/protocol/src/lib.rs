@@ -12,7 +12,9 @@ pub mod conversation;
 pub mod cursor;
 pub mod dns;
 pub mod exchange;
+mod grpc;
 pub mod http;
+pub mod http2;
 pub mod memcached;
 pub mod mysql;
 mod pipeline;
@@ -25,6 +27,7 @@ pub mod settings;
 pub mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod websocket;
 
 pub use session::Session;
 pub use settings::Settings;

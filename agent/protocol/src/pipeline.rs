@@ -288,8 +288,9 @@ impl<C: Command> Waiting<C> {
                 known.truncated |= response.truncated;
             }
             None => {
-                if self.role == Role::Client && !self.ended {
-                    scene.out.push(Output::Resumed(Resumption { key: self.key, at: response.first }));
+                if !self.ended {
+                    let begins = Resumption { key: self.key, at: response.first };
+                    scene.out.push(Output::begins(self.role, begins));
                 }
                 self.response = Some(response);
             }

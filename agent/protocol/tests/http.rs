@@ -190,8 +190,8 @@ fn line_ends_folds_and_empty_lines_before_requests_are_tolerated() {
 
 #[test]
 fn upgrade_and_connect_hand_the_connection_over() {
-    let upgrade = "GET /ws HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
-    let switch = "HTTP/1.1 101 X\r\nUpgrade: websocket\r\n\r\n\x02\x03";
+    let upgrade = "GET /ws HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: something\r\n\r\n";
+    let switch = "HTTP/1.1 101 X\r\nUpgrade: something\r\n\r\n\x02\x03";
     let mut upgraded = bench(Side::Server, vec![received(upgrade), sent(switch), received("\x01\x02")]);
     assert_eq!(upgraded.exchanges().map(line).collect::<Vec<_>>(), ["GET /ws 101 Upgraded 61/? 38/?"]);
     assert_eq!(upgraded.session.protocol(), None);

@@ -298,6 +298,7 @@ fn a_pipeline_opens_in_order_before_its_answers() {
         .map(|output| match output {
             Output::Opened(opening) => format!("opened {}", opening.key.offset),
             Output::Resumed(resumption) => format!("resumed {}", resumption.key.offset),
+            Output::Answering(response) => format!("answering {}", response.key.offset),
             Output::Closed(exchange) => format!("closed {}", exchange.key.offset),
             Output::Withdrawn(key) => format!("withdrawn {}", key.offset),
         })

@@ -21,7 +21,8 @@ pub(crate) type Attributes = Vec<(Cow<'static, str>, Value)>;
 const ADDED: usize = 16;
 
 /// Prefixes of attributes that hold the values of headers.
-const HEADERS: [&str; 2] = ["http.request.header.", "http.response.header."];
+const HEADERS: [&str; 4] =
+    ["http.request.header.", "http.response.header.", "rpc.request.metadata.", "rpc.response.metadata."];
 
 /// Takes the protocol's attributes over without their secrets.
 pub(crate) fn redacted(
@@ -216,6 +217,7 @@ const fn ending(ending: Ending) -> Option<&'static str> {
         Ending::Upgraded => Some("upgraded"),
         Ending::Closed => Some("closed"),
         Ending::Broken(_) => Some("broken"),
+        Ending::Cancelled => Some("cancelled"),
         Ending::TimedOut => Some("timed_out"),
         Ending::Lost => Some("lost"),
     }

@@ -209,6 +209,8 @@ fn secrets_stay_here() {
         ("url.path".into(), url("/eyJhbGciOiJIUzI1NiJ9.MARKER")),
         ("http.request.header.authorization".into(), list()),
         ("http.response.header.set-cookie".into(), list()),
+        ("rpc.request.metadata.authorization".into(), list()),
+        ("rpc.response.metadata.x-api-key".into(), list()),
         (
             "http.request.header.referer".into(),
             exchange::Value::List(vec!["http://h/?token=MARKER".to_owned()]),

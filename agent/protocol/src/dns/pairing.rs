@@ -87,9 +87,8 @@ impl Pairing {
         if waiting.facts.socket.peer == Address::Unknown {
             waiting.facts.socket.peer = peer;
         }
-        if role(waiting.direction) == Role::Client {
-            scene.out.push(Output::Resumed(Resumption { key: waiting.key, at: extent.first }));
-        }
+        let begins = Resumption { key: waiting.key, at: extent.first };
+        scene.out.push(Output::begins(role(waiting.direction), begins));
         waiting.end(Ending::Answered, Nanos::default(), Some((message, whole(extent, cut))), scene);
     }
 

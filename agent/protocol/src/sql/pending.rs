@@ -115,8 +115,9 @@ impl<W> Pending<W> {
         match &mut self.response {
             Some(response) => extend(response, extent),
             None => {
-                if self.database.role == Role::Client && !self.ended {
-                    scene.out.push(Output::Resumed(Resumption { key: self.key, at: extent.first }));
+                if !self.ended {
+                    let begins = Resumption { key: self.key, at: extent.first };
+                    scene.out.push(Output::begins(self.database.role, begins));
                 }
                 self.response = Some(message(extent, false));
             }
