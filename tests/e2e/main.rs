@@ -2,6 +2,7 @@
 //! asked for: `cargo xtask test`.
 
 mod causality;
+mod causality;
 mod connections;
 mod dns;
 mod http1;
@@ -9,6 +10,7 @@ mod lifecycle;
 mod load;
 mod memcached;
 mod mysql;
+mod observe;
 mod otlp;
 mod postgresql;
 mod redis;

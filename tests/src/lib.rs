@@ -9,6 +9,7 @@ pub mod causality;
 pub mod databases;
 pub mod kernel;
 pub mod load;
+pub mod metrics;
 pub mod program;
 pub mod servers;
 pub mod span;
