@@ -115,8 +115,11 @@ impl<W> Pending<W> {
         match &mut self.response {
             Some(response) => extend(response, extent),
             None => {
-                if self.database.role == Role::Client && !self.ended {
-                    scene.out.push(Output::Resumed(Resumption { key: self.key, at: extent.first }));
+                let begins = Resumption { key: self.key, at: extent.first };
+                match self.database.role {
+                    _ if self.ended => {}
+                    Role::Client => scene.out.push(Output::Resumed(begins)),
+                    _ => scene.out.push(Output::Answering(begins)),
                 }
                 self.response = Some(message(extent, false));
             }
