@@ -4,9 +4,11 @@
 mod causality;
 mod connections;
 mod http1;
+mod http2;
 mod lifecycle;
 mod load;
 mod otlp;
 mod shop;
 mod silence;
 mod trace_command;
+mod websocket;
