@@ -2,7 +2,6 @@
 //! or a protocol cannot do is left out.
 
 use std::{
-    env,
     ffi::OsString,
     fs,
     net::SocketAddr,
@@ -13,7 +12,7 @@ use std::{
 use anyhow::{Context, Result};
 
 use super::{proxies, run::sibling};
-use crate::{program, servers::python};
+use crate::{program, servers::packaged_python};
 
 /// What a request makes the program do.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -133,11 +132,6 @@ impl Place {
 /// `tests/causality/`.
 fn programs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("causality")
-}
-
-/// Python with the packages of `tests/programs/requirements.txt`.
-fn packaged_python() -> OsString {
-    env::var_os("WIRESPAN_PYTHON").unwrap_or_else(|| python().into())
 }
 
 fn python_program(place: &Place, name: &str) -> Command {
