@@ -1,11 +1,14 @@
 //! One file for each command: its arguments in, its exit code out.
 
 pub mod agent;
+mod collecting;
+pub mod collector;
 pub mod completions;
 pub mod config;
 mod display;
 mod host;
 pub mod man;
+pub mod query;
 pub mod run;
 pub mod trace;
 
@@ -21,6 +24,8 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Agent(args) => agent::run(&args),
+        Command::Collector(args) => collector::run(&args),
+        Command::Query(args) => query::run(&args),
         Command::Trace(args) => trace::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions(args) => completions::run(&args),
