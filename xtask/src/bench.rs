@@ -3,6 +3,7 @@
 
 mod load;
 mod process;
+mod store;
 
 use std::{
     io::{BufRead, BufReader},
@@ -23,7 +24,11 @@ use crate::{
 use load::{Load, Nginx};
 
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    /// What else can be measured.
+    #[command(subcommand)]
+    part: Option<Part>,
     /// Pairs of runs, one without and one with the daemon.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pairs: u32,
@@ -33,6 +38,12 @@ pub(crate) struct Arguments {
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(clap::Subcommand)]
+enum Part {
+    /// Measure what the collector's store costs.
+    Store(store::Arguments),
 }
 
 /// One run.
@@ -58,6 +69,9 @@ struct Summary {
 
 /// `cargo xtask bench`
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(Part::Store(arguments)) = &arguments.part {
+        return store::run(arguments);
+    }
     setup::require_root("cargo xtask bench")?;
     setup::prepare(Purpose::Test)?;
     let binary = build::wirespan("release")?;

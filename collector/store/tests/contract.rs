@@ -1,5 +1,7 @@
 //! What every store does: one test, run against each.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 mod common;
 
 use std::time::{Duration, Instant};

@@ -73,7 +73,7 @@ impl TraceService for Export {
             .take(move |limits| Ok::<_, BadRequest>(protobuf::batch(request, limits)))
             .await
             .map_err(|error| status(&error))?;
-        let partial_success = (!taken.said.is_empty()).then(|| ExportTracePartialSuccess {
+        let partial_success = (!taken.said.is_empty()).then_some(ExportTracePartialSuccess {
             rejected_spans: taken.refused as i64,
             error_message: taken.said,
         });

@@ -89,7 +89,7 @@ fn success(form: Form, taken: Taken) -> Response {
         }
         Form::Json => Json(json!({})).into_response(),
         Form::Protobuf => {
-            let partial_success = partial.then(|| ExportTracePartialSuccess {
+            let partial_success = partial.then_some(ExportTracePartialSuccess {
                 rejected_spans: taken.refused as i64,
                 error_message: taken.said,
             });

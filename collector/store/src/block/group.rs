@@ -52,6 +52,9 @@ struct List {
     values: Vec<ByteArray>,
 }
 
+/// Values, definition levels and repetition levels, as Parquet has them.
+type Raw<T> = (Vec<T>, Vec<i16>, Vec<i16>);
+
 /// One row.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'g> {
@@ -112,7 +115,7 @@ impl<'b> Group<'b> {
         })
     }
 
-    fn raw<T: DataType>(&self, column: Column) -> Result<(Vec<T::T>, Vec<i16>, Vec<i16>)> {
+    fn raw<T: DataType>(&self, column: Column) -> Result<Raw<T::T>> {
         let mut reader = get_typed_column_reader::<T>(self.reader.get_column_reader(column)?);
         reader.skip_records(self.skip)?;
         let (mut values, mut definition, mut repetition) = (Vec::new(), Vec::new(), Vec::new());

@@ -22,7 +22,7 @@ fn hash(trace: TraceId) -> u64 {
 }
 
 fn bucket(hash: u64, buckets: u64) -> u64 {
-    (u128::from(hash) * u128::from(buckets) >> 64) as u64
+    ((u128::from(hash) * u128::from(buckets)) >> 64) as u64
 }
 
 /// Writes a block's places.

@@ -13,7 +13,9 @@ pub(crate) const MS: u64 = 1_000_000;
 
 /// The trace of number `n`.
 pub(crate) fn trace_id(n: u64) -> TraceId {
-    TraceId((u128::from(n + 1) << 64 | u128::from((n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))).to_be_bytes())
+    TraceId(
+        ((u128::from(n + 1) << 64) | u128::from((n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15))).to_be_bytes(),
+    )
 }
 
 fn attribute(key: &str, value: impl Into<Value>) -> Attribute {
