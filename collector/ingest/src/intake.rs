@@ -14,8 +14,8 @@ use wirespan_store::{Sketch, Span, Store, StoreError};
 
 use crate::{Batch, Limits};
 
-/// Requests that may be decoded and stored at once; others wait their turn in the network's buffers.
-const AT_ONCE: usize = 32;
+/// Requests that may be decoded at once; others wait their turn.
+const AT_ONCE: usize = 4;
 /// Batches that a slow watcher may fall behind.
 const BEHIND: usize = 64;
 /// The most that a span's delay is measured at: clocks differ, and old spans are imported.
@@ -111,11 +111,15 @@ impl Intake {
         &self,
         decode: impl FnOnce(&Limits) -> Result<Batch, E> + Send + 'static,
     ) -> Result<Taken, E> {
-        let _turn = self.inner.turns.acquire().await.map_err(|_| E::from(StoreError::Closed))?;
+        let turn = self.inner.turns.acquire().await.map_err(|_| E::from(StoreError::Closed))?;
+        let limits = self.inner.limits;
+        let decoded = tokio::task::spawn_blocking(move || decode(&limits)).await;
+        // Decoding is what takes memory beyond what was sent; waiting for the disk does not.
+        drop(turn);
+        let batch = decoded.unwrap_or_else(|_| Err(StoreError::Closed.into()))?;
         let inner = self.inner.clone();
-        let done =
-            tokio::task::spawn_blocking(move || inner.store(decode(&inner.limits)?).map_err(E::from)).await;
-        done.unwrap_or_else(|_| Err(StoreError::Closed.into()))
+        let stored = tokio::task::spawn_blocking(move || inner.store(batch)).await;
+        Ok(stored.unwrap_or(Err(StoreError::Closed))?)
     }
 }
 

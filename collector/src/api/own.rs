@@ -87,6 +87,7 @@ async fn status(State(api): State<Api>, parameters: Parameters) -> Answer {
         },
         "delays": {
             "transfer": own::durations(&api.intake.transfer()),
+            "storage": own::durations(&figure.durable),
             "analysis": own::durations(&asked),
         },
     })))

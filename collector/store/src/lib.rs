@@ -16,7 +16,7 @@ mod model;
 mod segment;
 mod store;
 
-pub use embedded::{Durability, Embedded, Settings, WriteDelays};
+pub use embedded::{Durability, Embedded, Settings};
 pub use figure::{
     Catalogue, Edge, EdgeQuery, Figures, NodeKind, Operation, Red, RedQuery, Series, Service, Sketch,
 };

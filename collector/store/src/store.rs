@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf};
 
-use crate::{Catalogue, Edge, EdgeQuery, Found, Hit, Red, RedQuery, Search, Span, TraceId};
+use crate::{Catalogue, Edge, EdgeQuery, Found, Hit, Red, RedQuery, Search, Sketch, Span, TraceId};
 
 /// Keeps spans and answers questions about them.
 pub trait Store: Send + Sync {
@@ -80,6 +80,8 @@ pub struct Figure {
     pub newest: Option<u64>,
     /// Spans forgotten for age or for room, since the start.
     pub forgotten: u64,
+    /// From a batch's arrival to its acknowledgement since the start, in nanoseconds.
+    pub durable: Sketch,
 }
 
 /// Why a store did not do what it was asked.

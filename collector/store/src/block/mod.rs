@@ -4,6 +4,7 @@
 //! `docs/storage.md`.
 
 mod columns;
+mod dictionary;
 mod group;
 mod read;
 mod source;

@@ -19,7 +19,7 @@ use parquet::{
 };
 
 use super::{
-    columns,
+    columns, dictionary,
     group::{Group, Row},
     source::Source,
 };
@@ -99,7 +99,11 @@ impl Block {
                 top.incomplete = true;
                 return Ok(());
             }
-            self.search_group(at, search, top)?;
+            let group = self.reader.get_row_group(at)?;
+            if !dictionary::excludes(&*group, &search.filter)? {
+                let group = Group::new(group, 0, self.length(at));
+                search_group(group, search, top)?;
+            }
         }
         Ok(())
     }
@@ -114,33 +118,32 @@ impl Block {
             _ => (0, u64::MAX),
         }
     }
+}
 
-    fn search_group(&self, at: usize, search: &Search, top: &mut Top) -> Result<()> {
-        let group = Group::new(self.reader.get_row_group(at)?, 0, self.length(at));
-        let bounds = search.filter.durations();
-        let start = |at| group.long(columns::START, at).unwrap_or_default() as u64;
-        let duration = |at| group.long(columns::DURATION, at).unwrap_or_default() as u64;
-        let candidate = |at: &usize| {
-            (search.start..search.end).contains(&start(*at))
-                && (bounds.0..=bounds.1).contains(&duration(*at))
-                && (search.count || top.wants(start(*at), duration(*at)))
-        };
-        let mut rows: Vec<usize> = (0..group.rows).filter(candidate).collect();
-        // One condition at a time, so that a column is decoded only when rows are left that need it.
-        for condition in conditions(&search.filter) {
-            rows.retain(|at| condition.holds(&Row { group: &group, at: *at }));
-            if rows.is_empty() {
-                break;
-            }
+fn search_group(group: Group<'_>, search: &Search, top: &mut Top) -> Result<()> {
+    let bounds = search.filter.durations();
+    let start = |at| group.long(columns::START, at).unwrap_or_default() as u64;
+    let duration = |at| group.long(columns::DURATION, at).unwrap_or_default() as u64;
+    let candidate = |at: &usize| {
+        (search.start..search.end).contains(&start(*at))
+            && (bounds.0..=bounds.1).contains(&duration(*at))
+            && (search.count || top.wants(start(*at), duration(*at)))
+    };
+    let mut rows: Vec<usize> = (0..group.rows).filter(candidate).collect();
+    // One condition at a time, so that a column is decoded only when rows are left that need it.
+    for condition in conditions(&search.filter) {
+        rows.retain(|at| condition.holds(&Row { group: &group, at: *at }));
+        if rows.is_empty() {
+            break;
         }
-        for at in rows.into_iter().rev() {
-            top.count();
-            if top.wants(start(at), duration(at)) {
-                top.add(Row { group: &group, at }.hit());
-            }
-        }
-        group.finish()
     }
+    for at in rows.into_iter().rev() {
+        top.count();
+        if top.wants(start(at), duration(at)) {
+            top.add(Row { group: &group, at }.hit());
+        }
+    }
+    group.finish()
 }
 
 /// What must all hold.

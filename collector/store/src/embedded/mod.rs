@@ -26,8 +26,6 @@ use std::{
 use self::{catalogue::Connections, state::Shared, writer::Writer};
 use crate::{StoreError, block::Cache};
 
-pub use self::writer::WriteDelays;
-
 /// When spans are acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {

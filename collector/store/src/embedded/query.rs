@@ -7,7 +7,7 @@ use parquet::errors::ParquetError;
 use rusqlite::{Connection, params};
 
 use super::{
-    Embedded, WriteDelays, index,
+    Embedded, index,
     seal::decode,
     state::{Entry, State},
 };
@@ -29,12 +29,6 @@ impl State {
 }
 
 impl Embedded {
-    /// What it costs to make spans durable, since the start.
-    #[must_use]
-    pub fn write_delays(&self) -> WriteDelays {
-        self.shared.delays.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
-    }
-
     /// All of a trace: from memory by `live`, from blocks by `sealed`.
     fn gather<R>(
         &self,
@@ -186,6 +180,7 @@ impl Store for Embedded {
             oldest,
             newest,
             forgotten: self.shared.forgotten.load(std::sync::atomic::Ordering::Relaxed),
+            durable: self.shared.durable(),
         })
     }
 }

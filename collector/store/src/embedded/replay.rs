@@ -29,6 +29,7 @@ pub(super) fn replay(shared: &Shared) -> Result<(), StoreError> {
     for (seq, bytes) in rows {
         state.active.add(arrived::unpack(&bytes)?);
         state.last = seq;
+        state.since.get_or_insert_with(std::time::Instant::now);
     }
     Ok(())
 }

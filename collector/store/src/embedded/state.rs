@@ -5,13 +5,13 @@ use std::{
         Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rustc_hash::FxHashSet;
 
-use super::{Settings, WriteDelays, catalogue::Connections};
-use crate::{Text, block::Cache, segment::Segment};
+use super::{Settings, catalogue::Connections};
+use crate::{Sketch, Text, block::Cache, segment::Segment};
 
 /// Everything that is kept, and where.
 pub(super) struct Shared {
@@ -20,7 +20,7 @@ pub(super) struct Shared {
     pub(super) cache: Cache,
     state: RwLock<State>,
     pub(super) forgotten: AtomicU64,
-    pub(super) delays: Mutex<WriteDelays>,
+    durable: Mutex<Sketch>,
     sealed: (Mutex<bool>, Condvar),
 }
 
@@ -29,6 +29,8 @@ pub(super) struct Shared {
 pub(super) struct State {
     /// Spans that came last.
     pub(super) active: Segment,
+    /// When the first of them came, or was read again; none while there are none.
+    pub(super) since: Option<Instant>,
     /// The last row of `arrived` that is in `active`.
     pub(super) last: i64,
     /// Spans that are being written into a block.
@@ -58,7 +60,7 @@ impl Shared {
             cache,
             state: RwLock::new(state),
             forgotten: AtomicU64::new(0),
-            delays: Mutex::default(),
+            durable: Mutex::default(),
             sealed: (Mutex::new(false), Condvar::new()),
         }
     }
@@ -79,6 +81,16 @@ impl Shared {
 
     pub(super) fn forgot(&self, spans: u64) {
         self.forgotten.fetch_add(spans, Ordering::Relaxed);
+    }
+
+    /// Notes how long a batch took to be durable, in nanoseconds.
+    pub(super) fn measure(&self, took: u64) {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).add(took);
+    }
+
+    /// What was noted since the start.
+    pub(super) fn durable(&self) -> Sketch {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Says that a block was sealed.

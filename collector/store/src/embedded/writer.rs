@@ -3,7 +3,7 @@
 
 use std::{
     sync::{
-        Arc, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
         mpsc::{self, Receiver, RecvTimeoutError, SyncSender},
     },
@@ -14,7 +14,7 @@ use std::{
 use rusqlite::params;
 
 use super::{Durability, arrived, retain, seal, state::Shared};
-use crate::{Sketch, Span, StoreError, segment::Segment};
+use crate::{Span, StoreError, segment::Segment};
 
 /// Packed bytes that may wait for the disk.
 const WAITING: usize = 64 << 20;
@@ -28,17 +28,12 @@ const LONGEST: Duration = Duration::from_millis(200);
 const SHARE: u32 = 4;
 /// How long arrivals wait for a block to be sealed before they are refused.
 const SEALING: Duration = Duration::from_secs(5);
+/// Spans are sealed after so long even when they fill no block, so that they can grow too old.
+const OLDEST: Duration = Duration::from_secs(6 * 3600);
+/// How often a quiet store looks whether they have.
+const LOOK: Duration = Duration::from_secs(60);
 /// How often sealing is tried again on a full disk, and old blocks are looked for.
 const AGAIN: Duration = Duration::from_secs(5);
-
-/// What it costs to make spans durable.
-#[derive(Clone, Debug, Default)]
-pub struct WriteDelays {
-    /// From a batch's arrival to its acknowledgement, in nanoseconds.
-    pub durable: Sketch,
-    /// Of one transaction, in nanoseconds.
-    pub commit: Sketch,
-}
 
 struct Batch {
     packed: Vec<u8>,
@@ -110,7 +105,15 @@ struct Writing {
 impl Writing {
     fn run(mut self, come: &Receiver<Batch>) {
         self.rotate();
-        while let Ok(first) = come.recv() {
+        loop {
+            let first = match come.recv_timeout(LOOK) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.rotate();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
             let batches = self.gather(first, come);
             let bytes: usize = batches.iter().map(|batch| batch.packed.len()).sum();
             self.take(batches);
@@ -199,28 +202,28 @@ impl Writing {
         let mut state = self.shared.write();
         let mut done = Vec::with_capacity(batches.len());
         for batch in batches {
+            state.since.get_or_insert_with(Instant::now);
             state.active.add(batch.spans);
             done.push((batch.came, batch.done));
         }
         state.last = last;
         drop(state);
-        self.note(&done);
-        done.into_iter().for_each(|(_, done)| answer(done, Ok(())));
+        for (came, done) in done {
+            self.shared.measure(came.elapsed().as_nanos() as u64);
+            answer(done, Ok(()));
+        }
         self.rotate();
-    }
-
-    fn note(&self, done: &[(Instant, SyncSender<Result<(), StoreError>>)]) {
-        let mut delays = self.shared.delays.lock().unwrap_or_else(PoisonError::into_inner);
-        delays.commit.add(self.flush.as_nanos() as u64);
-        done.iter().for_each(|(came, _)| delays.durable.add(came.elapsed().as_nanos() as u64));
     }
 
     /// Hands a full segment to the sealing thread, when that is free.
     fn rotate(&self) {
         let mut state = self.shared.write();
-        if state.active.spans.len() < self.shared.settings.block_spans || state.sealing.is_some() {
+        let old = state.since.is_some_and(|since| since.elapsed() > OLDEST);
+        let full = old || state.active.spans.len() >= self.shared.settings.block_spans;
+        if !full || state.sealing.is_some() {
             return;
         }
+        state.since = None;
         let next = Segment::after(state.active.handover());
         let full = Arc::new(std::mem::replace(&mut state.active, next));
         state.sealing = Some(full.clone());
