@@ -159,8 +159,8 @@ pub struct DataRecord {
     pub lost: u32,
     /// Retransmitted segments so far.
     pub retransmits: u32,
-    /// Waited unread, ns.
-    pub waited_ns: u32,
+    /// Times that the thread went to sleep so far (`task_struct.nvcsw`), its low bits.
+    pub rests: u32,
     /// Bits of `event::DataFlags`.
     pub flags: u16,
     /// Bytes of the call's beginning that follow, at most [`MAX_HEAD`].
@@ -189,10 +189,12 @@ pub struct LifeRecord {
     pub sent: u64,
     /// Bytes received, for [`CLOSED`].
     pub received: u64,
+    /// As in [`DataRecord`], of the thread that connected.
+    pub rests: u32,
     /// errno, for [`CLOSED`].
-    pub error: u32,
+    pub error: u16,
     /// What happened: [`CONNECTING`] to [`CLOSED`].
-    pub change: u32,
+    pub change: u16,
 }
 
 /// A program started. Followed by `args_len` bytes of arguments, then `env_len` bytes of environment.
@@ -295,6 +297,12 @@ pub struct Settings {
     pub by_descriptor: u32,
     /// `ARCH_…`: where system-call arguments stand in the registers, and how strongly stores are ordered.
     pub arch: u32,
+    /// Can requests of `io_uring` be looked into (1)? The two below are only then valid.
+    pub uring: u32,
+    /// `ITER_UBUF` of `enum iter_type`: the bytes are one buffer of the user's.
+    pub iter_ubuf: u32,
+    /// `REQ_F_ASYNC_DATA_BIT`: the request has `async_data`.
+    pub async_data_bit: u32,
 }
 
 /// Offsets of the kernel's fields in bytes, from this kernel's BTF. Read-only to the kernel programs.
@@ -341,6 +349,8 @@ pub struct Fields {
     pub rcv_nxt: u32,
     /// `tcp_sock.write_seq`.
     pub write_seq: u32,
+    /// `tcp_sock.snd_nxt`.
+    pub snd_nxt: u32,
     /// `tcp_sock.tcp_wstamp_ns`.
     pub tcp_wstamp_ns: u32,
     /// `tcp_sock.srtt_us`, eighths of a µs.
@@ -357,6 +367,8 @@ pub struct Fields {
     pub task_pid: u32,
     /// `task_struct.tgid`.
     pub task_tgid: u32,
+    /// `task_struct.nvcsw`.
+    pub task_nvcsw: u32,
     /// `task_struct.real_parent`.
     pub task_real_parent: u32,
     /// `task_struct.mm`.
@@ -393,6 +405,24 @@ pub struct Fields {
     pub task_signal: u32,
     /// `signal_struct.live`.
     pub signal_live: u32,
+    /// `io_kiocb.file`.
+    pub req_file: u32,
+    /// `io_kiocb.opcode`.
+    pub req_opcode: u32,
+    /// `io_kiocb.flags`.
+    pub req_flags: u32,
+    /// `io_kiocb.async_data`.
+    pub req_async_data: u32,
+    /// `io_async_msghdr.msg.msg_iter`.
+    pub uring_msg_iter: u32,
+    /// `io_async_rw.iter`.
+    pub uring_rw_iter: u32,
+    /// `iov_iter.iter_type`.
+    pub iter_type: u32,
+    /// `iov_iter.iov_offset`.
+    pub iter_offset: u32,
+    /// `iov_iter.ubuf`.
+    pub iter_ubuf: u32,
 }
 
 const _: () = {
@@ -403,8 +433,8 @@ const _: () = {
     assert!(size_of::<LifeRecord>() == 104);
     assert!(size_of::<ExecRecord>() == 40);
     assert!(size_of::<ProcessRecord>() == 24);
-    assert!(size_of::<Settings>() == 28);
-    assert!(size_of::<Fields>() == 46 * 4);
+    assert!(size_of::<Settings>() == 40);
+    assert!(size_of::<Fields>() == 57 * 4);
     assert!(RING_BYTES.is_power_of_two() && POLICY_SLOTS.is_power_of_two());
     assert!(SLACK >= 3 * MAX_HEAD + ALIGN + TAIL);
 };

@@ -137,7 +137,10 @@ impl Agent {
 #[must_use]
 pub fn wirespan() -> Command {
     let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/wirespan");
-    Command::new(env::var_os("WIRESPAN_BIN").map_or_else(built, PathBuf::from))
+    let mut command = Command::new(env::var_os("WIRESPAN_BIN").map_or_else(built, PathBuf::from));
+    // To the daemon these would be settings that it does not know, which it refuses.
+    command.env_remove("WIRESPAN_BIN").env_remove("WIRESPAN_OTELCOL").env_remove("WIRESPAN_PYTHON");
+    command
 }
 
 /// Lines of a pipe, gathered by a thread so that the writer never waits.

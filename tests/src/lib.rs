@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod agent;
+pub mod causality;
 pub mod kernel;
 pub mod load;
 pub mod program;

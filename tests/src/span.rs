@@ -76,6 +76,18 @@ impl Span {
         value.as_i64().or_else(|| value.as_str()?.parse().ok())
     }
 
+    /// `wirespan.link.method`: how its parent is known.
+    #[must_use]
+    pub fn method(&self) -> Option<&str> {
+        self.text("wirespan.link.method")
+    }
+
+    /// `wirespan.link.confidence`, 0 to 1.
+    #[must_use]
+    pub fn confidence(&self) -> Option<f64> {
+        self.attributes.get("wirespan.link.confidence")?.as_f64()
+    }
+
     /// `http.response.status_code`.
     #[must_use]
     pub fn status(&self) -> Option<i64> {

@@ -170,6 +170,22 @@ impl<'a> Btf<'a> {
         Ok(id)
     }
 
+    /// The value of the first enumerator with this name.
+    pub(crate) fn enumerator(&self, name: &str) -> Result<Option<u32>, BtfError> {
+        for id in 1..self.index.len() as u32 {
+            let (kind, count, at) = self.describe(id)?;
+            if kind != kind::ENUM {
+                continue;
+            }
+            for place in (0..count).map(|index| at + 12 + 8 * index) {
+                if self.name(u32_at(self.types, place)?) == name.as_bytes() {
+                    return u32_at(self.types, place + 4).map(Some);
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Is there a tracepoint of this name? Its prototype is a typedef `btf_trace_NAME`.
     pub(crate) fn has_tracepoint(&self, name: &str) -> Result<bool, BtfError> {
         let wanted = format!("btf_trace_{name}");
@@ -202,6 +218,7 @@ mod tests {
         types.extend([at("outer"), 1 << 31 | kind::STRUCT << 24 | 3, 12]); // 4
         types.extend([at("a"), 1, 0, 0, 3, 32, at("d"), 1, 1 << 24 | 64]);
         types.extend([at("btf_trace_x"), kind::TYPEDEF << 24, 1]); // 5
+        types.extend([0, kind::ENUM << 24 | 2, 4, at("a"), 3, at("d"), 7]); // 6
         let types: Vec<u8> = types.iter().flat_map(|word| word.to_ne_bytes()).collect();
         let mut out = 0xeb9f_u16.to_ne_bytes().to_vec();
         out.extend([1, 0]);
@@ -224,6 +241,7 @@ mod tests {
         assert_eq!(btf.offset(outer, "d"), Ok(None), "a bit-field has no byte offset");
         assert_eq!(btf.offset(outer, "missing"), Ok(None));
         assert_eq!(found[1], None);
+        assert_eq!((btf.enumerator("d"), btf.enumerator("outer")), (Ok(Some(7)), Ok(None)));
         assert!(btf.has_tracepoint("x").unwrap() && !btf.has_tracepoint("y").unwrap());
     }
 

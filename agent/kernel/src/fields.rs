@@ -14,13 +14,12 @@ struct Field {
 
 macro_rules! fields {
     ($($slot:ident = $structure:literal $path:literal),* $(,)?) => {
-        /// Every field of [`Fields`].
-        const FIELDS: &[Field] =
-            &[$(Field { slot: |fields| &mut fields.$slot, structure: $structure, path: $path }),*];
+        &[$(Field { slot: |fields| &mut fields.$slot, structure: $structure, path: $path }),*]
     };
 }
 
-fields! {
+/// What no plan can do without.
+const NEEDED: &[Field] = fields! {
     skc_daddr = "sock_common" "skc_daddr",
     skc_rcv_saddr = "sock_common" "skc_rcv_saddr",
     skc_dport = "sock_common" "skc_dport",
@@ -41,6 +40,7 @@ fields! {
     copied_seq = "tcp_sock" "copied_seq",
     rcv_nxt = "tcp_sock" "rcv_nxt",
     write_seq = "tcp_sock" "write_seq",
+    snd_nxt = "tcp_sock" "snd_nxt",
     tcp_wstamp_ns = "tcp_sock" "tcp_wstamp_ns",
     srtt_us = "tcp_sock" "srtt_us",
     total_retrans = "tcp_sock" "total_retrans",
@@ -49,6 +49,7 @@ fields! {
     unix_peer = "unix_sock" "peer",
     task_pid = "task_struct" "pid",
     task_tgid = "task_struct" "tgid",
+    task_nvcsw = "task_struct" "nvcsw",
     task_real_parent = "task_struct" "real_parent",
     task_mm = "task_struct" "mm",
     mm_arg_start = "mm_struct" "arg_start",
@@ -67,29 +68,72 @@ fields! {
     socket_sk = "socket" "sk",
     task_signal = "task_struct" "signal",
     signal_live = "signal_struct" "live",
+};
+
+/// What looking into requests of `io_uring` takes. `io_async_msghdr` and `ITER_UBUF` are as old as Linux 6.0.
+const URING: &[Field] = fields! {
+    req_file = "io_kiocb" "file",
+    req_opcode = "io_kiocb" "opcode",
+    req_flags = "io_kiocb" "flags",
+    req_async_data = "io_kiocb" "async_data",
+    uring_msg_iter = "io_async_msghdr" "msg.msg_iter",
+    uring_rw_iter = "io_async_rw" "iter",
+    iter_type = "iov_iter" "iter_type",
+    iter_offset = "iov_iter" "iov_offset",
+    iter_ubuf = "iov_iter" "ubuf",
+};
+
+/// Values of the kernel's enumerations that looking into requests of `io_uring` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Uring {
+    pub(crate) iter_ubuf: u32,
+    pub(crate) async_data_bit: u32,
 }
 
-/// Looks all of them up. Also says which are missing, as `structure.member`.
-pub(crate) fn resolve(btf: &Btf<'_>) -> Result<(Fields, Vec<String>), BtfError> {
-    let mut names: Vec<&str> = FIELDS.iter().map(|field| field.structure).collect();
+/// What was found in the kernel's types.
+#[derive(Debug)]
+pub(crate) struct Resolved {
+    pub(crate) fields: Fields,
+    /// Fields that every plan needs and this kernel lacks, as `structure.member`.
+    pub(crate) missing: Vec<String>,
+    /// Where all is there that `io_uring` takes.
+    pub(crate) uring: Option<Uring>,
+}
+
+/// Looks everything up.
+pub(crate) fn resolve(btf: &Btf<'_>) -> Result<Resolved, BtfError> {
+    let mut fields = Fields::default();
+    let missing = fill(btf, NEEDED, &mut fields)?;
+    let lacking = fill(btf, URING, &mut fields)?;
+    let iter_ubuf = btf.enumerator("ITER_UBUF")?;
+    let async_data_bit = btf.enumerator("REQ_F_ASYNC_DATA_BIT")?;
+    let uring = iter_ubuf
+        .zip(async_data_bit)
+        .filter(|_| lacking.is_empty())
+        .map(|(iter_ubuf, async_data_bit)| Uring { iter_ubuf, async_data_bit });
+    Ok(Resolved { fields, missing, uring })
+}
+
+/// Looks these up. Says which are missing.
+fn fill(btf: &Btf<'_>, list: &[Field], fields: &mut Fields) -> Result<Vec<String>, BtfError> {
+    let mut names: Vec<&str> = list.iter().map(|field| field.structure).collect();
     names.sort_unstable();
     names.dedup();
     let found = btf.structures(&names)?;
-    let mut fields = Fields::default();
     let mut missing = Vec::new();
-    for field in FIELDS {
+    for field in list {
         let place =
             names.binary_search(&field.structure).ok().and_then(|at| found.get(at).copied().flatten());
         let offset = match place {
             Some(id) => btf.offset(id, field.path)?,
             None => None,
         };
-        *(field.slot)(&mut fields) = offset.unwrap_or(NO_FIELD);
+        *(field.slot)(fields) = offset.unwrap_or(NO_FIELD);
         if offset.is_none() {
             missing.push(format!("{}.{}", field.structure, field.path));
         }
     }
-    Ok((fields, missing))
+    Ok(missing)
 }
 
 #[cfg(test)]
@@ -99,7 +143,7 @@ mod tests {
     #[test]
     fn every_slot_is_filled_once() {
         let mut fields = Fields::default();
-        for field in FIELDS {
+        for field in NEEDED.iter().chain(URING) {
             *(field.slot)(&mut fields) += 1;
         }
         let words = zerocopy::IntoBytes::as_bytes(&fields).chunks(4);
@@ -109,7 +153,7 @@ mod tests {
     #[test]
     fn this_kernel_has_what_a_plan_needs() {
         let Ok(bytes) = std::fs::read("/sys/kernel/btf/vmlinux") else { return };
-        let (fields, missing) = resolve(&Btf::parse(&bytes).unwrap()).unwrap();
+        let Resolved { fields, missing, .. } = resolve(&Btf::parse(&bytes).unwrap()).unwrap();
         assert_eq!(missing, Vec::<String>::new());
         // `struct sock_common` begins with the addresses on every kernel since 3.x.
         assert_eq!((fields.skc_daddr, fields.skc_rcv_saddr, fields.skc_dport), (0, 4, 12));

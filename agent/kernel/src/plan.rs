@@ -49,6 +49,11 @@ const COMMON: [Hook; 4] = [
     hook("ws_exit", "sched_process_exit"),
 ];
 
+/// Attached beside the socket tracepoints where this kernel has them, to look into requests of `io_uring`. What stands in:
+/// their lengths are counted.
+pub(crate) const URING: [Hook; 2] =
+    [hook("ws_uring_submit", "io_uring_submit_req"), hook("ws_uring_arm", "io_uring_poll_arm")];
+
 impl Plan {
     /// In the order of preference.
     pub(crate) const ALL: [Self; 2] = [Self::Sock, Self::Syscall];

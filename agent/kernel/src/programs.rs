@@ -6,7 +6,7 @@ use std::{fs, io, os::fd::AsFd, sync::atomic::AtomicU64};
 use aya::{
     Btf as AyaBtf, Ebpf, EbpfLoader,
     maps::{Array, HashMap, Map, MapData, RingBuf},
-    programs::BtfTracePoint,
+    programs::{BtfTracePoint, ProgramError},
 };
 use thiserror::Error;
 use wirespan_proto::{
@@ -20,7 +20,7 @@ use zerocopy::IntoBytes;
 
 use crate::{
     btf::{Btf, BtfError},
-    fields,
+    fields::{self, Resolved, Uring},
     memory::Mapping,
     object::OBJECT,
     plan::{self, Choice, Hook, Plan},
@@ -180,14 +180,15 @@ impl Programs {
         let bytes = fs::read(VMLINUX).map_err(LoadError::NoBtf)?;
         let btf = Btf::parse(&bytes)?;
         let plan = choose(settings.choice, &btf)?;
-        let (fields, missing) = fields::resolve(&btf)?;
+        let Resolved { fields, missing, uring } = fields::resolve(&btf)?;
         if !missing.is_empty() {
             return Err(LoadError::MissingFields(missing));
         }
+        let uring = if plan == Plan::Sock && sees_uring(&btf)? { uring } else { None };
         drop(btf);
         drop(bytes);
         let cpus = aya::util::nr_cpus().map_err(|(_, error)| LoadError::NoBtf(error))?;
-        let globals = globals(settings, plan, cpus);
+        let globals = globals(settings, plan, uring, cpus);
         let mut ebpf = EbpfLoader::new()
             .override_global("SETTINGS", globals.as_bytes(), true)
             .override_global("FIELDS", fields.as_bytes(), true)
@@ -196,8 +197,9 @@ impl Programs {
             .map_err(|error| denied_or(error.into(), "the maps"))?;
         write_ports(&mut ebpf, settings)?;
         let types = AyaBtf::from_sys_fs().map_err(|error| refused("its own types")(error.into()))?;
-        for hook in plan.hooks() {
-            attach(&mut ebpf, hook, &types)?;
+        let uring: &[Hook] = if uring.is_some() { &plan::URING } else { &[] };
+        for hook in plan.hooks().iter().chain(uring) {
+            attach(&mut ebpf, *hook, &types)?;
         }
         let reader = reader(&mut ebpf, cpus)?;
         let policies = Policies { slots: mapped(&ebpf, "WS_POLICIES", POLICY_SLOTS as usize * 8)? };
@@ -247,7 +249,17 @@ fn choose(choice: Choice, btf: &Btf<'_>) -> Result<Plan, LoadError> {
     })
 }
 
-fn globals(settings: &Settings, plan: Plan, cpus: usize) -> abi::Settings {
+/// Does this kernel have the tracepoints of `io_uring`?
+fn sees_uring(btf: &Btf<'_>) -> Result<bool, LoadError> {
+    for hook in plan::URING {
+        if !btf.has_tracepoint(hook.tracepoint)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn globals(settings: &Settings, plan: Plan, uring: Option<Uring>, cpus: usize) -> abi::Settings {
     abi::Settings {
         own_pid: std::process::id(),
         head_bytes: settings.head_bytes.clamp(64, MAX_HEAD),
@@ -264,6 +276,9 @@ fn globals(settings: &Settings, plan: Plan, cpus: usize) -> abi::Settings {
         cpus: cpus as u32,
         by_descriptor: u32::from(plan == Plan::Syscall),
         arch: if cfg!(target_arch = "x86_64") { ARCH_X86_64 } else { ARCH_ARM64 },
+        uring: u32::from(uring.is_some()),
+        iter_ubuf: uring.map_or(0, |uring| uring.iter_ubuf),
+        async_data_bit: uring.map_or(0, |uring| uring.async_data_bit),
     }
 }
 
@@ -295,7 +310,7 @@ fn attach(ebpf: &mut Ebpf, hook: Hook, types: &AyaBtf) -> Result<(), LoadError> 
         .program_mut(hook.program)
         .expect("the object has every program of the table")
         .try_into()
-        .map_err(|error: aya::programs::ProgramError| refused(what())(error.into()))?;
+        .map_err(|error: ProgramError| refused(what())(error.into()))?;
     program.load(hook.tracepoint, types).map_err(|error| denied_or(error.into(), &what()))?;
     program.attach().map_err(|error| refused(what())(error.into()))?;
     Ok(())
@@ -330,5 +345,22 @@ fn denied_or(error: Box<dyn std::error::Error + Send + Sync>, what: &str) -> Loa
         }
         cause = current.source();
     }
-    refused(what)(error)
+    refused(what)(brief(error))
+}
+
+/// Lines of the verifier's log that are worth showing: its verdict stands at the end.
+const VERDICT_LINES: usize = 8;
+
+/// A verifier's log runs to thousands of lines.
+fn brief(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::error::Error + Send + Sync> {
+    match error.downcast::<ProgramError>().map(|error| *error) {
+        Ok(ProgramError::LoadError { io_error, verifier_log }) => {
+            let log = verifier_log.to_string();
+            let lines: Vec<_> = log.trim_end().lines().collect();
+            let end = lines[lines.len().saturating_sub(VERDICT_LINES)..].join("\n  ");
+            format!("{io_error}; the verifier's last words:\n  {end}").into()
+        }
+        Ok(error) => error.into(),
+        Err(error) => error,
+    }
 }

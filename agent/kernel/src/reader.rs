@@ -131,6 +131,7 @@ impl Reader {
             lost_bytes: sum.lost_bytes + one.lost_bytes,
             ignored: sum.ignored + one.ignored,
             faults: sum.faults + one.faults,
+            io_uring: sum.io_uring + one.io_uring,
         })
     }
 

@@ -32,6 +32,8 @@ pub struct Counters {
     pub ignored: u64,
     /// User buffers that could not be read.
     pub faults: u64,
+    /// Calls that drive `io_uring`, where the plan cannot see what moves through it.
+    pub io_uring: u64,
 }
 
 impl Ring {
@@ -110,6 +112,7 @@ impl Ring {
             lost_bytes: load(std::mem::offset_of!(Control, lost_bytes)),
             ignored: load(std::mem::offset_of!(Control, ignored)),
             faults: load(std::mem::offset_of!(Control, faults)),
+            io_uring: load(std::mem::offset_of!(Control, io_uring)),
         }
     }
 }

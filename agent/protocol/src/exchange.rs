@@ -47,7 +47,7 @@ pub struct Opening {
     pub carrier: Vec<(Cow<'static, str>, String)>,
 }
 
-/// A response to one of the program's own requests was read: whatever `task` does next is likely caused by it.
+/// A response begins. Read: whatever `task` does next is likely caused by it. Written: `task` worked on the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Resumption {
     /// Name of the exchange.
@@ -163,6 +163,8 @@ pub enum Output {
     Opened(Opening),
     /// A response to the program's own request was read.
     Resumed(Resumption),
+    /// The program began to write its response.
+    Answering(Resumption),
     /// An exchange ended. Its opening came before.
     Closed(Box<Exchange>),
     /// The opening with this key was wrong (the protocol was guessed wrongly): forget it.

@@ -134,8 +134,8 @@ impl Plain {
 
     /// Appends a call.
     pub fn push(&mut self, call: &Call) {
-        let task = Task { pid: 7, tid: 7, key: 7 };
-        let mark = Mark { time: Nanos(call.time), task, waited_ns: 0 };
+        let task = Task { pid: 7, tid: 7, key: 7, rests: 0 };
+        let mark = Mark { time: Nanos(call.time), task };
         self.marks.push((self.written, mark, true));
         for part in &call.parts {
             self.append(part);
@@ -212,7 +212,7 @@ impl Stream for Plain {
         self.looks.set(self.looks.get() + 1);
         let place = self.marks.partition_point(|mark| mark.0 <= offset);
         let mark = self.marks.get(place.saturating_sub(1)).map(|mark| mark.1);
-        mark.unwrap_or(Mark { time: Nanos(0), task: Task::default(), waited_ns: 0 })
+        mark.unwrap_or(Mark { time: Nanos(0), task: Task::default() })
     }
 
     fn lost(&self) -> u64 {
@@ -228,7 +228,7 @@ pub fn facts(side: Side) -> Facts {
     let (local, peer) = if side == Side::Client { (client, server) } else { (server, client) };
     let cookie = Cookie(1);
     let socket = Socket { cookie, netns: 1, transport: Transport::Tcp, local, peer };
-    let (task, opened) = (Task { pid: 7, tid: 7, key: 7 }, Nanos(1));
+    let (task, opened) = (Task { pid: 7, tid: 7, key: 7, rests: 0 }, Nanos(1));
     Facts { socket, side, task, cgroup: 1, opened, rtt_us: 0, retransmits: 0, io_uring: false }
 }
 
@@ -319,6 +319,7 @@ fn essence(out: &[Output]) -> Vec<String> {
     let mut lines: Vec<_> = out.iter().map(|output| match output {
         Output::Opened(opening) => format!("opened {:?} {:?}", opening.key, opening.carrier),
         Output::Resumed(resumption) => format!("resumed {:?}", resumption.key),
+        Output::Answering(resumption) => format!("answering {:?}", resumption.key),
         Output::Withdrawn(key) => format!("withdrawn {key:?}"),
         Output::Closed(exchange) => {
             let Exchange { key, role, ending, method, target, outcome, attributes, .. } = exchange.as_ref();
@@ -424,7 +425,9 @@ pub fn every_opening_ends_once(out: &[Output]) {
     for output in out {
         match output {
             Output::Opened(opening) => assert!(open.insert(opening.key), "opened twice: {opening:?}"),
-            Output::Resumed(resumption) => assert!(open.contains(&resumption.key), "{resumption:?}"),
+            Output::Resumed(resumption) | Output::Answering(resumption) => {
+                assert!(open.contains(&resumption.key), "{resumption:?}")
+            }
             Output::Closed(exchange) => assert!(open.remove(&exchange.key), "not open: {exchange:?}"),
             Output::Withdrawn(key) => assert!(open.remove(key), "not open: {key:?}"),
         }

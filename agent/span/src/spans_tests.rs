@@ -11,7 +11,7 @@ use wirespan_protocol::{
 
 use super::*;
 
-const TASK: Task = Task { pid: 7, tid: 8, key: 8 };
+const TASK: Task = Task { pid: 7, tid: 8, key: 8, rests: 0 };
 const CLOCK: Clock = Clock { boot: UnixNanos(1_000_000) };
 
 struct OneProcess;
@@ -43,7 +43,7 @@ fn facts() -> Facts {
 }
 
 fn mark(time: u64) -> Mark {
-    Mark { time: Nanos(time), task: TASK, waited_ns: 0 }
+    Mark { time: Nanos(time), task: TASK }
 }
 
 fn message(first: u64, last: u64) -> Message {
@@ -126,6 +126,8 @@ fn a_client_span() {
             "network.peer.port=Int(4000)",
             "server.address=10.0.0.2",
             "server.port=Int(4000)",
+            "network.local.address=10.0.0.1",
+            "network.local.port=Int(80)",
             "thread.id=Int(8)",
         ]
     );
@@ -174,13 +176,12 @@ fn what_went_wrong_is_said() {
     exchange.outcome = Outcome::Error("ECONNRESET".into(), Some("connection reset".into()));
     exchange.request.missing = 5;
     exchange.request.truncated = true;
-    exchange.request.first.waited_ns = 3_999;
     exchange.facts.rtt_us = 11;
     exchange.facts.retransmits = 2;
     exchange.response = None;
     let span = finished(exchange);
     assert_eq!(span.status, Status::Error("connection reset".into()));
-    assert_eq!(span.boot, (Nanos(100), Nanos(110)));
+    assert_eq!(span.boot, (Nanos(100), Nanos(200)));
     assert!(span.events.is_empty());
     assert_eq!(
         shown(&span)[8..],
@@ -188,7 +189,6 @@ fn what_went_wrong_is_said() {
             "thread.id=Int(8)",
             "wirespan.missing_bytes=Int(5)",
             "wirespan.truncated=Bool(true)",
-            "wirespan.unread_us=Int(3)",
             "wirespan.tcp.rtt_us=Int(11)",
             "wirespan.tcp.retransmits=Int(2)",
             "wirespan.ending=broken",

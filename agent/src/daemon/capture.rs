@@ -64,6 +64,8 @@ pub(super) struct Capture {
     sinks: Sinks,
     stop: Arc<AtomicBool>,
     ended: oneshot::Sender<Summary>,
+    /// Was the user told that some sockets are driven by `io_uring`?
+    told: bool,
 }
 
 impl Capture {
@@ -88,6 +90,7 @@ impl Capture {
             sinks: Sinks { intake, shown },
             stop: flag,
             ended,
+            told: false,
         };
         (capture, stop, said)
     }
@@ -107,11 +110,27 @@ impl Capture {
             if events == 0 || now.since(swept) >= SWEEP_NS {
                 swept = now;
                 self.pipeline.sweep(now, clock, &mut self.kernel);
+                self.tell();
             }
             self.sinks.give(self.pipeline.take());
             self.reader.wait();
         }
         self.finish();
+    }
+
+    /// Says once, when it is first seen, what cannot be seen.
+    fn tell(&mut self) {
+        if self.told {
+            return;
+        }
+        let bytes = self.pipeline.counters().connections.io_uring;
+        if bytes > 0 || self.reader.losses().io_uring > 0 {
+            self.told = true;
+            eprintln!(
+                "wirespan: a program drives its sockets by io_uring: what it sends and receives there is counted but \
+                 not read, so spans of it are missing or incomplete (the summary at the end says how many bytes)"
+            );
+        }
     }
 
     fn finish(mut self) {

@@ -24,13 +24,15 @@ pub struct Summary {
 
 impl Summary {
     /// Everything that was missed, by cause.
-    fn causes(&self) -> [(u64, &'static str); 8] {
+    fn causes(&self) -> [(u64, &'static str); 10] {
         let Counters { connections, traces, panics, .. } = &self.counters;
         [
             (self.losses.lost_records, "events lost (ring full)"),
             (connections.lost, "bytes lost"),
             (connections.shed, "bytes shed"),
             (self.losses.faults, "unreadable buffers"),
+            (connections.io_uring, "bytes moved by io_uring, not read"),
+            (self.losses.io_uring, "calls of io_uring, not looked into"),
             (*panics, "connections given up"),
             (self.shown.unwrap_or(0), "spans not shown (output too slow)"),
             (self.exported.as_ref().map_or(0, |report| report.counters.spans_lost()), "spans not exported"),

@@ -67,6 +67,9 @@ impl Class {
     }
 }
 
+/// `include/uapi/asm-generic/errno.h`.
+const ENOSYS: i64 = 38;
+
 /// Calls are looked up by the low bits of their number; no architecture has more of them.
 const CALLS: usize = 512;
 
@@ -183,6 +186,29 @@ impl Arguments {
                 count: M::read(registers, a2),
                 registers,
             }
+        }
+    }
+
+    /// The arguments where the hook runs inside the call itself. Work that `io_uring` put off runs behind the end of
+    /// whatever call its task makes next, and its threads make none: then the registers describe other bytes.
+    #[inline(always)]
+    pub(crate) unsafe fn read_inside<M: Memory>(registers: *const u8) -> Self {
+        // SAFETY: ax lies within the structure.
+        unsafe {
+            let mut arguments = Self::read::<M>(registers);
+            // `arch/x86/entry/entry_64.S`: from a call's begin until its result is known, ax says so.
+            if setting!(arch) == ARCH_X86_64 && M::read::<i64>(registers, 80) != -ENOSYS {
+                arguments.class = Class::IO_URING;
+            }
+            arguments
+        }
+    }
+
+    /// The bytes were found elsewhere than in the registers: `len` of them at `address`, or not (0).
+    #[inline(always)]
+    pub(crate) fn found(&mut self, address: u64, len: u32) {
+        if address != 0 {
+            (self.class, self.address, self.count) = (Class(Class::BUFFER), address, u64::from(len));
         }
     }
 

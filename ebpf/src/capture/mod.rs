@@ -8,3 +8,4 @@ pub(crate) mod place;
 pub(crate) mod record;
 pub(crate) mod ring;
 pub(crate) mod socket;
+pub(crate) mod uring;

@@ -4,3 +4,4 @@ mod life;
 mod process;
 mod sock;
 mod syscall;
+mod uring;

@@ -18,16 +18,16 @@ use wirespan_proto::{
 
 use crate::{
     capture::{
-        buffers::Arguments,
+        buffers::{Arguments, Class},
         copy,
         memory::{Memory, Typed},
         place,
         record::{self, Call},
-        ring, socket,
+        ring, socket, uring,
     },
     state::{
         filter,
-        globals::offset,
+        globals::{offset, setting},
         maps::{SocketState, WS_SOCKETS},
         policy,
     },
@@ -81,7 +81,7 @@ unsafe fn failed(thread: u32) {
     // SAFETY: the kernel gives a typed pointer.
     let arguments = unsafe {
         let registers = bpf_task_pt_regs(bpf_get_current_task_btf()) as *const u8;
-        Arguments::read::<Typed>(registers)
+        Arguments::read_inside::<Typed>(registers)
     };
     if arguments.class.is_messages() {
         copy::forget(thread);
@@ -120,8 +120,12 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
             ring::count(|control| &raw mut (*control).ignored);
             return;
         }
-        let registers = bpf_task_pt_regs(bpf_get_current_task_btf()) as *const u8;
-        let arguments = Arguments::read::<Typed>(registers);
+        let task = bpf_get_current_task_btf();
+        let registers = bpf_task_pt_regs(task) as *const u8;
+        let mut arguments = Arguments::read_inside::<Typed>(registers);
+        if arguments.class == Class::IO_URING && setting!(uring) != 0 {
+            arguments.found(uring::address(sk, direction, len, pid_tgid as u32), len);
+        }
         let call = Call {
             place,
             pid_tgid,
@@ -130,6 +134,7 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
             flags: data_flags(transport, flags),
             policy,
             lost: (*state).lost,
+            rests: Typed::read::<u64>(task as *const u8, offset!(task_nvcsw)) as u32,
         };
         let emitted = record::emit(&call, &arguments, |into: *mut SocketRecord| {
             if transport == TRANSPORT_UNIX {

@@ -5,8 +5,8 @@ use wirespan_proto::abi::{Fields, Settings};
 
 /// What the daemon decided.
 #[unsafe(no_mangle)]
-pub(crate) static SETTINGS: Settings =
-    Settings { own_pid: 0, head_bytes: 0, filter: 0, ports: 0, cpus: 0, by_descriptor: 0, arch: 0 };
+// SAFETY: a structure of `u32`s is valid with all bits zero.
+pub(crate) static SETTINGS: Settings = unsafe { core::mem::zeroed() };
 
 /// Where this kernel keeps its fields. All zero bits until the daemon fills it in.
 #[unsafe(no_mangle)]

@@ -61,6 +61,14 @@ pub(crate) static WS_SOCKETS: SkStorage<SocketState> = SkStorage::new();
 #[map(name = "WS_SOCKETS_FD")]
 pub(crate) static SOCKETS_FD: LruHashMap<u64, SocketState> = LruHashMap::with_max_entries(32768, 0);
 
+/// The `io_uring` request that a thread tried last. Only threads that use `io_uring` appear.
+#[map(name = "WS_URING_TRIED")]
+pub(crate) static URING_TRIED: LruHashMap<u32, u64> = LruHashMap::with_max_entries(1024, 0);
+
+/// The `io_uring` request that waits for a file, by file and direction.
+#[map(name = "WS_URING_ARMED")]
+pub(crate) static URING_ARMED: LruHashMap<u64, u64> = LruHashMap::with_max_entries(16384, 0);
+
 /// How far a thread got within its `sendmmsg` or `recvmmsg`.
 #[derive(Clone, Copy)]
 #[repr(C)]

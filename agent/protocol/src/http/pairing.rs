@@ -277,8 +277,11 @@ impl Pending {
     }
 
     fn receive(&mut self, response: Response, framing: Framing, extent: &Extent, scene: &mut Scene<'_>) {
-        if self.role == Role::Client && !self.ended {
-            scene.out.push(Output::Resumed(Resumption { key: self.key, at: extent.first }));
+        let begins = Resumption { key: self.key, at: extent.first };
+        match self.role {
+            _ if self.ended => {}
+            Role::Client => scene.out.push(Output::Resumed(begins)),
+            _ => scene.out.push(Output::Answering(begins)),
         }
         let message = message(extent, response.truncated, declared(framing));
         let Response { status, captured, .. } = response;
