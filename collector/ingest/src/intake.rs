@@ -79,6 +79,12 @@ impl Intake {
         self.inner.watchers.subscribe()
     }
 
+    /// How many watch now.
+    #[must_use]
+    pub fn watchers(&self) -> usize {
+        self.inner.watchers.receiver_count()
+    }
+
     /// Spans taken since the start.
     #[must_use]
     pub fn accepted(&self) -> u64 {

@@ -34,6 +34,8 @@ const MINUTE: u64 = 60_000_000_000;
 const POINTS: u64 = 60;
 /// The most points that a series may be asked for.
 const MOST_POINTS: u64 = 20_000;
+/// Readers that may watch at once.
+const MOST_READERS: usize = 64;
 /// Recent spans that attributes are learned from.
 const SAMPLE: usize = 5000;
 
@@ -85,6 +87,7 @@ async fn status(State(api): State<Api>, parameters: Parameters) -> Answer {
             "refused": api.intake.refused(),
             "attributes_cut": api.intake.cut(),
         },
+        "tail": { "readers": api.intake.watchers() },
         "delays": {
             "transfer": own::durations(&api.intake.transfer()),
             "storage": own::durations(&figure.durable),
@@ -340,6 +343,10 @@ async fn map(State(api): State<Api>, mut parameters: Parameters) -> Answer {
 async fn tail(State(api): State<Api>, mut parameters: Parameters) -> Result<Response, Problem> {
     let filter = span_filter(&mut parameters)?;
     parameters.finish()?;
+    if api.intake.watchers() >= MOST_READERS {
+        let said = format!("{MOST_READERS} readers watch already: close one");
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, said));
+    }
     let events = live(api, filter);
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))).into_response())
 }
