@@ -3,7 +3,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use crate::config::Flags;
@@ -46,6 +46,13 @@ pub enum Command {
     /// Sends spans to an OTLP endpoint (--otlp), shows them on stdout (--output), or both. Stops on SIGTERM and
     /// SIGINT after sending what it still holds.
     Agent(Agent),
+    /// Receive traces from many hosts, keep them, and show them
+    ///
+    /// Receives OTLP (4317, 4318) and Zipkin (9411), and answers on a page, an API of its own, and those of Jaeger,
+    /// Zipkin and Tempo. Prints the page's address. Stops on SIGTERM and SIGINT.
+    Collector(Collector),
+    /// Ask a collector: search, one trace, services, the service map, rates and durations
+    Query(Query),
     /// Show the spans of one command or process, as strace shows its system calls
     ///
     /// Runs CMD and shows the requests that it and its children serve or make, on stderr or in FILE, and ends with
@@ -88,6 +95,68 @@ pub struct Agent {
     /// Settings.
     #[command(flatten)]
     pub flags: Flags,
+}
+
+/// Arguments of `wirespan collector`.
+#[derive(Debug, Args)]
+pub struct Collector {
+    /// Settings.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// Arguments of `wirespan query`.
+#[derive(Debug, Args)]
+pub struct Query {
+    /// What to ask.
+    #[command(subcommand)]
+    pub question: Question,
+    /// How to show the answer
+    #[arg(long = "as", value_enum, default_value = "table", global = true)]
+    pub shape: Shape,
+    /// How far to look back, such as 15m
+    #[arg(long, value_name = "DURATION", default_value = "1h", global = true)]
+    pub since: String,
+    /// Settings; `--listen` and the token say where the collector is.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// How an answer is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shape {
+    /// Columns; one trace as a tree.
+    Table,
+    /// What the API answered.
+    Json,
+}
+
+/// What `wirespan query` can ask.
+#[derive(Debug, Subcommand)]
+pub enum Question {
+    /// Traces that match a TraceQL query, such as '{ status = error && duration > 100ms }'
+    Search {
+        /// The query; without one, the newest traces
+        #[arg(value_name = "TRACEQL")]
+        query: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// One trace, as a tree
+    Trace {
+        /// Its id in hex
+        id: String,
+    },
+    /// Services that sent spans
+    Services,
+    /// Which service calls which
+    Map,
+    /// Rate, errors and durations
+    Red {
+        /// Only of this service, by operation
+        service: Option<String>,
+    },
 }
 
 /// Arguments of `wirespan trace`.

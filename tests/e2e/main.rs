@@ -2,7 +2,6 @@
 //! asked for: `cargo xtask test`.
 
 mod causality;
-mod causality;
 mod connections;
 mod dns;
 mod http1;

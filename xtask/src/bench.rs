@@ -4,6 +4,7 @@
 mod causality;
 mod load;
 mod process;
+mod store;
 
 use std::{
     io::{BufRead, BufReader},
@@ -44,6 +45,8 @@ pub(crate) struct Arguments {
 enum Other {
     /// Measure how many links between spans are right: real programs in their runtimes, against the truth.
     Causality(causality::Arguments),
+    /// Measure what the collector's store costs.
+    Store(store::Arguments),
 }
 
 /// One run.
@@ -69,6 +72,9 @@ struct Summary {
 
 /// `cargo xtask bench`
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(Other::Store(arguments)) = &arguments.other {
+        return store::run(arguments);
+    }
     setup::require_root("cargo xtask bench")?;
     if let Some(Other::Causality(arguments)) = &arguments.other {
         return causality::run(arguments);

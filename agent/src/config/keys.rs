@@ -134,6 +134,38 @@ settings! {
         listen: Listen = "127.0.0.1:9464", flag "metrics";
     }
 
+    /// The collector: `wirespan collector`, and the one that `wirespan run` brings along.
+    collector: Collector {
+        /// Where the page, the API and Jaeger's API listen.
+        listen: String = "127.0.0.1:16686", flag "listen" as "ADDRESS";
+        /// Where OTLP over gRPC is received; `off`: nowhere.
+        otlp_grpc: String = "127.0.0.1:4317";
+        /// Where OTLP over HTTP is received; `off`: nowhere.
+        otlp_http: String = "127.0.0.1:4318";
+        /// Where Zipkin's spans are received and its API answers; `off`: nowhere.
+        zipkin: String = "127.0.0.1:9411";
+        /// Where Tempo's API answers; `off`: nowhere.
+        tempo: String = "127.0.0.1:3200";
+        /// Where spans are kept; `none`: in memory, as many as fit into about 300 MiB.
+        /// Not set: /var/lib/wirespan for root, .local/share/wirespan at home for others.
+        data: Option<PathBuf> = "", flag "data" as "DIR";
+        /// Whether every batch is flushed to the disk by itself; otherwise those of up to 200 ms share a flush.
+        /// What is acknowledged is on the disk either way.
+        strict: bool = "false";
+        /// The most bytes that spans take on disk; the oldest are forgotten.
+        max_bytes: Size = "10GiB", range "64MiB" to "1048576GiB";
+        /// How long spans are kept.
+        max_age: Duration = "168h", range "1h" to "87600h";
+        /// Listen on addresses that other hosts reach, too. There is no TLS: put a proxy before it.
+        remote: bool = "false", flag "remote";
+        /// What readers have to know. Not set: made up, and kept beside the spans.
+        token: Option<String> = "", secret true;
+        /// What senders have to know. Not set: whoever reaches the port may send.
+        ingest_token: Option<String> = "", secret true;
+        /// Whether `wirespan run` brings a collector along. It does not when an OTLP endpoint is set.
+        embedded: bool = "true";
+    }
+
     /// What is shown on the terminal. Spans go to stdout, everything else to stderr.
     output: Terminal {
         /// How spans are shown; `auto` is `line`, or `none` for a service that sends its spans to an endpoint.

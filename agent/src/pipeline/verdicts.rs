@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_new_filter_takes_back_what_the_kernel_was_told() {
-        let mut processes = Processes::new(Sources::default(), HostFacts::default(), &[], 64);
+        let mut processes = Processes::new(Sources::default(), HostFacts::default(), &Vec::new(), 64);
         let (mut verdicts, mut orders) = (Verdicts::new(without("7")), Orders::default());
         assert!(!verdicts.captures(7, 0, &mut processes, &mut orders));
         verdicts.replace(without("8"), &mut orders);
