@@ -11,7 +11,7 @@ mod frame;
 use crate::{
     event::{Direction, Nanos, Policy, Task},
     exchange::{Ending, Exchange, Key, Message, Opening, Outcome, Output, Role, Target, Value},
-    http::{closing::broken, legacy::Handshake, message::Attributes},
+    http::{legacy::Handshake, message::Attributes},
     protocol::{Detection, Extent, Input, Legacy, Protocol, Scene, Sight, Step},
     settings::Settings,
     stream::Mark,
