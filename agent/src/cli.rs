@@ -14,6 +14,8 @@ Examples:
   wirespan trace -- curl -s http://localhost/   See what one command does
   wirespan trace -p 1234                        See what a running process does
   wirespan agent --otlp http://localhost:4317   Send spans to a collector or Jaeger
+  wirespan top                                  See services and routes live
+  wirespan doctor                               See what this kernel allows
   wirespan config print                         See all settings and where they come from
 
 Capturing needs root (or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE). Nothing is changed in the programs, and nothing \
@@ -49,6 +51,16 @@ pub enum Command {
     /// Runs CMD and shows the requests that it and its children serve or make, on stderr or in FILE, and ends with
     /// CMD's exit status. With -p, shows those of running processes until they end or Ctrl-C is pressed.
     Trace(Trace),
+    /// Show services and routes live: rates, errors, latencies, as top shows processes
+    ///
+    /// Captures by itself, whether or not a daemon runs, and sends nothing anywhere. Keys: s sort, / filter, space
+    /// pause, q quit. With --once or --output json it prints instead.
+    Top(Top),
+    /// Say what this kernel allows, what is attached, what is missing, and what to do about it
+    ///
+    /// Attaches each plan for a moment and takes it away again. The exit status tells the result: 0 all is well, 1
+    /// works with limits, 2 does not work.
+    Doctor(Doctor),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(Config),
@@ -98,6 +110,33 @@ pub struct Trace {
     /// Settings.
     #[command(flatten)]
     pub flags: Flags,
+}
+
+/// Arguments of `wirespan top`.
+#[derive(Debug, Args)]
+pub struct Top {
+    /// Print the table of one interval and end
+    #[arg(long)]
+    pub once: bool,
+    /// Seconds between two looks, 0.1 to 3600
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    pub interval: f64,
+    /// Settings.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// Arguments of `wirespan doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Settings.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.1..=3600.0).contains(seconds));
+    seconds.ok_or_else(|| "must be a number of seconds from 0.1 to 3600".to_owned())
 }
 
 /// Commands below `wirespan config`.
@@ -190,6 +229,7 @@ mod tests {
             ("wirespan agent --ouput json", "'--output'"),
             ("wirespan agent --output jsn", "'json'"),
             ("wirespan agent --set x", "KEY=VALUE"),
+            ("wirespan top --interval 0", "from 0.1 to 3600"),
             ("wirespan completions klingon", "bash"),
         ];
         for (line, hint) in cases {

@@ -66,8 +66,10 @@ mod tests {
                 "wirespan-config-check.1",
                 "wirespan-config-print.1",
                 "wirespan-config.1",
+                "wirespan-doctor.1",
                 "wirespan-man.1",
                 "wirespan-run.1",
+                "wirespan-top.1",
                 "wirespan-trace.1",
                 "wirespan.1"
             ]

@@ -4,9 +4,11 @@ pub mod agent;
 pub mod completions;
 pub mod config;
 mod display;
+pub mod doctor;
 mod host;
 pub mod man;
 pub mod run;
+pub mod top;
 pub mod trace;
 
 use std::process::ExitCode;
@@ -22,6 +24,8 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::Agent(args) => agent::run(&args),
         Command::Trace(args) => trace::run(&args),
+        Command::Top(args) => top::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     choice::{Color, Compression, Output, Plan, Protocol},
     key::{Key, Source, settings},
-    value::{Pairs, Pattern, PatternNames, Ports, Setting, Size},
+    value::{Listen, Pairs, Pattern, PatternNames, Ports, Setting, Size},
 };
 
 settings! {
@@ -117,6 +117,13 @@ settings! {
         client_certificate_file: Option<PathBuf> = "", otel "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
         /// Private key (PEM) of that certificate.
         client_key_file: Option<PathBuf> = "", otel "OTEL_EXPORTER_OTLP_CLIENT_KEY";
+    }
+
+    /// What wirespan says about itself.
+    observe: Observe {
+        /// Where `run` and `agent` answer /metrics (Prometheus) and /healthz; `off` for nowhere.
+        /// Where the port is taken, they say so and go on without.
+        listen: Listen = "127.0.0.1:9464", flag "metrics";
     }
 
     /// What is shown on the terminal. Spans go to stdout, everything else to stderr.

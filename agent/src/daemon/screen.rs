@@ -32,6 +32,24 @@ pub struct Shown {
     limit: u64,
 }
 
+/// What waits to be written, and what was not.
+#[derive(Clone, Debug)]
+pub struct Backlog(Arc<Shared>);
+
+impl Backlog {
+    /// Spans that wait to be written.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Spans that were dropped.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
+    }
+}
+
 /// The thread's owner.
 pub(super) struct Screen {
     shown: Shown,
@@ -94,6 +112,12 @@ impl Shown {
             self.shared.waiting.fetch_sub(count, Ordering::Relaxed);
             self.shared.dropped.fetch_add(count, Ordering::Relaxed);
         }
+    }
+
+    /// A look at the counts. The thread ends when nobody can hand it anything any more: whoever only looks must not
+    /// hold it up.
+    pub(super) fn backlog(&self) -> Backlog {
+        Backlog(Arc::clone(&self.shared))
     }
 
     /// Is somebody still reading?

@@ -52,7 +52,7 @@ fn protocol(config: &Config) -> wirespan_protocol::settings::Settings {
     }
 }
 
-fn spans(config: &Config) -> wirespan_span::settings::Settings {
+pub(super) fn spans(config: &Config) -> wirespan_span::settings::Settings {
     let mut settings = wirespan_span::settings::Settings::default();
     if !config.redaction.defaults {
         settings.secret_parameters.clear();
