@@ -5,6 +5,7 @@ mod connections;
 mod http1;
 mod lifecycle;
 mod load;
+mod observe;
 mod otlp;
 mod shop;
 mod silence;

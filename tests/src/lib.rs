@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod kernel;
 pub mod load;
+pub mod metrics;
 pub mod program;
 pub mod servers;
 pub mod span;
