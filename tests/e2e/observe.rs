@@ -103,7 +103,10 @@ fn finding<'a>(report: &'a Value, topic: &str) -> Result<&'a Value> {
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn doctor_misses_what_it_lacks() -> Result<()> {
     let mut command = Command::new("setpriv");
-    command.args(["--bounding-set=-all", "--inh-caps=-all"]).arg(wirespan().get_program());
+    command
+        .args(["--bounding-set=-all", "--inh-caps=-all"])
+        .arg(wirespan().get_program())
+        .env_remove("WIRESPAN_BIN");
     let (code, report) = doctor(command.args(["doctor", "--metrics", "off"]))?;
 
     ensure!(code == 2 && finding(&report, "privileges")?["level"] == "broken", "{report:#}");

@@ -35,7 +35,11 @@ use crate::{
     },
 };
 
-pub use self::{reload::Source, screen::Shown, summary::Summary};
+pub use self::{
+    reload::Source,
+    screen::{Backlog, Shown},
+    summary::Summary,
+};
 
 /// Whom to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -220,7 +224,7 @@ fn watch(config: &Config, programs: &Programs, sinks: &Sinks) -> Watch {
         queue_spans: config.limits.queue_spans,
         open_spans: config.limits.open_spans,
     };
-    Watch::new(setup, sinks.intake.clone(), sinks.shown.clone())
+    Watch::new(setup, sinks.intake.clone(), sinks.shown.as_ref().map(Shown::backlog))
 }
 
 /// Answers /metrics and /healthz. A port that somebody else has is no reason not to capture.

@@ -32,6 +32,24 @@ pub struct Shown {
     limit: u64,
 }
 
+/// What waits to be written, and what was not.
+#[derive(Clone, Debug)]
+pub struct Backlog(Arc<Shared>);
+
+impl Backlog {
+    /// Spans that wait to be written.
+    #[must_use]
+    pub fn waiting(&self) -> u64 {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Spans that were dropped.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.0.dropped.load(Ordering::Relaxed)
+    }
+}
+
 /// The thread's owner.
 pub(super) struct Screen {
     shown: Shown,
@@ -96,14 +114,10 @@ impl Shown {
         }
     }
 
-    /// Spans that wait to be written.
-    pub(crate) fn waiting(&self) -> u64 {
-        self.shared.waiting.load(Ordering::Relaxed)
-    }
-
-    /// Spans that were dropped.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.shared.dropped.load(Ordering::Relaxed)
+    /// A look at the counts. The thread ends when nobody can hand it anything any more: whoever only looks must not
+    /// hold it up.
+    pub(super) fn backlog(&self) -> Backlog {
+        Backlog(Arc::clone(&self.shared))
     }
 
     /// Is somebody still reading?

@@ -9,6 +9,7 @@ use super::{
     process,
     watch::{Snapshot, Watch},
 };
+use crate::daemon::Backlog;
 
 /// The page as it stands now.
 pub(super) fn page(watch: &Watch) -> String {
@@ -60,7 +61,7 @@ fn losses(page: &mut Page, snapshot: &Snapshot, watch: &Watch) {
         (["implausible"], counters.connections.implausible),
         (["parser_failed"], counters.panics),
         (["span_table_full"], counters.traces.untracked),
-        (["terminal_full"], watch.terminal().map_or(0, |terminal| terminal.dropped())),
+        (["terminal_full"], watch.terminal().map_or(0, Backlog::dropped)),
         (["export"], watch.exporter().map_or(0, |exporter| exporter.counters().spans_lost())),
     ];
     page.metric(&LOSSES, causes);
@@ -99,7 +100,7 @@ fn spans(page: &mut Page, snapshot: &Snapshot) {
 
 fn queues(page: &mut Page, snapshot: &Snapshot, watch: &Watch) {
     let export = watch.exporter().map(|exporter| exporter.counters().spans_waiting());
-    let terminal = watch.terminal().map(|terminal| terminal.waiting());
+    let terminal = watch.terminal().map(Backlog::waiting);
     let waiting = [
         Some((["assembly"], snapshot.held.spans as u64)),
         export.map(|spans| (["export"], spans)),

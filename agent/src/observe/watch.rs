@@ -13,7 +13,7 @@ use wirespan_export::otlp::Intake;
 use wirespan_kernel::{Cost, Losses, Plan};
 
 use crate::{
-    daemon::Shown,
+    daemon::Backlog,
     pipeline::{Counters, Held},
 };
 
@@ -59,14 +59,14 @@ pub struct Watch {
     pub setup: Setup,
     latest: Mutex<Latest>,
     exporter: Option<Intake>,
-    terminal: Option<Shown>,
+    terminal: Option<Backlog>,
     refused: AtomicU64,
 }
 
 impl Watch {
     /// Nothing is known yet.
     #[must_use]
-    pub fn new(setup: Setup, exporter: Option<Intake>, terminal: Option<Shown>) -> Self {
+    pub fn new(setup: Setup, exporter: Option<Intake>, terminal: Option<Backlog>) -> Self {
         let latest = Mutex::new(Latest { snapshot: Snapshot::default(), at: Instant::now() });
         Self { setup, latest, exporter, terminal, refused: AtomicU64::new(0) }
     }
@@ -108,9 +108,9 @@ impl Watch {
         self.exporter.as_ref()
     }
 
-    /// The way to the terminal, where there is one.
+    /// What waits for the terminal, where there is one.
     #[must_use]
-    pub fn terminal(&self) -> Option<&Shown> {
+    pub fn terminal(&self) -> Option<&Backlog> {
         self.terminal.as_ref()
     }
 

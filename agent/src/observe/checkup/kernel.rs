@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn an_old_kernel_is_limited() {
         let report = report(vec!["sock_send_length"], vec![]);
-        let found = plans(choice::Plan::Auto, &report, &vec![(Plan::Syscall, trial())]);
+        let found = plans(choice::Plan::Auto, &report, &[(Plan::Syscall, trial())]);
         assert_eq!(found[0].level, Level::Limited);
         assert!(found[1].text.contains("lacks sock_send_length"), "{}", found[1].text);
     }
@@ -180,8 +180,8 @@ mod tests {
     #[test]
     fn a_kernel_without_tracepoints_is_broken() {
         let report = report(vec!["sys_enter"], vec!["sys_exit"]);
-        assert_eq!(levels(choice::Plan::Auto, &report, &vec![])[0], ("plan", Level::Broken));
-        assert_eq!(levels(choice::Plan::Sock, &report, &vec![])[0], ("plan", Level::Broken));
+        assert_eq!(levels(choice::Plan::Auto, &report, &[])[0], ("plan", Level::Broken));
+        assert_eq!(levels(choice::Plan::Sock, &report, &[])[0], ("plan", Level::Broken));
     }
 
     #[test]
