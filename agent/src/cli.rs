@@ -3,7 +3,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueHint};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
 use crate::config::Flags;
@@ -14,6 +14,8 @@ Examples:
   wirespan trace -- curl -s http://localhost/   See what one command does
   wirespan trace -p 1234                        See what a running process does
   wirespan agent --otlp http://localhost:4317   Send spans to a collector or Jaeger
+  wirespan top                                  See services and routes live
+  wirespan doctor                               See what this kernel allows
   wirespan config print                         See all settings and where they come from
 
 Capturing needs root (or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE). Nothing is changed in the programs, and nothing \
@@ -44,11 +46,28 @@ pub enum Command {
     /// Sends spans to an OTLP endpoint (--otlp), shows them on stdout (--output), or both. Stops on SIGTERM and
     /// SIGINT after sending what it still holds.
     Agent(Agent),
+    /// Receive traces from many hosts, keep them, and show them
+    ///
+    /// Receives OTLP (4317, 4318) and Zipkin (9411), and answers on a page, an API of its own, and those of Jaeger,
+    /// Zipkin and Tempo. Prints the page's address. Stops on SIGTERM and SIGINT.
+    Collector(Collector),
+    /// Ask a collector: search, one trace, services, the service map, rates and durations
+    Query(Query),
     /// Show the spans of one command or process, as strace shows its system calls
     ///
     /// Runs CMD and shows the requests that it and its children serve or make, on stderr or in FILE, and ends with
     /// CMD's exit status. With -p, shows those of running processes until they end or Ctrl-C is pressed.
     Trace(Trace),
+    /// Show services and routes live: rates, errors, latencies, as top shows processes
+    ///
+    /// Captures by itself, whether or not a daemon runs, and sends nothing anywhere. Keys: s sort, / filter, space
+    /// pause, q quit. With --once or --output json it prints instead.
+    Top(Top),
+    /// Say what this kernel allows, what is attached, what is missing, and what to do about it
+    ///
+    /// Attaches each plan for a moment and takes it away again. The exit status tells the result: 0 all is well, 1
+    /// works with limits, 2 does not work.
+    Doctor(Doctor),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(Config),
@@ -78,6 +97,68 @@ pub struct Agent {
     pub flags: Flags,
 }
 
+/// Arguments of `wirespan collector`.
+#[derive(Debug, Args)]
+pub struct Collector {
+    /// Settings.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// Arguments of `wirespan query`.
+#[derive(Debug, Args)]
+pub struct Query {
+    /// What to ask.
+    #[command(subcommand)]
+    pub question: Question,
+    /// How to show the answer
+    #[arg(long = "as", value_enum, default_value = "table", global = true)]
+    pub shape: Shape,
+    /// How far to look back, such as 15m
+    #[arg(long, value_name = "DURATION", default_value = "1h", global = true)]
+    pub since: String,
+    /// Settings; `--listen` and the token say where the collector is.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// How an answer is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shape {
+    /// Columns; one trace as a tree.
+    Table,
+    /// What the API answered.
+    Json,
+}
+
+/// What `wirespan query` can ask.
+#[derive(Debug, Subcommand)]
+pub enum Question {
+    /// Traces that match a TraceQL query, such as '{ status = error && duration > 100ms }'
+    Search {
+        /// The query; without one, the newest traces
+        #[arg(value_name = "TRACEQL")]
+        query: Option<String>,
+        /// At most so many
+        #[arg(long, default_value_t = 20)]
+        limit: u32,
+    },
+    /// One trace, as a tree
+    Trace {
+        /// Its id in hex
+        id: String,
+    },
+    /// Services that sent spans
+    Services,
+    /// Which service calls which
+    Map,
+    /// Rate, errors and durations
+    Red {
+        /// Only of this service, by operation
+        service: Option<String>,
+    },
+}
+
 /// Arguments of `wirespan trace`.
 #[derive(Debug, Args)]
 #[command(group = ArgGroup::new("target").args(["pid", "command"]).required(true))]
@@ -98,6 +179,33 @@ pub struct Trace {
     /// Settings.
     #[command(flatten)]
     pub flags: Flags,
+}
+
+/// Arguments of `wirespan top`.
+#[derive(Debug, Args)]
+pub struct Top {
+    /// Print the table of one interval and end
+    #[arg(long)]
+    pub once: bool,
+    /// Seconds between two looks, 0.1 to 3600
+    #[arg(long, value_name = "SECONDS", default_value = "2", value_parser = seconds)]
+    pub interval: f64,
+    /// Settings.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// Arguments of `wirespan doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Settings.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds| (0.1..=3600.0).contains(seconds));
+    seconds.ok_or_else(|| "must be a number of seconds from 0.1 to 3600".to_owned())
 }
 
 /// Commands below `wirespan config`.
@@ -190,6 +298,7 @@ mod tests {
             ("wirespan agent --ouput json", "'--output'"),
             ("wirespan agent --output jsn", "'json'"),
             ("wirespan agent --set x", "KEY=VALUE"),
+            ("wirespan top --interval 0", "from 0.1 to 3600"),
             ("wirespan completions klingon", "bash"),
         ];
         for (line, hint) in cases {

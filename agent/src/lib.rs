@@ -7,5 +7,6 @@ pub mod command;
 pub mod config;
 pub mod daemon;
 pub mod filter;
+pub mod observe;
 pub mod pipeline;
 pub mod process;

@@ -159,8 +159,8 @@ pub struct DataRecord {
     pub lost: u32,
     /// Retransmitted segments so far.
     pub retransmits: u32,
-    /// Waited unread, ns.
-    pub waited_ns: u32,
+    /// Times that the thread went to sleep so far (`task_struct.nvcsw`), its low bits.
+    pub rests: u32,
     /// Bits of `event::DataFlags`.
     pub flags: u16,
     /// Bytes of the call's beginning that follow, at most [`MAX_HEAD`].
@@ -189,10 +189,12 @@ pub struct LifeRecord {
     pub sent: u64,
     /// Bytes received, for [`CLOSED`].
     pub received: u64,
+    /// As in [`DataRecord`], of the thread that connected.
+    pub rests: u32,
     /// errno, for [`CLOSED`].
-    pub error: u32,
+    pub error: u16,
     /// What happened: [`CONNECTING`] to [`CLOSED`].
-    pub change: u32,
+    pub change: u16,
 }
 
 /// A program started. Followed by `args_len` bytes of arguments, then `env_len` bytes of environment.
@@ -347,6 +349,8 @@ pub struct Fields {
     pub rcv_nxt: u32,
     /// `tcp_sock.write_seq`.
     pub write_seq: u32,
+    /// `tcp_sock.snd_nxt`.
+    pub snd_nxt: u32,
     /// `tcp_sock.tcp_wstamp_ns`.
     pub tcp_wstamp_ns: u32,
     /// `tcp_sock.srtt_us`, eighths of a µs.
@@ -363,6 +367,8 @@ pub struct Fields {
     pub task_pid: u32,
     /// `task_struct.tgid`.
     pub task_tgid: u32,
+    /// `task_struct.nvcsw`.
+    pub task_nvcsw: u32,
     /// `task_struct.real_parent`.
     pub task_real_parent: u32,
     /// `task_struct.mm`.
@@ -428,7 +434,7 @@ const _: () = {
     assert!(size_of::<ExecRecord>() == 40);
     assert!(size_of::<ProcessRecord>() == 24);
     assert!(size_of::<Settings>() == 40);
-    assert!(size_of::<Fields>() == 55 * 4);
+    assert!(size_of::<Fields>() == 57 * 4);
     assert!(RING_BYTES.is_power_of_two() && POLICY_SLOTS.is_power_of_two());
     assert!(SLACK >= 3 * MAX_HEAD + ALIGN + TAIL);
 };

@@ -85,6 +85,9 @@ pub struct Task {
     pub tid: u32,
     /// Logical task: equals `tid` unless a runtime adapter knows better (goroutine, async task, greenlet).
     pub key: u64,
+    /// How often the thread had gone to sleep of its own accord (`task_struct.nvcsw`), low bits. Between two events
+    /// with the same number it did not: what it did last follows from what it did before, without a wait.
+    pub rests: u32,
 }
 
 /// Facts about one [`Data`] event, one bit each.
@@ -143,8 +146,6 @@ pub struct Data<'a> {
     pub rtt_us: u32,
     /// Segments retransmitted on this connection so far; 0 where unknown.
     pub retransmits: u32,
-    /// How long the received bytes had waited unread in the socket, ns; 0 where unknown.
-    pub waited_ns: u32,
     /// The first bytes of the call: `head.len() <= len`.
     pub head: &'a [u8],
     /// The last bytes of the call where `head` does not reach its end:

@@ -5,8 +5,11 @@
 #![forbid(unsafe_code)]
 
 pub mod agent;
+pub mod causality;
+pub mod databases;
 pub mod kernel;
 pub mod load;
+pub mod metrics;
 pub mod program;
 pub mod servers;
 pub mod span;

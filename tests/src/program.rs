@@ -28,7 +28,7 @@ impl Program {
     }
 
     /// Starts `command` with the outputs it has.
-    pub(crate) fn spawn(command: &mut Command) -> Result<Self> {
+    pub fn spawn(command: &mut Command) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command.spawn().with_context(|| format!("start {name}: is it installed?"))?;
         let words = child.stdout.take().map(BufReader::new);

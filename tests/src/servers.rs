@@ -1,6 +1,8 @@
 //! Real servers on free loopback ports (or UNIX sockets), stopped when their value goes.
 
 use std::{
+    env,
+    ffi::OsString,
     fs,
     net::{SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
@@ -73,6 +75,32 @@ impl Server {
     }
 }
 
+/// `programs/asgi.py` under hypercorn: HTTP/1, HTTP/2 and WebSocket on one port.
+pub struct Hypercorn {
+    _program: Program,
+    /// Where it listens: an address and port.
+    pub address: String,
+}
+
+impl Hypercorn {
+    /// Starts it with one worker.
+    pub fn start() -> Result<Self> {
+        let address = free_address()?;
+        let mut command = Command::new(packaged_python());
+        command.current_dir(here().join("programs")).env("PYTHONDONTWRITEBYTECODE", "1");
+        command.args(["-m", "hypercorn", "asgi:app", "--log-level", "error", "--bind", &address.to_string()]);
+        let program = Program::start(&mut command)?;
+        wait::until("hypercorn to listen", || TcpStream::connect(address).ok())?;
+        Ok(Self { _program: program, address: address.to_string() })
+    }
+
+    /// The URL of a path.
+    #[must_use]
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+}
+
 /// An nginx that serves files from a folder, and answers `hello` under `/hello`.
 pub struct Nginx {
     _program: Program,
@@ -84,12 +112,22 @@ pub struct Nginx {
 impl Nginx {
     /// Starts it with one worker.
     pub fn start() -> Result<Self> {
+        Self::listening("")
+    }
+
+    /// The same, speaking HTTP/2.
+    pub fn start_http2() -> Result<Self> {
+        Self::listening("http2")
+    }
+
+    fn listening(how: &str) -> Result<Self> {
         let folder = tempfile::tempdir().context("make a folder for nginx")?;
         // The worker, another user when started by root, must get to the files.
         fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
         fs::create_dir(folder.path().join("files"))?;
         let address = free_address()?;
-        fs::write(folder.path().join("nginx.conf"), configuration(address)).context("write nginx.conf")?;
+        fs::write(folder.path().join("nginx.conf"), configuration(address, how))
+            .context("write nginx.conf")?;
         let mut command = Command::new("nginx");
         command.arg("-p").arg(folder.path()).args(["-c", "nginx.conf", "-e", "error.log"]);
         let program = Program::start(&mut command)?;
@@ -111,14 +149,14 @@ impl Nginx {
     }
 }
 
-fn configuration(address: SocketAddr) -> String {
+fn configuration(address: SocketAddr, how: &str) -> String {
     format!(
         "daemon off; worker_processes 1; pid nginx.pid; error_log error.log;\n\
          events {{ worker_connections 1024; }}\n\
          http {{ access_log off; sendfile on; keepalive_requests 1000000; root .;\n\
          client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi;\n\
          scgi_temp_path scgi; default_type text/plain;\n\
-         server {{ listen {address}; location /hello {{ return 200 hello; }} location /files/ {{ }} }} }}\n"
+         server {{ listen {address} {how}; location /hello {{ return 200 hello; }} location /files/ {{ }} }} }}\n"
     )
 }
 
@@ -134,6 +172,79 @@ pub fn python() -> &'static str {
     if Path::new("/usr/bin/python3").exists() { "/usr/bin/python3" } else { "python3" }
 }
 
+/// The Python that has the packages of `programs/requirements.txt`.
+#[must_use]
+pub fn packaged_python() -> OsString {
+    env::var_os("WIRESPAN_PYTHON").unwrap_or_else(|| python().into())
+}
+
+/// A file of the test programs.
+#[must_use]
+pub fn program_file(name: &str) -> PathBuf {
+    here().join("programs").join(name)
+}
+
 fn here() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A server that speaks a protocol of its own on a free loopback port.
+pub struct Service {
+    _program: Program,
+    /// Where it listens.
+    pub address: SocketAddr,
+}
+
+impl Service {
+    /// `redis-server` that keeps nothing.
+    pub fn redis() -> Result<Self> {
+        let address = free_address()?;
+        let port = address.port().to_string();
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
+        Self::listening(&mut command, address)
+    }
+
+    /// `memcached` without UDP.
+    pub fn memcached() -> Result<Self> {
+        let address = free_address()?;
+        let port = address.port().to_string();
+        let mut command = Command::new("memcached");
+        command.args(["-l", "127.0.0.1", "-p", &port, "-U", "0", "-u", "nobody"]);
+        Self::listening(&mut command, address)
+    }
+
+    /// `dnsmasq` that knows nothing but `records` (its options), and asks nobody.
+    pub fn dnsmasq(records: &[&str]) -> Result<Self> {
+        let address = free_address()?;
+        let mut command = Command::new("dnsmasq");
+        command.args([
+            "--keep-in-foreground",
+            "--conf-file=/dev/null",
+            "--no-resolv",
+            "--no-hosts",
+            "--pid-file",
+        ]);
+        command.args(["--user=root", "--bind-interfaces", "--listen-address=127.0.0.1"]);
+        command.arg(format!("--port={}", address.port())).args(records);
+        Self::listening(&mut command, address)
+    }
+
+    fn listening(command: &mut Command, address: SocketAddr) -> Result<Self> {
+        let program = Program::start(command)?;
+        wait::until("the server to listen", || TcpStream::connect(address).ok())?;
+        Ok(Self { _program: program, address })
+    }
+
+    /// Its port, as text.
+    #[must_use]
+    pub fn port(&self) -> String {
+        self.address.port().to_string()
+    }
+}
+
+/// Runs `programs/NAME` with Python; its arguments follow.
+pub fn script(name: &str, arguments: &[&str]) -> Result<String> {
+    let path = here().join("programs").join(name);
+    crate::program::run(Command::new(python()).arg(path).args(arguments))
 }

@@ -76,6 +76,24 @@ impl Span {
         value.as_i64().or_else(|| value.as_str()?.parse().ok())
     }
 
+    /// `wirespan.link.method`: how its parent is known.
+    #[must_use]
+    pub fn method(&self) -> Option<&str> {
+        self.text("wirespan.link.method")
+    }
+
+    /// `wirespan.link.confidence`, 0 to 1.
+    #[must_use]
+    pub fn confidence(&self) -> Option<f64> {
+        self.attributes.get("wirespan.link.confidence")?.as_f64()
+    }
+
+    /// Is this attribute there and true?
+    #[must_use]
+    pub fn truth(&self, key: &str) -> bool {
+        self.attributes.get(key).and_then(Value::as_bool).unwrap_or_default()
+    }
+
     /// `http.response.status_code`.
     #[must_use]
     pub fn status(&self) -> Option<i64> {
@@ -152,6 +170,18 @@ fn after_authority(url: &str) -> &str {
 #[must_use]
 pub fn of_kind(spans: &[Span], kind: Kind) -> Vec<&Span> {
     spans.iter().filter(|span| span.kind == kind).collect()
+}
+
+/// What `line` says of each span of this kind that is `wanted`, in the order in which they began.
+pub fn told(
+    spans: &[Span],
+    kind: Kind,
+    wanted: impl Fn(&Span) -> bool,
+    line: impl Fn(&Span) -> String,
+) -> Vec<String> {
+    let mut found: Vec<_> = spans.iter().filter(|span| span.kind == kind && wanted(span)).collect();
+    found.sort_by_key(|span| span.start);
+    found.into_iter().map(line).collect()
 }
 
 /// How many spans of this kind have this path.

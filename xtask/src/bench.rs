@@ -1,8 +1,10 @@
 //! `cargo xtask bench`: what wirespan costs a traced program. nginx on one core, wrk on another, alternately without and
 //! with the daemon, so that a machine that changes its mind meanwhile does so for both. Refuses: single runs.
 
+mod causality;
 mod load;
 mod process;
+mod store;
 
 use std::{
     io::{BufRead, BufReader},
@@ -23,7 +25,10 @@ use crate::{
 use load::{Load, Nginx};
 
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    other: Option<Other>,
     /// Pairs of runs, one without and one with the daemon.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     pairs: u32,
@@ -33,6 +38,15 @@ pub(crate) struct Arguments {
     /// Print one JSON object instead of a table.
     #[arg(long)]
     json: bool,
+}
+
+/// What can be measured besides the cost.
+#[derive(clap::Subcommand)]
+enum Other {
+    /// Measure how many links between spans are right: real programs in their runtimes, against the truth.
+    Causality(causality::Arguments),
+    /// Measure what the collector's store costs.
+    Store(store::Arguments),
 }
 
 /// One run.
@@ -58,7 +72,13 @@ struct Summary {
 
 /// `cargo xtask bench`
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    if let Some(Other::Store(arguments)) = &arguments.other {
+        return store::run(arguments);
+    }
     setup::require_root("cargo xtask bench")?;
+    if let Some(Other::Causality(arguments)) = &arguments.other {
+        return causality::run(arguments);
+    }
     setup::prepare(Purpose::Test)?;
     let binary = build::wirespan("release")?;
     let nginx = Nginx::start()?;

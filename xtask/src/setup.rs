@@ -4,6 +4,7 @@
 mod apt;
 mod bpf;
 mod collector;
+mod python;
 
 use anyhow::{Result, bail};
 
@@ -12,8 +13,27 @@ use crate::{place, step::note};
 pub(crate) use apt::install as packages;
 
 /// What the programs of the end-to-end tests and of the bench need.
-const TEST_PACKAGES: &[&str] =
-    &["nginx-light", "wrk", "curl", "bpftool", "python3", "iproute2", "openssl", "ca-certificates"];
+const TEST_PACKAGES: &[&str] = &[
+    "nginx-light",
+    "wrk",
+    "curl",
+    "bpftool",
+    "python3",
+    "python3-venv",
+    "iproute2",
+    "openssl",
+    "ca-certificates",
+    "haproxy",
+    "puma",
+    "postgresql",
+    "mariadb-server",
+    "redis-server",
+    "redis-tools",
+    "memcached",
+    "libmemcached-tools",
+    "dnsmasq-base",
+    "bind9-dnsutils",
+];
 
 /// What the demo's shop needs.
 const DEMO_PACKAGES: &[&str] = &["nginx-light", "python3"];
@@ -60,6 +80,11 @@ pub(crate) fn prepare(purpose: Purpose) -> Result<()> {
 /// The collector's binary, built if it is not there.
 pub(crate) fn collector() -> Result<std::path::PathBuf> {
     collector::prepare()
+}
+
+/// A Python interpreter with the packages of the test programs, made if it is not there.
+pub(crate) fn python() -> Result<std::path::PathBuf> {
+    python::prepare()
 }
 
 /// Fails for an ordinary user, in words that help.

@@ -86,6 +86,7 @@ fn end_to_end() -> Result<()> {
     command
         .current_dir(place::root())
         .env("WIRESPAN_BIN", place::binary("release"))
+        .env("WIRESPAN_PYTHON", setup::python()?)
         .args(["test", "--package", "wirespan-tests", "--test", "e2e"])
         .args(["--", "--ignored", "--test-threads=1"]);
     match collector() {

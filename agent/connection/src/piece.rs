@@ -52,7 +52,7 @@ impl<'a> Piece<'a> {
             hole: (len - head.len() - tail.len()) as u64,
             gap: gap(data.flags),
             tail,
-            mark: Mark { time: data.time, task: data.task, waited_ns: data.waited_ns },
+            mark: Mark { time: data.time, task: data.task },
             peer: datagram.then_some(data.socket.peer),
             begins: true,
             ends,

@@ -33,8 +33,6 @@ pub struct Mark {
     pub time: Nanos,
     /// Who made the call.
     pub task: Task,
-    /// How long the byte had waited unread in the socket, ns; 0 where unknown.
-    pub waited_ns: u32,
 }
 
 /// The readable front of a stream.

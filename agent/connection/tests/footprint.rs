@@ -35,7 +35,6 @@ fn data(cookie: u64) -> Data<'static> {
         lost: 0,
         rtt_us: 0,
         retransmits: 0,
-        waited_ns: 0,
         head: &[b'x'; 1000],
         tail: &[],
     }

@@ -47,13 +47,12 @@ fn data(record: &[u8], clock: u64) -> Option<Event<'_>> {
         direction: if fixed.direction == RECEIVED { Direction::Received } else { Direction::Sent },
         offset: fixed.offset,
         len: fixed.len,
-        task: Task { key: fixed.task, ..task(fixed.pid_tgid) },
+        task: Task { key: fixed.task, ..task(fixed.pid_tgid, fixed.rests) },
         cgroup: fixed.cgroup,
         flags: DataFlags(fixed.flags),
         lost: fixed.lost,
         rtt_us: fixed.socket.rtt_us,
         retransmits: fixed.retransmits,
-        waited_ns: fixed.waited_ns,
         head,
         tail,
     }))
@@ -67,13 +66,13 @@ fn life(record: &[u8], clock: u64) -> Option<Event<'_>> {
         ACCEPTED => Change::Accepted,
         SENT_END => Change::SentEnd,
         RECEIVED_END => Change::ReceivedEnd,
-        CLOSED => Change::Closed { error: fixed.error as u16, sent: fixed.sent, received: fixed.received },
+        CLOSED => Change::Closed { error: fixed.error, sent: fixed.sent, received: fixed.received },
         _ => return None,
     };
     Some(Event::Life(Life {
         time: Nanos(fixed.time + clock),
         socket: socket(&fixed.socket)?,
-        task: task(fixed.pid_tgid),
+        task: task(fixed.pid_tgid, fixed.rests),
         change,
     }))
 }
@@ -102,9 +101,9 @@ fn process(kind: u32, record: &[u8], clock: u64) -> Option<Event<'_>> {
     })
 }
 
-fn task(pid_tgid: u64) -> Task {
+fn task(pid_tgid: u64, rests: u32) -> Task {
     let tid = pid_tgid as u32;
-    Task { pid: (pid_tgid >> 32) as u32, tid, key: u64::from(tid) }
+    Task { pid: (pid_tgid >> 32) as u32, tid, key: u64::from(tid), rests }
 }
 
 fn socket(record: &SocketRecord) -> Option<Socket> {
@@ -165,7 +164,7 @@ mod tests {
         let bytes = sample(b"GET / HT", b"end");
         let Some(Event::Data(data)) = event(&bytes, 10) else { panic!("a data record") };
         assert_eq!((data.time, data.head, data.tail), (Nanos(15), &b"GET / HT"[..], &b"end"[..]));
-        assert_eq!(data.task, Task { pid: 7, tid: 8, key: 99 });
+        assert_eq!(data.task, Task { pid: 7, tid: 8, key: 99, rests: 0 });
         assert_eq!(data.socket.local, Address::Inet("127.0.0.1:80".parse().unwrap()), "mapped IPv4 is IPv4");
         assert_eq!(data.socket.peer, Address::Unknown);
     }

@@ -40,6 +40,7 @@ const NEEDED: &[Field] = fields! {
     copied_seq = "tcp_sock" "copied_seq",
     rcv_nxt = "tcp_sock" "rcv_nxt",
     write_seq = "tcp_sock" "write_seq",
+    snd_nxt = "tcp_sock" "snd_nxt",
     tcp_wstamp_ns = "tcp_sock" "tcp_wstamp_ns",
     srtt_us = "tcp_sock" "srtt_us",
     total_retrans = "tcp_sock" "total_retrans",
@@ -48,6 +49,7 @@ const NEEDED: &[Field] = fields! {
     unix_peer = "unix_sock" "peer",
     task_pid = "task_struct" "pid",
     task_tgid = "task_struct" "tgid",
+    task_nvcsw = "task_struct" "nvcsw",
     task_real_parent = "task_struct" "real_parent",
     task_mm = "task_struct" "mm",
     mm_arg_start = "mm_struct" "arg_start",
@@ -96,20 +98,25 @@ pub(crate) struct Resolved {
     pub(crate) missing: Vec<String>,
     /// Where all is there that `io_uring` takes.
     pub(crate) uring: Option<Uring>,
+    /// Fields and values that looking into requests of `io_uring` takes and this kernel lacks.
+    pub(crate) uring_missing: Vec<String>,
 }
 
 /// Looks everything up.
 pub(crate) fn resolve(btf: &Btf<'_>) -> Result<Resolved, BtfError> {
     let mut fields = Fields::default();
     let missing = fill(btf, NEEDED, &mut fields)?;
-    let lacking = fill(btf, URING, &mut fields)?;
+    let mut uring_missing = fill(btf, URING, &mut fields)?;
     let iter_ubuf = btf.enumerator("ITER_UBUF")?;
     let async_data_bit = btf.enumerator("REQ_F_ASYNC_DATA_BIT")?;
+    let values = [("ITER_UBUF", iter_ubuf), ("REQ_F_ASYNC_DATA_BIT", async_data_bit)];
+    uring_missing
+        .extend(values.iter().filter(|(_, value)| value.is_none()).map(|(name, _)| (*name).to_owned()));
     let uring = iter_ubuf
         .zip(async_data_bit)
-        .filter(|_| lacking.is_empty())
+        .filter(|_| uring_missing.is_empty())
         .map(|(iter_ubuf, async_data_bit)| Uring { iter_ubuf, async_data_bit });
-    Ok(Resolved { fields, missing, uring })
+    Ok(Resolved { fields, missing, uring, uring_missing })
 }
 
 /// Looks these up. Says which are missing.

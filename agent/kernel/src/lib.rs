@@ -9,12 +9,16 @@ mod fields;
 mod memory;
 mod object;
 mod plan;
+mod privileges;
+mod probe;
 mod programs;
 mod reader;
 mod ring;
 
 pub use plan::{Choice, Plan};
-pub use programs::{Filter, LoadError, Policies, Programs, Settings, Verdicts};
+pub use privileges::{KEPT, drop_privileges};
+pub use probe::{Report, Trial, attempt, probe};
+pub use programs::{Cost, Filter, LoadError, Policies, Programs, Settings, Verdicts};
 pub use reader::{Losses, Reader, Waker};
 pub use wirespan_proto::event;
 

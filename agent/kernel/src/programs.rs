@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Where the kernel publishes its types.
-const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+pub(crate) const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
 /// Why nothing is captured, and what to do about it.
 #[derive(Debug, Error)]
@@ -133,8 +133,22 @@ pub struct Programs {
     reader: Option<Reader>,
     policies: Option<Policies>,
     verdicts: Option<Verdicts>,
+    hooks: Vec<Hook>,
     /// Keeps programs and links.
-    _ebpf: Ebpf,
+    ebpf: Ebpf,
+}
+
+/// What one kernel program cost so far. The kernel counts only while `kernel.bpf_stats_enabled` is 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// The program.
+    pub program: &'static str,
+    /// Where it is attached.
+    pub tracepoint: &'static str,
+    /// How often it ran.
+    pub runs: u64,
+    /// How long all runs took, ns.
+    pub time_ns: u64,
 }
 
 /// Writes verdicts on processes.
@@ -180,7 +194,7 @@ impl Programs {
         let bytes = fs::read(VMLINUX).map_err(LoadError::NoBtf)?;
         let btf = Btf::parse(&bytes)?;
         let plan = choose(settings.choice, &btf)?;
-        let Resolved { fields, missing, uring } = fields::resolve(&btf)?;
+        let Resolved { fields, missing, uring, .. } = fields::resolve(&btf)?;
         if !missing.is_empty() {
             return Err(LoadError::MissingFields(missing));
         }
@@ -198,7 +212,8 @@ impl Programs {
         write_ports(&mut ebpf, settings)?;
         let types = AyaBtf::from_sys_fs().map_err(|error| refused("its own types")(error.into()))?;
         let uring: &[Hook] = if uring.is_some() { &plan::URING } else { &[] };
-        for hook in plan.hooks().iter().chain(uring) {
+        let hooks = [plan.hooks().as_slice(), uring].concat();
+        for hook in &hooks {
             attach(&mut ebpf, *hook, &types)?;
         }
         let reader = reader(&mut ebpf, cpus)?;
@@ -212,7 +227,8 @@ impl Programs {
             reader: Some(reader),
             policies: Some(policies),
             verdicts: Some(verdicts),
-            _ebpf: ebpf,
+            hooks,
+            ebpf,
         })
     }
 
@@ -220,6 +236,24 @@ impl Programs {
     #[must_use]
     pub fn plan(&self) -> Plan {
         self.plan
+    }
+
+    /// The programs, and the tracepoints they are attached to.
+    pub fn hooks(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        self.hooks.iter().map(|hook| (hook.program, hook.tracepoint))
+    }
+
+    /// What each program cost; a program that the kernel says nothing of is left out. One system call a program.
+    #[must_use]
+    pub fn costs(&self) -> Vec<Cost> {
+        self.hooks.iter().filter_map(|hook| self.cost(*hook)).collect()
+    }
+
+    fn cost(&self, hook: Hook) -> Option<Cost> {
+        let program: &BtfTracePoint = self.ebpf.program(hook.program)?.try_into().ok()?;
+        let info = program.info().ok()?;
+        let time_ns = u64::try_from(info.run_time().as_nanos()).unwrap_or(u64::MAX);
+        Some(Cost { program: hook.program, tracepoint: hook.tracepoint, runs: info.run_count(), time_ns })
     }
 
     /// The reading side. Once.

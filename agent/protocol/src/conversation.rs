@@ -11,7 +11,7 @@ use wirespan_connection::{
 
 use crate::{
     exchange::Ending,
-    protocol::{Input, Protocol, Scene, Sight, Step, Successor},
+    protocol::{Input, Legacy, Protocol, Scene, Sight, Step, Successor},
 };
 
 /// Both directions of a connection.
@@ -60,6 +60,10 @@ pub trait Conversation: Send {
     fn expire(&mut self, now: Nanos, scene: &mut Scene<'_>);
     /// Ends everything.
     fn finish(&mut self, ending: Ending, now: Nanos, scene: &mut Scene<'_>);
+    /// What is left to the protocol that takes over.
+    fn bequeath(&mut self) -> Option<Legacy>;
+    /// Takes what the protocol before left.
+    fn inherit(&mut self, legacy: Legacy);
 }
 
 /// Begins a conversation in protocol `P`.
@@ -136,6 +140,14 @@ impl<P: Protocol> Conversation for Talk<P> {
 
     fn finish(&mut self, ending: Ending, now: Nanos, scene: &mut Scene<'_>) {
         self.protocol.finish(ending, now, scene);
+    }
+
+    fn bequeath(&mut self) -> Option<Legacy> {
+        self.protocol.bequeath()
+    }
+
+    fn inherit(&mut self, legacy: Legacy) {
+        self.protocol.inherit(legacy);
     }
 }
 

@@ -47,7 +47,7 @@ pub struct Opening {
     pub carrier: Vec<(Cow<'static, str>, String)>,
 }
 
-/// A response to one of the program's own requests was read: whatever `task` does next is likely caused by it.
+/// A response begins. Read: whatever `task` does next is likely caused by it. Written: `task` worked on the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Resumption {
     /// Name of the exchange.
@@ -67,10 +67,39 @@ pub enum Ending {
     Closed,
     /// The connection was reset, aborted or timed out; errno.
     Broken(u16),
+    /// One side gave it up while the connection went on.
+    Cancelled,
     /// No answer within the configured time.
     TimedOut,
     /// Captured bytes were lost, so that the response could not be told.
     Lost,
+}
+
+impl Ending {
+    /// `error.type` of an exchange without a complete response, where that is an error.
+    #[must_use]
+    pub const fn error_type(self) -> Option<&'static str> {
+        match self {
+            Self::Closed => Some("connection_closed"),
+            Self::Broken(errno) => Some(broken(errno)),
+            Self::Cancelled => Some("cancelled"),
+            Self::TimedOut => Some("timeout"),
+            Self::Answered | Self::Upgraded | Self::Lost => None,
+        }
+    }
+}
+
+/// Name of an errno (Linux, `include/uapi/asm-generic/errno.h`).
+const fn broken(errno: u16) -> &'static str {
+    match errno {
+        32 => "broken_pipe",
+        103 => "connection_aborted",
+        104 => "connection_reset",
+        110 => "connection_timed_out",
+        111 => "connection_refused",
+        112 | 113 => "host_unreachable",
+        _ => "connection_error",
+    }
 }
 
 /// One message of an exchange: the request or the response.
@@ -163,8 +192,21 @@ pub enum Output {
     Opened(Opening),
     /// A response to the program's own request was read.
     Resumed(Resumption),
+    /// The program began to write its response.
+    Answering(Resumption),
     /// An exchange ended. Its opening came before.
     Closed(Box<Exchange>),
     /// The opening with this key was wrong (the protocol was guessed wrongly): forget it.
     Withdrawn(Key),
+}
+
+impl Output {
+    /// A response begins: read by who asked, written by who answers.
+    #[must_use]
+    pub const fn begins(role: Role, response: Resumption) -> Self {
+        match role {
+            Role::Client | Role::Producer => Self::Resumed(response),
+            Role::Server | Role::Consumer => Self::Answering(response),
+        }
+    }
 }

@@ -6,17 +6,28 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+mod attributes;
 pub mod carrier;
 pub mod conversation;
 pub mod cursor;
+pub mod dns;
 pub mod exchange;
+mod grpc;
 pub mod http;
+pub mod http2;
+pub mod memcached;
+pub mod mysql;
+mod pipeline;
+pub mod postgresql;
 pub mod protocol;
+pub mod redis;
 pub mod registry;
 pub mod session;
 pub mod settings;
+pub mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod websocket;
 
 pub use session::Session;
 pub use settings::Settings;

@@ -2,6 +2,8 @@
 //! exchanges. Comes in: the readable front of a direction. Goes out: one [`Step`] at a time. Refuses: keeping bytes;
 //! what a protocol needs later it copies, bounded by [`Settings`].
 
+use std::any::Any;
+
 use wirespan_connection::{
     event::{Direction, Nanos, Policy},
     facts::Facts,
@@ -78,6 +80,11 @@ pub enum Successor {
     /// Unknown: recognise anew (a tunnel, STARTTLS).
     Unknown,
 }
+
+/// The token of TLS, for protocols that begin it inside their own (STARTTLS).
+pub const TLS: &str = "tls";
+/// What a protocol leaves to the one that the connection goes on with: whatever both know.
+pub type Legacy = Box<dyn Any + Send>;
 
 /// The readable front of a direction, as a parser sees it. Of a datagram transport it holds one datagram at most.
 #[derive(Clone, Copy)]
@@ -245,6 +252,15 @@ pub trait Protocol: Sized + Send + 'static {
 
     /// The connection is over, or followed no longer: ends everything.
     fn finish(&mut self, ending: Ending, now: Nanos, scene: &mut Scene<'_>);
+
+    /// The connection is handed over to a protocol that claims it: what is left to that one. Asked before
+    /// [`finish`](Self::finish).
+    fn bequeath(&mut self) -> Option<Legacy> {
+        None
+    }
+
+    /// Takes what the protocol before left, ahead of the first byte.
+    fn inherit(&mut self, _legacy: Legacy) {}
 
     /// Which way requests travel, where known: decides between two bytes of the same time.
     fn asks(&self) -> Option<Direction>;

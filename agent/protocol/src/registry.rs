@@ -4,13 +4,29 @@ use wirespan_connection::event::Policy;
 
 use crate::{
     conversation::{self, Conversation},
+    dns::Dns,
     http::Http,
+    http2::Http2,
+    memcached::Memcached,
+    mysql::Mysql,
+    postgresql::Postgresql,
     protocol::{Detection, Protocol, Sight},
+    redis::Redis,
     settings::Settings,
+    websocket::WebSocket,
 };
 
 /// All protocols. Where two are certain the earlier one is taken.
-pub static REGISTRY: [Entry; 1] = [Entry::of::<Http>()];
+pub static REGISTRY: &[Entry] = &[
+    Entry::of::<Http>(),
+    Entry::of::<Http2>(),
+    Entry::of::<WebSocket>(),
+    Entry::of::<Postgresql>(),
+    Entry::of::<Mysql>(),
+    Entry::of::<Redis>(),
+    Entry::of::<Memcached>(),
+    Entry::of::<Dns>(),
+];
 
 /// A protocol in the registry.
 pub struct Entry {

@@ -174,10 +174,21 @@ impl Session {
             Course::GiveUp => self.leave(scene, State::NotOurs),
             Course::HandOver(Successor::Unknown) => self.leave(scene, State::Unknown(Tries::default())),
             Course::HandOver(Successor::Token(token)) => {
-                let next = self.successor(&token, &look(streams, scene));
+                let next = self.heir(&token, &look(streams, scene));
                 self.leave(scene, next)
             }
         }
+    }
+
+    /// The successor, with what the present protocol leaves to it.
+    fn heir(&mut self, token: &str, sight: &Sight<'_>) -> State {
+        let mut next = self.successor(token, sight);
+        if let (State::Speaking(before), State::Speaking(after)) = (&mut self.state, &mut next)
+            && let Some(legacy) = before.conversation.bequeath()
+        {
+            after.conversation.inherit(legacy);
+        }
+        next
     }
 
     fn successor(&self, token: &str, sight: &Sight<'_>) -> State {

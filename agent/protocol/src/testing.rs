@@ -71,6 +71,49 @@ impl Call {
     }
 }
 
+/// Reads a recorded conversation, seen from `side`: a line for each call, `> ` before what the client wrote, `< ` before
+/// what the server wrote, then the bytes, with `\0`, `\n`, `\r`, `\\` and `\xHH` for those that are no text.
+///
+/// # Panics
+/// Where a line has another form.
+#[must_use]
+pub fn recorded(text: &str, side: Side) -> Vec<Call> {
+    let calls = text.lines().map(|line| {
+        let (who, bytes) = line.split_once(' ').expect("a line says who speaks");
+        let client = match who {
+            ">" => true,
+            "<" => false,
+            other => panic!("`{other}` is neither `>` nor `<`"),
+        };
+        let sent = client == (side == Side::Client);
+        call(if sent { Direction::Sent } else { Direction::Received }, unescaped(bytes))
+    });
+    talk(calls.collect())
+}
+
+fn unescaped(text: &str) -> Vec<u8> {
+    let mut letters = text.chars();
+    let mut bytes = Vec::new();
+    while let Some(letter) = letters.next() {
+        let byte = match (letter, letter == '\\') {
+            (letter, false) => u32::from(letter),
+            _ => match letters.next() {
+                Some('0') => 0,
+                Some('n') => 10,
+                Some('r') => 13,
+                Some('\\') => 92,
+                Some('x') => {
+                    let digits: String = letters.by_ref().take(2).collect();
+                    u32::from_str_radix(&digits, 16).expect("two hexadecimal digits")
+                }
+                other => panic!("`{other:?}` escapes nothing"),
+            },
+        };
+        bytes.push(u8::try_from(byte).expect("a byte"));
+    }
+    bytes
+}
+
 /// A second apart: as a client that waits does.
 pub const STEP: u64 = 1_000_000_000;
 
@@ -134,8 +177,8 @@ impl Plain {
 
     /// Appends a call.
     pub fn push(&mut self, call: &Call) {
-        let task = Task { pid: 7, tid: 7, key: 7 };
-        let mark = Mark { time: Nanos(call.time), task, waited_ns: 0 };
+        let task = Task { pid: 7, tid: 7, key: 7, rests: 0 };
+        let mark = Mark { time: Nanos(call.time), task };
         self.marks.push((self.written, mark, true));
         for part in &call.parts {
             self.append(part);
@@ -212,7 +255,7 @@ impl Stream for Plain {
         self.looks.set(self.looks.get() + 1);
         let place = self.marks.partition_point(|mark| mark.0 <= offset);
         let mark = self.marks.get(place.saturating_sub(1)).map(|mark| mark.1);
-        mark.unwrap_or(Mark { time: Nanos(0), task: Task::default(), waited_ns: 0 })
+        mark.unwrap_or(Mark { time: Nanos(0), task: Task::default() })
     }
 
     fn lost(&self) -> u64 {
@@ -228,7 +271,7 @@ pub fn facts(side: Side) -> Facts {
     let (local, peer) = if side == Side::Client { (client, server) } else { (server, client) };
     let cookie = Cookie(1);
     let socket = Socket { cookie, netns: 1, transport: Transport::Tcp, local, peer };
-    let (task, opened) = (Task { pid: 7, tid: 7, key: 7 }, Nanos(1));
+    let (task, opened) = (Task { pid: 7, tid: 7, key: 7, rests: 0 }, Nanos(1));
     Facts { socket, side, task, cgroup: 1, opened, rtt_us: 0, retransmits: 0, io_uring: false }
 }
 
@@ -319,6 +362,7 @@ fn essence(out: &[Output]) -> Vec<String> {
     let mut lines: Vec<_> = out.iter().map(|output| match output {
         Output::Opened(opening) => format!("opened {:?} {:?}", opening.key, opening.carrier),
         Output::Resumed(resumption) => format!("resumed {:?}", resumption.key),
+        Output::Answering(resumption) => format!("answering {:?}", resumption.key),
         Output::Withdrawn(key) => format!("withdrawn {key:?}"),
         Output::Closed(exchange) => {
             let Exchange { key, role, ending, method, target, outcome, attributes, .. } = exchange.as_ref();
@@ -424,7 +468,9 @@ pub fn every_opening_ends_once(out: &[Output]) {
     for output in out {
         match output {
             Output::Opened(opening) => assert!(open.insert(opening.key), "opened twice: {opening:?}"),
-            Output::Resumed(resumption) => assert!(open.contains(&resumption.key), "{resumption:?}"),
+            Output::Resumed(resumption) | Output::Answering(resumption) => {
+                assert!(open.contains(&resumption.key), "{resumption:?}")
+            }
             Output::Closed(exchange) => assert!(open.remove(&exchange.key), "not open: {exchange:?}"),
             Output::Withdrawn(key) => assert!(open.remove(key), "not open: {key:?}"),
         }

@@ -3,7 +3,8 @@
 use wirespan_protocol::{
     exchange::{Ending, Exchange, Outcome, Output, Role, Value},
     facts::Side,
-    registry::REGISTRY,
+    http::Http,
+    registry::{Entry, REGISTRY},
     stream::Gap,
     testing::{Bench, Call, STEP, every_opening_ends_once, received, sent, talk},
 };
@@ -189,8 +190,8 @@ fn line_ends_folds_and_empty_lines_before_requests_are_tolerated() {
 
 #[test]
 fn upgrade_and_connect_hand_the_connection_over() {
-    let upgrade = "GET /ws HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n";
-    let switch = "HTTP/1.1 101 X\r\nUpgrade: websocket\r\n\r\n\x02\x03";
+    let upgrade = "GET /ws HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: something\r\n\r\n";
+    let switch = "HTTP/1.1 101 X\r\nUpgrade: something\r\n\r\n\x02\x03";
     let mut upgraded = bench(Side::Server, vec![received(upgrade), sent(switch), received("\x01\x02")]);
     assert_eq!(upgraded.exchanges().map(line).collect::<Vec<_>>(), ["GET /ws 101 Upgraded 61/? 38/?"]);
     assert_eq!(upgraded.session.protocol(), None);
@@ -391,6 +392,9 @@ fn too_many_pipelined_requests_end_as_lost() {
     assert_eq!(bench.exchanges().count(), 6);
 }
 
+/// No other protocol claims what is not HTTP.
+static HTTP: [Entry; 1] = [Entry::of::<Http>()];
+
 #[test]
 fn what_is_not_http_gives_nothing() {
     let conversations: [&[&[u8]]; 7] = [
@@ -406,7 +410,8 @@ fn what_is_not_http_gives_nothing() {
         for side in [Side::Server, Side::Unknown] {
             let turns = calls.iter().cycle().take(60).enumerate();
             let calls = turns.map(|(turn, bytes)| if turn % 2 == 0 { received(bytes) } else { sent(bytes) });
-            let mut bench = bench(side, calls.collect());
+            let mut bench = Bench::new(&HTTP, side);
+            bench.play(&talk(calls.collect()));
             assert_eq!(
                 bench.session.policy(),
                 wirespan_protocol::event::Policy::Ignore,

@@ -21,7 +21,8 @@ pub(crate) type Attributes = Vec<(Cow<'static, str>, Value)>;
 const ADDED: usize = 16;
 
 /// Prefixes of attributes that hold the values of headers.
-const HEADERS: [&str; 2] = ["http.request.header.", "http.response.header."];
+const HEADERS: [&str; 4] =
+    ["http.request.header.", "http.response.header.", "rpc.request.metadata.", "rpc.response.metadata."];
 
 /// Takes the protocol's attributes over without their secrets.
 pub(crate) fn redacted(
@@ -142,7 +143,7 @@ pub(crate) fn addresses(exchange: &Exchange, attributes: &mut Attributes) {
         endpoint(attributes, "network.peer.address", "network.peer.port", peer);
         peer_fallback(exchange.role, peer, attributes);
     }
-    if let Some(local) = inet(socket.local).filter(|_| serves(exchange.role)) {
+    if let Some(local) = inet(socket.local) {
         endpoint(attributes, "network.local.address", "network.local.port", local);
     }
 }
@@ -184,8 +185,7 @@ fn push(attributes: &mut Attributes, name: &'static str, value: Value) {
 /// What only the kernel's view tells. An attribute is left out where it would say that all is well.
 ///
 /// `wirespan.missing_bytes`: bytes of both messages that were lost. `wirespan.truncated`: a head was cut at the
-/// capture limit. `wirespan.unread_us`: how long the request had waited in the server's socket.
-/// `wirespan.tcp.rtt_us`, `wirespan.tcp.retransmits`: of the connection. `wirespan.ending`: why there is no
+/// capture limit. `wirespan.tcp.rtt_us`, `wirespan.tcp.retransmits`: of the connection. `wirespan.ending`: why there is no
 /// (complete) answer.
 pub(crate) fn observations(exchange: &Exchange, attributes: &mut Attributes) {
     push(attributes, "thread.id", Value::Int(exchange.request.first.task.tid.into()));
@@ -194,9 +194,6 @@ pub(crate) fn observations(exchange: &Exchange, attributes: &mut Attributes) {
     push_count(attributes, "wirespan.missing_bytes", missing);
     if exchange.request.truncated || response.is_some_and(|response| response.truncated) {
         push(attributes, "wirespan.truncated", Value::Bool(true));
-    }
-    if serves(exchange.role) {
-        push_count(attributes, "wirespan.unread_us", u64::from(exchange.request.first.waited_ns / 1000));
     }
     push_count(attributes, "wirespan.tcp.rtt_us", exchange.facts.rtt_us.into());
     push_count(attributes, "wirespan.tcp.retransmits", exchange.facts.retransmits.into());
@@ -220,6 +217,7 @@ const fn ending(ending: Ending) -> Option<&'static str> {
         Ending::Upgraded => Some("upgraded"),
         Ending::Closed => Some("closed"),
         Ending::Broken(_) => Some("broken"),
+        Ending::Cancelled => Some("cancelled"),
         Ending::TimedOut => Some("timed_out"),
         Ending::Lost => Some("lost"),
     }

@@ -103,6 +103,15 @@ pub enum Activity {
         /// Who read it.
         task: Task,
     },
+    /// The program began to write its response: `task` worked on the request.
+    Answering {
+        /// Name of the exchange.
+        key: Key,
+        /// When.
+        time: Nanos,
+        /// Who wrote it.
+        task: Task,
+    },
     /// It ended. Its start came before.
     Finished(Box<Span>),
     /// The start with this key was wrong: forget it.

@@ -65,6 +65,10 @@ impl Spans {
                 let (time, task) = (resumption.at.time, resumption.at.task);
                 Activity::Resumed { key: resumption.key, time, task }
             }
+            Output::Answering(response) => {
+                let (time, task) = (response.at.time, response.at.task);
+                Activity::Answering { key: response.key, time, task }
+            }
             Output::Closed(exchange) => Activity::Finished(Box::new(self.span(*exchange, clock, processes))),
             Output::Withdrawn(key) => Activity::Withdrawn(key),
         }

@@ -13,5 +13,5 @@ use crate::{cli::Agent, config};
 /// An unusable configuration, or a kernel that does not let us.
 pub fn run(args: &Agent) -> anyhow::Result<ExitCode> {
     let loaded = config::load(&args.flags)?;
-    host::capture(&loaded.config, Output::Line)
+    host::serve(&args.flags, loaded, Output::Line)
 }

@@ -62,12 +62,21 @@ mod tests {
             pages,
             [
                 "wirespan-agent.1",
+                "wirespan-collector.1",
                 "wirespan-completions.1",
                 "wirespan-config-check.1",
                 "wirespan-config-print.1",
                 "wirespan-config.1",
+                "wirespan-doctor.1",
                 "wirespan-man.1",
+                "wirespan-query-map.1",
+                "wirespan-query-red.1",
+                "wirespan-query-search.1",
+                "wirespan-query-services.1",
+                "wirespan-query-trace.1",
+                "wirespan-query.1",
                 "wirespan-run.1",
+                "wirespan-top.1",
                 "wirespan-trace.1",
                 "wirespan.1"
             ]

@@ -1,17 +1,52 @@
-//! `wirespan run`: the whole host, for somebody who looks on.
+//! `wirespan run`: the whole host, for somebody who looks on: agent, collector and page in one process.
 
 use std::process::ExitCode;
 
+use wirespan_collector::Running;
 use wirespan_export::terminal::Output;
 
-use super::host;
-use crate::{cli::Run, config};
+use super::{collecting, host};
+use crate::{
+    cli::Run,
+    config::{self, Config, choice},
+};
 
 /// Captures until it is told to stop.
 ///
 /// # Errors
 /// An unusable configuration, or a kernel that does not let us.
 pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
-    let loaded = config::load(&args.flags)?;
-    host::capture(&loaded.config, Output::Tree)
+    let mut loaded = config::load(&args.flags)?;
+    let collector = embedded(&mut loaded.config)?;
+    let code = host::capture(&loaded.config, Output::Tree)?;
+    drop(collector);
+    Ok(code)
+}
+
+/// The collector, and the agent set up to send to it: through the loopback, which capture leaves out as it does every
+/// connection of this process.
+fn embedded(config: &mut Config) -> anyhow::Result<Option<Running>> {
+    let elsewhere =
+        config.otlp.endpoint.is_some() || std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT").is_some();
+    if elsewhere || !config.collector.embedded {
+        return Ok(None);
+    }
+    let running = collecting::start(config, true)?;
+    collecting::say(&running);
+    let Some(grpc) = running.addresses.otlp_grpc else {
+        anyhow::bail!(
+            "the collector has no port for OTLP, so the agent cannot send to it: set collector.otlp_grpc to a free \
+             one, such as 127.0.0.1:0"
+        );
+    };
+    config.otlp.endpoint = Some(format!("http://{grpc}"));
+    config.otlp.protocol = Some(choice::Protocol::Grpc);
+    if let Some(token) = &config.collector.ingest_token {
+        config.otlp.headers.push(("authorization".to_owned(), format!("Bearer {token}")));
+    }
+    // The terminal shows traces as it did without a collector.
+    if config.output.format == choice::Output::Auto {
+        config.output.format = choice::Output::Tree;
+    }
+    Ok(Some(running))
 }

@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     choice::{Color, Compression, Output, Plan, Protocol},
     key::{Key, Source, settings},
-    value::{Pairs, Pattern, PatternNames, Ports, Setting, Size},
+    value::{Listen, Pairs, Pattern, PatternNames, Ports, Setting, Size},
 };
 
 settings! {
@@ -54,8 +54,16 @@ settings! {
         total_stream_bytes: Size = "128MiB", range "1MiB" to "64GiB";
         /// Requests of one connection that may wait for their responses (pipelining, multiplexing).
         pending_exchanges: u32 = "256", range "1" to "65536";
+        /// Commands of one Redis or Memcached pipeline that get a span each; a longer pipeline is one span.
+        pipeline_exchanges: u32 = "16", range "1" to "65536";
         /// How long a request may stay unanswered before its span ends with an error.
         request_timeout: Duration = "60s", range "100ms" to "24h";
+        /// Text kept of a database query, after its literals were replaced.
+        query_bytes: Size = "4KiB", range "64" to "64KiB";
+        /// Prepared statements remembered of one connection; executions of older ones say that they are unknown.
+        prepared_statements: u32 = "256", range "1" to "65536";
+        /// What the prepared statements of one connection may take.
+        prepared_statement_bytes: Size = "64KiB", range "1KiB" to "16MiB";
         /// Processes whose names and attributes are kept.
         processes: u32 = "8192", range "64" to "1048576";
         /// Requests that may be open at once, in all connections together.
@@ -117,6 +125,45 @@ settings! {
         client_certificate_file: Option<PathBuf> = "", otel "OTEL_EXPORTER_OTLP_CLIENT_CERTIFICATE";
         /// Private key (PEM) of that certificate.
         client_key_file: Option<PathBuf> = "", otel "OTEL_EXPORTER_OTLP_CLIENT_KEY";
+    }
+
+    /// What wirespan says about itself.
+    observe: Observe {
+        /// Where `run` and `agent` answer /metrics (Prometheus) and /healthz; `off` for nowhere.
+        /// Where the port is taken, they say so and go on without.
+        listen: Listen = "127.0.0.1:9464", flag "metrics";
+    }
+
+    /// The collector: `wirespan collector`, and the one that `wirespan run` brings along.
+    collector: Collector {
+        /// Where the page, the API and Jaeger's API listen.
+        listen: String = "127.0.0.1:16686", flag "listen" as "ADDRESS";
+        /// Where OTLP over gRPC is received; `off`: nowhere.
+        otlp_grpc: String = "127.0.0.1:4317";
+        /// Where OTLP over HTTP is received; `off`: nowhere.
+        otlp_http: String = "127.0.0.1:4318";
+        /// Where Zipkin's spans are received and its API answers; `off`: nowhere.
+        zipkin: String = "127.0.0.1:9411";
+        /// Where Tempo's API answers; `off`: nowhere.
+        tempo: String = "127.0.0.1:3200";
+        /// Where spans are kept; `none`: in memory, as many as fit into about 300 MiB.
+        /// Not set: /var/lib/wirespan for root, .local/share/wirespan at home for others.
+        data: Option<PathBuf> = "", flag "data" as "DIR";
+        /// Whether every batch is flushed to the disk by itself; otherwise those of up to 200 ms share a flush.
+        /// What is acknowledged is on the disk either way.
+        strict: bool = "false";
+        /// The most bytes that spans take on disk; the oldest are forgotten.
+        max_bytes: Size = "10GiB", range "64MiB" to "1048576GiB";
+        /// How long spans are kept.
+        max_age: Duration = "168h", range "1h" to "87600h";
+        /// Listen on addresses that other hosts reach, too. There is no TLS: put a proxy before it.
+        remote: bool = "false", flag "remote";
+        /// What readers have to know. Not set: made up, and kept beside the spans.
+        token: Option<String> = "", secret true;
+        /// What senders have to know. Not set: whoever reaches the port may send.
+        ingest_token: Option<String> = "", secret true;
+        /// Whether `wirespan run` brings a collector along. It does not when an OTLP endpoint is set.
+        embedded: bool = "true";
     }
 
     /// What is shown on the terminal. Spans go to stdout, everything else to stderr.

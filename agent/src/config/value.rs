@@ -1,7 +1,7 @@
 //! Comes in: what a person wrote for one setting, as text, a list or pairs. Goes out: a typed value. Refuses: anything
 //! that would have to be guessed at.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 /// How a setting is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -237,6 +237,28 @@ impl Ports {
     #[must_use]
     pub const fn contains(self, port: u16) -> bool {
         self.first <= port && port <= self.last
+    }
+}
+
+/// Where to listen, written as `127.0.0.1:9464`, `[::1]:9464` or `off`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// Nowhere.
+    Off,
+    /// At this address; port 0 is any free one.
+    At(SocketAddr),
+}
+
+impl Setting for Listen {
+    const SYNTAX: &'static str = "ADDRESS";
+
+    fn read(raw: &Raw) -> Result<Self, String> {
+        match text(raw)? {
+            "off" => Ok(Self::Off),
+            text => text.parse().map(Self::At).map_err(|_| {
+                format!("must be `off` or an address with a port such as 127.0.0.1:9464, not `{text}`")
+            }),
+        }
     }
 }
 

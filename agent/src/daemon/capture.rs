@@ -6,31 +6,45 @@ use std::{
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
+        mpsc,
     },
     thread,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use tokio::sync::oneshot;
-use wirespan_export::otlp::Intake;
 use wirespan_kernel::{Policies, Programs, Reader, Verdicts, Waker};
 use wirespan_proto::event::{Cookie, Nanos, Policy};
 use wirespan_span::{Clock, span::UnixNanos};
 use wirespan_trace::trace::Trace;
 
-use super::{Shown, Sinks, Summary};
-use crate::pipeline::{Orders, Pipeline};
+use super::{Shown, Sinks, Summary, reload::Reload};
+use crate::{
+    observe::watch::{Snapshot, Watch},
+    pipeline::{Orders, Pipeline},
+};
 
 /// Time between two sweeps while events come in, ns. Below the grace of the trace stage.
 const SWEEP_NS: u64 = 5_000_000;
 
-/// Asks the capture thread to end.
-pub(super) struct Stop {
+/// Time between two snapshots of the counters, ns. One costs a few microseconds.
+const PUBLISH_NS: u64 = 250_000_000;
+
+/// Tells the capture thread what to do.
+pub(super) struct Control {
     flag: Arc<AtomicBool>,
+    reloads: mpsc::Sender<Reload>,
     waker: Waker,
 }
 
-impl Stop {
+impl Control {
+    /// From now on, these filters and this redaction.
+    pub(super) fn reload(&self, reload: Reload) {
+        // A thread that has ended captures nothing more.
+        let _ = self.reloads.send(reload);
+        self.waker.wake();
+    }
+
     /// Ends it after what was captured so far.
     pub(super) fn stop(&self) {
         self.flag.store(true, Ordering::SeqCst);
@@ -57,11 +71,15 @@ impl Orders for Kernel {
 
 /// Everything the thread works with.
 pub(super) struct Capture {
-    _programs: Programs,
+    programs: Programs,
     reader: Reader,
     kernel: Kernel,
     pipeline: Pipeline,
     sinks: Sinks,
+    watch: Arc<Watch>,
+    reloads: mpsc::Receiver<Reload>,
+    reloaded: u64,
+    published: Nanos,
     stop: Arc<AtomicBool>,
     ended: oneshot::Sender<Summary>,
     /// Was the user told that some sockets are driven by `io_uring`?
@@ -69,30 +87,35 @@ pub(super) struct Capture {
 }
 
 impl Capture {
-    /// Ready to start; with the handle that stops it and what it says at its end.
+    /// Ready to start; with the handle that steers it and what it says at its end.
     pub(super) fn new(
         mut programs: Programs,
         verdicts: Verdicts,
         pipeline: Pipeline,
-        intake: Option<Intake>,
-        shown: Option<Shown>,
-    ) -> (Self, Stop, oneshot::Receiver<Summary>) {
+        sinks: Sinks,
+        watch: Arc<Watch>,
+    ) -> (Self, Control, oneshot::Receiver<Summary>) {
         let reader = programs.take_reader().expect("taken once");
         let policies = programs.take_policies().expect("taken once");
         let flag = Arc::new(AtomicBool::new(false));
-        let stop = Stop { flag: Arc::clone(&flag), waker: reader.waker() };
+        let (sender, reloads) = mpsc::channel();
+        let control = Control { flag: Arc::clone(&flag), reloads: sender, waker: reader.waker() };
         let (ended, said) = oneshot::channel();
         let capture = Self {
-            _programs: programs,
+            programs,
             reader,
             kernel: Kernel { policies, verdicts },
             pipeline,
-            sinks: Sinks { intake, shown },
+            sinks,
+            watch,
+            reloads,
+            reloaded: 0,
+            published: Nanos(0),
             stop: flag,
             ended,
             told: false,
         };
-        (capture, stop, said)
+        (capture, control, said)
     }
 
     /// Runs on a thread of its own.
@@ -111,11 +134,36 @@ impl Capture {
                 swept = now;
                 self.pipeline.sweep(now, clock, &mut self.kernel);
                 self.tell();
+                self.hear();
+                self.publish(now);
             }
             self.sinks.give(self.pipeline.take());
             self.reader.wait();
         }
         self.finish();
+    }
+
+    /// Does what was asked for since the last time.
+    fn hear(&mut self) {
+        while let Ok(Reload { filter, spans }) = self.reloads.try_recv() {
+            self.pipeline.reload(filter, spans, &mut self.kernel);
+            self.reloaded += 1;
+        }
+    }
+
+    /// Leaves the counters where others see them.
+    fn publish(&mut self, now: Nanos) {
+        if now.since(self.published) < PUBLISH_NS {
+            return;
+        }
+        self.published = now;
+        self.watch.publish(Snapshot {
+            counters: self.pipeline.counters(),
+            held: self.pipeline.held(),
+            losses: self.reader.losses(),
+            costs: self.programs.costs(),
+            reloads: self.reloaded,
+        });
     }
 
     /// Says once, when it is first seen, what cannot be seen.
@@ -166,6 +214,9 @@ impl Sinks {
     fn give(&self, traces: Vec<Trace>) {
         if traces.is_empty() {
             return;
+        }
+        if let Some(routes) = &self.routes {
+            routes.count(&traces);
         }
         match (&self.shown, &self.intake) {
             (Some(shown), Some(intake)) => {

@@ -5,11 +5,13 @@
 //! The main thread runs the exporter and listens for signals. A third writes to the terminal, which may block.
 
 mod capture;
+mod duty;
+mod reload;
 mod screen;
 mod setup;
 mod summary;
 
-use std::{io::Write, time::Duration};
+use std::{io::Write, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tokio::sync::oneshot;
@@ -17,15 +19,23 @@ use wirespan_export::{
     otlp::{Exporter, Intake},
     terminal::Output,
 };
-use wirespan_kernel::{Filter as ProcessFilter, Programs};
+use wirespan_kernel::{Filter as ProcessFilter, Programs, Verdicts};
 
 use self::{
-    capture::{Capture, Stop},
+    capture::{Capture, Control},
+    duty::Duty,
     screen::Screen,
 };
-use crate::config::Config;
+use crate::{
+    config::{Config, value::Listen},
+    observe::{
+        routes::Routes,
+        server,
+        watch::{Setup, Watch},
+    },
+};
 
-pub use self::{screen::Shown, summary::Summary};
+pub use self::{reload::Source, screen::Shown, summary::Summary};
 
 /// Whom to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,12 +58,24 @@ pub struct Display {
     pub to: Box<dyn Write + Send>,
 }
 
+/// What a daemon is for.
+pub enum Purpose {
+    /// Somebody looks on: spans are shown, and sent where the configuration says.
+    Look(Option<Display>),
+    /// A service: the same, and once attached it gives away the privileges that only loading took.
+    Serve(Option<Display>),
+    /// Spans are counted by route; nothing is shown, sent or served.
+    Count(Arc<Routes>),
+}
+
 /// A daemon that captures.
 pub struct Daemon {
     runtime: tokio::runtime::Runtime,
     exporter: Option<Exporter>,
     screen: Option<Screen>,
-    stop: Stop,
+    control: Control,
+    watch: Arc<Watch>,
+    duty: Duty,
     ended: oneshot::Receiver<Summary>,
     flush: Duration,
     /// Which plan the kernel programs follow.
@@ -75,28 +97,53 @@ impl Daemon {
     /// # Errors
     /// The kernel does not allow it, or a setting cannot be used; the message says what to do.
     pub fn start(config: &Config, scope: &Scope, display: Option<Display>) -> anyhow::Result<Self> {
+        Self::start_for(config, scope, Purpose::Look(display))
+    }
+
+    /// The same for another purpose.
+    ///
+    /// # Errors
+    /// As for [`start`](Self::start).
+    pub fn start_for(config: &Config, scope: &Scope, purpose: Purpose) -> anyhow::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .context("cannot start the runtime of the exporter")?;
-        let exporter = exporter(config, &runtime)?;
+        let counting = matches!(purpose, Purpose::Count(_));
+        let exporter = if counting { None } else { exporter(config, &runtime)? };
         let pipeline = setup::pipeline(config)?;
-        let mut programs = Programs::load(&setup::kernel(config, scope))?;
+        let (programs, verdicts) = attach(config, scope)?;
         let plan = programs.plan();
-        let mut verdicts = programs.take_verdicts().expect("taken once");
-        for pid in watched(scope) {
-            verdicts.set(pid, true).with_context(|| format!("cannot watch process {pid}"))?;
+        // Threads inherit what their parent has: it goes before there are any.
+        if matches!(purpose, Purpose::Serve(_)) {
+            wirespan_kernel::drop_privileges().context("cannot give away privileges")?;
         }
-        let screen = display.map(|display| Screen::start(display, config.limits.queue_spans));
-        let (capture, stop, ended) = Capture::new(
-            programs,
-            verdicts,
-            pipeline,
-            exporter.as_ref().map(Exporter::intake),
-            screen.as_ref().map(Screen::shown),
-        );
+        let (screen, sinks) = outputs(config, purpose, exporter.as_ref());
+        let watch = Arc::new(watch(config, &programs, &sinks));
+        if *scope == Scope::Host && !counting {
+            observe(config, &runtime, &watch);
+        }
+        let (capture, control, ended) = Capture::new(programs, verdicts, pipeline, sinks, Arc::clone(&watch));
         capture.start().context("cannot start the capture thread")?;
-        Ok(Self { runtime, exporter, screen, stop, ended, flush: config.limits.flush_timeout, plan })
+        let (flush, duty) = (config.limits.flush_timeout, Duty::default());
+        Ok(Self { runtime, exporter, screen, control, watch, duty, ended, flush, plan })
+    }
+
+    /// From now on SIGHUP reads the configuration again instead of ending the daemon, and systemd, where it manages
+    /// the daemon, hears how it is.
+    ///
+    /// # Errors
+    /// Signals cannot be listened to.
+    pub fn serve(&mut self, source: Source) -> anyhow::Result<()> {
+        let _inside = self.runtime.enter();
+        self.duty = Duty::serve(source)?;
+        Ok(())
+    }
+
+    /// What it counted up to now.
+    #[must_use]
+    pub fn watch(&self) -> &Arc<Watch> {
+        &self.watch
     }
 
     /// Captures until a signal asks to stop, or `done` says that there is nothing more to see.
@@ -104,8 +151,8 @@ impl Daemon {
     /// # Errors
     /// Signals cannot be listened to.
     pub fn run_until(&mut self, done: impl Future<Output = ()>) -> anyhow::Result<Reason> {
-        let ended = &mut self.ended;
-        self.runtime.block_on(async {
+        let Self { runtime, ended, duty, control, watch, .. } = self;
+        runtime.block_on(async {
             use tokio::signal::unix::{SignalKind, signal};
             let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
             let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
@@ -114,6 +161,7 @@ impl Daemon {
                 _ = interrupt.recv() => Reason::Asked,
                 () = done => Reason::Done,
                 _ = ended => Reason::Done,
+                never = duty.perform(control, watch) => match never {},
             })
         })
     }
@@ -121,7 +169,8 @@ impl Daemon {
     /// Stops: what was captured is finished, shown and sent, for as long as the configuration allows.
     #[must_use]
     pub fn stop(mut self) -> Summary {
-        self.stop.stop();
+        self.duty.end();
+        self.control.stop();
         let mut summary = if self.ended.is_terminated() {
             Summary::default()
         } else {
@@ -142,6 +191,49 @@ fn exporter(config: &Config, runtime: &tokio::runtime::Runtime) -> anyhow::Resul
     let _inside = runtime.enter();
     let say = |message: &str| eprintln!("wirespan: {message}");
     Ok(Some(Exporter::start(&settings, say)?))
+}
+
+/// The kernel programs, attached, and what is to be said of processes before the first event.
+fn attach(config: &Config, scope: &Scope) -> anyhow::Result<(Programs, Verdicts)> {
+    let mut programs = Programs::load(&setup::kernel(config, scope))?;
+    let mut verdicts = programs.take_verdicts().expect("taken once");
+    for pid in watched(scope) {
+        verdicts.set(pid, true).with_context(|| format!("cannot watch process {pid}"))?;
+    }
+    Ok((programs, verdicts))
+}
+
+fn outputs(config: &Config, purpose: Purpose, exporter: Option<&Exporter>) -> (Option<Screen>, Sinks) {
+    let (display, routes) = match purpose {
+        Purpose::Look(display) | Purpose::Serve(display) => (display, None),
+        Purpose::Count(routes) => (None, Some(routes)),
+    };
+    let screen = display.map(|display| Screen::start(display, config.limits.queue_spans));
+    let shown = screen.as_ref().map(Screen::shown);
+    (screen, Sinks { intake: exporter.map(Exporter::intake), shown, routes })
+}
+
+fn watch(config: &Config, programs: &Programs, sinks: &Sinks) -> Watch {
+    let setup = Setup {
+        plan: programs.plan(),
+        hooks: programs.hooks().collect(),
+        queue_spans: config.limits.queue_spans,
+        open_spans: config.limits.open_spans,
+    };
+    Watch::new(setup, sinks.intake.clone(), sinks.shown.clone())
+}
+
+/// Answers /metrics and /healthz. A port that somebody else has is no reason not to capture.
+fn observe(config: &Config, runtime: &tokio::runtime::Runtime, watch: &Arc<Watch>) {
+    let Listen::At(address) = config.observe.listen else { return };
+    let _inside = runtime.enter();
+    match server::listen(address) {
+        Ok(listener) => drop(runtime.spawn(server::serve(listener, Arc::clone(watch)))),
+        Err(error) => eprintln!(
+            "wirespan: no /metrics and /healthz, since {address} cannot be listened to: {error}; capturing all the \
+             same (--metrics ADDRESS chooses another, --metrics off none)"
+        ),
+    }
 }
 
 /// The processes whose verdict must stand before the first event.
@@ -168,4 +260,5 @@ fn process_filter(config: &Config, scope: &Scope) -> ProcessFilter {
 struct Sinks {
     intake: Option<Intake>,
     shown: Option<Shown>,
+    routes: Option<Arc<Routes>>,
 }

@@ -96,6 +96,16 @@ impl Shown {
         }
     }
 
+    /// Spans that wait to be written.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.shared.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Spans that were dropped.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.shared.dropped.load(Ordering::Relaxed)
+    }
+
     /// Is somebody still reading?
     pub(super) fn open(&self) -> bool {
         !self.shared.closed.load(Ordering::Relaxed)

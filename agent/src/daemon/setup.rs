@@ -46,13 +46,17 @@ fn protocol(config: &Config) -> wirespan_protocol::settings::Settings {
     wirespan_protocol::settings::Settings {
         request_timeout_ns: config.limits.request_timeout.as_nanos() as u64,
         max_pending: config.limits.pending_exchanges as usize,
+        max_query: config.limits.query_bytes.0 as usize,
+        max_statements: config.limits.prepared_statements as usize,
+        max_statement_bytes: config.limits.prepared_statement_bytes.0 as usize,
+        max_pipeline: config.limits.pipeline_exchanges as usize,
         capture_request_headers: lower(&config.http.capture_request_headers),
         capture_response_headers: lower(&config.http.capture_response_headers),
         ..Default::default()
     }
 }
 
-fn spans(config: &Config) -> wirespan_span::settings::Settings {
+pub(super) fn spans(config: &Config) -> wirespan_span::settings::Settings {
     let mut settings = wirespan_span::settings::Settings::default();
     if !config.redaction.defaults {
         settings.secret_parameters.clear();

@@ -64,6 +64,17 @@ pub struct Counters {
     pub unrecognised: Total,
 }
 
+/// What the stages hold, at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Connections that are followed.
+    pub connections: usize,
+    /// Captured bytes that wait for the rest of their message.
+    pub stream_bytes: usize,
+    /// Spans that are open, or wait for the rest of their trace.
+    pub spans: usize,
+}
+
 /// All stages.
 pub struct Pipeline {
     connections: Connections<Tracked>,
@@ -151,6 +162,22 @@ impl Pipeline {
             panics: self.road.panics,
             unrecognised: self.road.unrecognised.total(),
         }
+    }
+
+    /// What is held now.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        Held {
+            connections: self.connections.len(),
+            stream_bytes: self.connections.held_bytes(),
+            spans: self.road.traces.held(),
+        }
+    }
+
+    /// From now on, these processes and this redaction. Spans that are finished stay as they are.
+    pub fn reload(&mut self, filter: Filter, spans: Spans, orders: &mut impl Orders) {
+        self.road.verdicts.replace(filter, orders);
+        self.road.spans = spans;
     }
 
     /// Connections of unrecognised protocols, by peer, the largest first.

@@ -20,6 +20,8 @@ pub(crate) struct Group {
     pub(crate) fixed: bool,
     pub(crate) members: Vec<Key>,
     pub(crate) open: usize,
+    /// Members whose parent may still become known.
+    held_back: usize,
     /// Spans that ever joined.
     pub(crate) joined: usize,
     /// When the oldest finished member ended.
@@ -50,8 +52,16 @@ pub(crate) struct Groups {
 impl Groups {
     pub(crate) fn begin(&mut self, id: TraceId) -> GroupId {
         self.last += 1;
-        let group =
-            Group { id, fixed: false, members: Vec::new(), open: 0, joined: 0, finished: None, idle: None };
+        let group = Group {
+            id,
+            fixed: false,
+            members: Vec::new(),
+            open: 0,
+            held_back: 0,
+            joined: 0,
+            finished: None,
+            idle: None,
+        };
         self.groups.insert(GroupId(self.last), group);
         GroupId(self.last)
     }
@@ -112,10 +122,27 @@ impl Groups {
         }
     }
 
+    /// Waits, as long as finished spans may, for what will become known of a member.
+    pub(crate) fn hold(&mut self, name: GroupId) {
+        if let Some(group) = self.groups.get_mut(&name) {
+            group.held_back += 1;
+            group.idle = None;
+        }
+    }
+
+    /// All that could become known of the member is.
+    pub(crate) fn release(&mut self, name: GroupId, now: Nanos) {
+        if let Some(group) = self.groups.get_mut(&name) {
+            group.held_back = group.held_back.saturating_sub(1);
+            self.rest(name, now);
+        }
+    }
+
     /// Notes since when the group is idle.
     fn rest(&mut self, name: GroupId, now: Nanos) {
         if let Some(group) = self.groups.get_mut(&name)
             && group.open == 0
+            && group.held_back == 0
             && group.idle.is_none()
         {
             group.idle = Some(now);
@@ -152,6 +179,7 @@ impl Groups {
         (stay.id, stay.fixed) = (id, fixed);
         stay.members.extend_from_slice(&gone.members);
         stay.open += gone.open;
+        stay.held_back += gone.held_back;
         stay.joined += gone.joined;
         stay.idle = None;
         stay.finished = earliest(stay.finished, gone.finished);
@@ -200,6 +228,7 @@ impl Groups {
         } else if let Some(group) = self.groups.get_mut(&name) {
             group.fixed = true;
             group.open = members.len();
+            group.held_back = 0;
             group.members = members;
         }
     }

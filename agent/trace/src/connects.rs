@@ -6,10 +6,13 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 use wirespan_span::span::{Cookie, Key, Nanos};
 
+/// The request that a connection was opened for, and the confidence in that.
+pub(crate) type For = (Key, f32);
+
 /// Connections opened and not yet used. Bounded in number and in time.
 #[derive(Debug)]
 pub(crate) struct Connects {
-    opened: FxHashMap<Cookie, (Nanos, Option<Key>)>,
+    opened: FxHashMap<Cookie, (Nanos, Option<For>)>,
     order: VecDeque<(Nanos, Cookie)>,
     max: usize,
 }
@@ -20,7 +23,7 @@ impl Connects {
     }
 
     /// A connection is being opened for a request, or for none. `false` where another was forgotten for it.
-    pub(crate) fn open(&mut self, cookie: Cookie, time: Nanos, request: Option<Key>) -> bool {
+    pub(crate) fn open(&mut self, cookie: Cookie, time: Nanos, request: Option<For>) -> bool {
         if self.max == 0 {
             return false;
         }
@@ -32,7 +35,7 @@ impl Connects {
     }
 
     /// For whom the connection was opened; `None` where that is not known, or it was used before.
-    pub(crate) fn first_use(&mut self, cookie: Cookie) -> Option<Option<Key>> {
+    pub(crate) fn first_use(&mut self, cookie: Cookie) -> Option<Option<For>> {
         self.opened.remove(&cookie).map(|(_, request)| request)
     }
 

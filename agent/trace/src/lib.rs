@@ -28,6 +28,7 @@
 
 mod assembly;
 mod connects;
+mod habits;
 pub mod header;
 mod ids;
 mod node;

@@ -5,7 +5,7 @@ use wirespan_span::span::{Key, Nanos, Role, Span, Start};
 use crate::{
     assembly::GroupId,
     header::Context,
-    threads::ThreadKey,
+    threads::{Sight, ThreadKey},
     trace::{Link, Method, Parent, SpanId, TracedSpan},
     wire::End,
 };
@@ -44,6 +44,12 @@ pub(crate) struct Node {
     pub(crate) links: Vec<Link>,
     /// The request for which this one was made, whatever its parent became.
     pub(crate) server: Option<Key>,
+    /// Is that known well enough to build on?
+    pub(crate) sure: bool,
+    /// Does its trace wait for what may become known of it?
+    pub(crate) held: bool,
+    /// What its thread had read when it was made.
+    pub(crate) sight: Option<Sight>,
     pub(crate) group: GroupId,
     /// Its span, once it has ended.
     pub(crate) span: Option<Box<Span>>,
@@ -65,6 +71,9 @@ impl Node {
             parent: None,
             links: Vec::new(),
             server: None,
+            sure: false,
+            held: false,
+            sight: None,
             group: GroupId::default(),
             span: None,
         }

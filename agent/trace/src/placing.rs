@@ -7,17 +7,12 @@ use crate::{
     assembly::GroupId,
     header::{self, Context},
     node::{Ancestor, Node},
+    threads::Step,
     trace::{Link, Method, SpanId, TraceId},
     traces::Traces,
     wire::{End, Identity},
 };
 
-/// The thread has this request alone: only a background job on the very thread could be mistaken for it.
-const TASK_ALONE: f32 = 0.99;
-/// The thread has several open requests, and read this one last or came back to it.
-const TASK_SHARED: f32 = 0.9;
-/// The connection was opened for this request; pools may give it to another.
-const HANDOFF: f32 = 0.9;
 /// The request carries the context that this one came with; two requests with one context are told apart before.
 const FORWARDED: f32 = 0.99;
 /// The same addresses and sequence number, or the same two sockets.
@@ -34,15 +29,15 @@ pub(crate) type Forwarded = FxHashMap<(u32, TraceId, Option<SpanId>), Vec<Key>>;
 
 /// The request that a program was answering, as evidence has it.
 #[derive(Clone, Copy, Debug)]
-struct Evidence {
-    server: Key,
+pub(crate) struct Evidence {
+    pub(crate) server: Key,
     method: Method,
-    confidence: f32,
+    pub(crate) confidence: f32,
 }
 
 impl Traces {
     /// Finds the place of a request that the program answers.
-    pub(crate) fn place_answer(&mut self, mut node: Node) {
+    pub(crate) fn place_answer(&mut self, mut node: Node, task: Task) {
         let client = self.wires.partner(node.identity, End::Answers);
         node.group = match (client.and_then(|client| self.nodes.get(&client)), &node.context) {
             (Some(client), context) => {
@@ -56,8 +51,13 @@ impl Traces {
             }
             (None, None) => self.groups.begin(self.ids.trace(node.identity, node.key)),
         };
-        if !self.threads.read(node.thread, node.key) {
+        let habit = self.habits.of(node.pid);
+        habit.opens();
+        if !self.threads.read(task, Step { request: Some(node.key), call: None, sure: true }) {
             self.counters.threads_full += 1;
+        }
+        if self.threads.several(task) {
+            habit.has_several();
         }
         if let Some(context) = &node.context {
             let name = (node.pid, context.trace_id, context.span_id);
@@ -74,20 +74,81 @@ impl Traces {
             .evidence(node.key.cookie, task, node.start)
             .filter(|evidence| Some(evidence.server) != own_server);
         node.server = evidence.map(|evidence| evidence.server);
+        node.sure = evidence.is_some_and(|evidence| evidence.confidence >= self.settings.min_confidence);
+        node.sight = self.threads.look(task);
         node.group = match node.context.clone() {
             Some(context) => self.place_by_header(&mut node, &context, evidence),
             None => self.place_by_evidence(&mut node, evidence),
         };
-        let key = node.key;
+        let (key, group, placed) = (node.key, node.group, node.parent.is_some());
         self.hold(node);
+        self.called(task, key, evidence.map(|evidence| evidence.server), group, placed);
         if let Some(server) = own_server {
             self.bind_late(key, server);
         }
     }
 
+    /// Remembers what the thread did. Where nobody knows for whom, an answer may tell: the one that the thread will give,
+    /// where its process waits for what it calls, or the one right behind the response.
+    fn called(&mut self, task: Task, call: Key, server: Option<Key>, group: GroupId, placed: bool) {
+        let habit = self.habits.of(task.pid);
+        if !habit.answers() {
+            return;
+        }
+        self.threads.calls(task, call, server);
+        if !placed && let Some(node) = self.nodes.get_mut(&call) {
+            node.held = true;
+            self.groups.hold(group);
+            if habit.blocks() >= self.settings.min_confidence {
+                self.threads.wonder(task, call);
+            }
+        }
+    }
+
+    /// A call whose request is known by now, because the answer came right behind the response; and the calls that it
+    /// followed from, each made right behind the response to the one before.
+    pub(crate) fn place_chain(&mut self, call: Key, server: Key, confidence: f32) {
+        let mut next = Some(call);
+        for _ in 0..MAX_DEPTH {
+            let Some(call) = next else { return };
+            let Some((sight, pid)) = self.nodes.get(&call).map(|node| (node.sight, node.pid)) else { return };
+            self.place_late(call, server, confidence);
+            let Some(sight) = sight else { return };
+            if sight.sure {
+                self.habits.of(pid).answered(&sight, server);
+            }
+            next = sight.sole().filter(|step| !step.sure).and_then(|step| step.call);
+        }
+    }
+
+    /// A call whose request is known by now: the thread that made it answered that request.
+    pub(crate) fn place_late(&mut self, call: Key, server: Key, confidence: f32) {
+        let Some(mut node) = self.nodes.remove(&call) else { return };
+        if std::mem::replace(&mut node.held, false) {
+            self.groups.release(node.group, self.now);
+        }
+        let parent = self.nodes.get(&server).filter(|server| server.start <= node.start);
+        let parent = parent.map(|server| (local(server, Method::Task, confidence), server.group));
+        if let Some((parent, group)) = parent
+            && node.parent.is_none()
+            && confidence >= self.settings.min_confidence
+            && !self.descends(server, call)
+            && self.groups.compatible(group, node.group)
+        {
+            node.parent = Some(parent);
+            (node.server, node.sure) = (Some(server), true);
+            node.links.clear();
+            let (group, moved) = self.groups.merge(group, node.group);
+            node.group = group;
+            self.moved(&moved, group);
+        }
+        self.nodes.insert(call, node);
+    }
+
     fn place_by_header(&mut self, node: &mut Node, context: &Context, evidence: Option<Evidence>) -> GroupId {
-        if let Some(server) = self.forwarder(node, context, evidence) {
-            node.server = Some(server.key);
+        let sure = evidence.filter(|evidence| evidence.confidence >= self.settings.min_confidence);
+        if let Some(server) = self.forwarder(node, context, sure) {
+            (node.server, node.sure) = (Some(server.key), true);
             node.parent = Some(local(server, Method::Header, FORWARDED));
             return server.group;
         }
@@ -106,7 +167,7 @@ impl Traces {
         if !same {
             let (group, span_id) = (server.group, server.span_id);
             node.links.extend(self.link(group, span_id, evidence));
-        } else if node.parent.is_none() {
+        } else if node.parent.is_none() && evidence.confidence >= self.settings.min_confidence {
             node.parent = Some(local(server, evidence.method, evidence.confidence));
         }
     }
@@ -124,11 +185,12 @@ impl Traces {
         let (group, span_id, parent) =
             (server.group, server.span_id, local(server, evidence.method, evidence.confidence));
         let joined = self.groups.get(group).map_or(0, |group| group.joined);
-        if joined < self.settings.max_trace_spans {
+        let full = joined >= self.settings.max_trace_spans;
+        if evidence.confidence >= self.settings.min_confidence && !full {
             node.parent = Some(parent);
             return group;
         }
-        self.counters.split += 1;
+        *if full { &mut self.counters.split } else { &mut self.counters.unsure } += 1;
         node.links.extend(self.link(group, span_id, evidence));
         self.groups.begin(self.ids.trace(node.identity, node.key))
     }
@@ -153,26 +215,29 @@ impl Traces {
     /// The request that the thread works on, or that the connection was opened for.
     fn evidence(&mut self, cookie: Cookie, task: Task, time: Nanos) -> Option<Evidence> {
         let opened_for = self.connects.first_use(cookie);
-        let current = self.threads.current(task.into());
-        let by_task =
-            current.filter(|current| self.working(current.key, task.pid, time)).map(|current| Evidence {
-                server: current.key,
-                method: Method::Task,
-                confidence: if current.shared { TASK_SHARED } else { TASK_ALONE },
-            });
-        let sure = by_task.filter(|_| current.is_some_and(|current| !current.shared));
+        let by_task = self.by_task(task, time);
+        let serial = !self.habits.of(task.pid).several();
         match opened_for {
-            _ if sure.is_some() => sure,
+            _ if serial && by_task.is_some() => by_task,
             // Opened outside of any request, used on a thread with many: a pool at work, for nobody knows whom.
             Some(None) => {
                 self.counters.vetoed += u64::from(by_task.is_some());
                 None
             }
-            Some(Some(server)) if self.working(server, task.pid, time) => by_task
-                .filter(|evidence| evidence.server == server)
-                .or(Some(Evidence { server, method: Method::Handoff, confidence: HANDOFF })),
+            // The first request goes out when the connection stands, whatever the thread has read by then.
+            Some(Some((server, confidence))) if self.working(server, task.pid, time) => {
+                Some(Evidence { server, method: Method::Handoff, confidence })
+            }
             Some(Some(_)) | None => by_task,
         }
+    }
+
+    /// The request that the thread works on, as the habits of its process tell.
+    pub(crate) fn by_task(&mut self, task: Task, time: Nanos) -> Option<Evidence> {
+        let sight = self.threads.look(task)?;
+        let (server, confidence) = self.habits.of(task.pid).judge(&sight);
+        let server = server.filter(|server| self.working(*server, task.pid, time))?;
+        Some(Evidence { server, method: Method::Task, confidence })
     }
 
     /// The vetoes: same process, not answered, not before its cause.

@@ -21,6 +21,10 @@ pub struct Settings {
     pub max_trace_spans: usize,
     /// Threads whose current request is remembered.
     pub max_threads: usize,
+    /// Processes whose habits are remembered.
+    pub max_processes: usize,
+    /// Below this confidence a cause is a link and no parent, 0 to 1.
+    pub min_confidence: f32,
     /// Opened connections that have not sent a request yet.
     pub max_connects: usize,
 }
@@ -38,6 +42,8 @@ impl Settings {
             max_spans: 131_072,
             max_trace_spans: 4096,
             max_threads: 65_536,
+            max_processes: 16_384,
+            min_confidence: 0.95,
             max_connects: 16_384,
         }
     }
@@ -64,6 +70,8 @@ pub struct Counters {
     pub withdrawn: u64,
     /// Links that evidence spoke for and a veto prevented.
     pub vetoed: u64,
+    /// Requests whose cause is too unsure to be their parent: they have a link to it.
+    pub unsure: u64,
     /// Spans that began a trace of their own because that of their parent was full.
     pub split: u64,
     /// Starts that found the table of spans full. Their spans are given on as roots.

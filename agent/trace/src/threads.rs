@@ -1,18 +1,23 @@
-//! Comes in: who read what. Goes out: the request that a thread (or logical task) works on. An entry is a claim: the
-//! caller checks that the request is still open.
+//! Comes in: who read what, and whether the thread slept since. Goes out: the requests that a thread (or logical task)
+//! may be working on. An entry is a claim: the caller checks that the request is still open.
 
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
-use wirespan_span::span::{Key, Task};
+use wirespan_span::span::{Key, Nanos, Task};
 
-/// Pipelined requests that wait behind the current one on a thread; more than a client sends at once.
-const MAX_PIPELINED: usize = 64;
+use crate::habits::Rule;
+
+/// Things read and not done with that a thread is remembered for; the oldest goes first.
+const MAX_STEPS: usize = 64;
+
+/// Calls of one thread that wait for the answer that tells for whom they were made.
+const MAX_UNPLACED: usize = 32;
 
 /// A thread or logical task, within its process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ThreadKey {
-    pid: u32,
+    pub(crate) pid: u32,
     key: u64,
 }
 
@@ -22,24 +27,87 @@ impl From<Task> for ThreadKey {
     }
 }
 
+/// Something that was read: a request, or the response to a call.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step {
+    /// The request itself, or that for which the call was made; `None` where it was made for none, or nobody knows.
+    pub(crate) request: Option<Key>,
+    /// The call, where it is a response.
+    pub(crate) call: Option<Key>,
+    /// Is it known for whom the call was made?
+    pub(crate) sure: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    step: Step,
+    /// How often the thread had slept by then.
+    rests: u32,
+    /// Was work on it seen since: a call, an answer?
+    acted: bool,
+}
+
 #[derive(Debug, Default)]
 struct Thread {
-    current: Option<Key>,
-    /// Requests read here and not answered yet.
-    open: u32,
-    /// Requests that came on the current one's connection while it was open: answered in their order.
-    pipelined: VecDeque<Key>,
+    steps: VecDeque<Taken>,
+    /// The call that the thread made last, if it did nothing since.
+    calling: Option<Key>,
+    /// When it answered last.
+    answered: Option<Nanos>,
+    /// Calls made since the thread's last answer, for a request that is not known.
+    unplaced: Vec<Key>,
 }
 
-/// The request that a thread works on.
+/// How things stand when a thread does something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Current {
-    pub(crate) key: Key,
-    /// Does the thread have other open requests, so that it may be working on one of those?
-    pub(crate) shared: bool,
+pub(crate) enum Situation {
+    /// It read one thing since it slept.
+    Only,
+    /// It read several since it slept, and work on all but the last was seen.
+    Chained,
+    /// It read several since it slept.
+    Several,
+    /// All that it read since it slept came on one connection at once.
+    Pipelined,
+    /// It slept since it read anything. One thing is open.
+    Rested,
+    /// The same, with several open.
+    RestedSeveral,
 }
 
-/// What each thread works on.
+impl Situation {
+    pub(crate) const COUNT: usize = 6;
+}
+
+/// What a thread may be working on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sight {
+    pub(crate) situation: Situation,
+    pub(crate) latest: Step,
+    pub(crate) oldest: Option<Key>,
+    /// `None` where work on all of them was seen.
+    pub(crate) next: Option<Option<Key>>,
+    /// Is it known of all of them for whom they were?
+    pub(crate) sure: bool,
+}
+
+impl Sight {
+    /// What was read last, where little else can have been worked on.
+    pub(crate) fn sole(&self) -> Option<Step> {
+        matches!(self.situation, Situation::Only | Situation::Chained).then_some(self.latest)
+    }
+
+    /// What a rule says: a request, no request (`Some(None)`), or nothing.
+    pub(crate) fn pick(&self, rule: Rule) -> Option<Option<Key>> {
+        match rule {
+            Rule::Latest => Some(self.latest.request),
+            Rule::Oldest => Some(self.oldest),
+            Rule::Next => self.next,
+        }
+    }
+}
+
+/// What each thread may work on.
 #[derive(Debug)]
 pub(crate) struct Threads {
     threads: FxHashMap<ThreadKey, Thread>,
@@ -51,72 +119,140 @@ impl Threads {
         Self { threads: FxHashMap::default(), max }
     }
 
-    /// A thread read a request. `false` where there was no room to remember it.
-    pub(crate) fn read(&mut self, thread: ThreadKey, key: Key) -> bool {
-        let Some(thread) = self.room(thread) else { return false };
-        thread.open += 1;
-        match thread.current {
-            Some(current) if pipelined(current, key) => {
-                if thread.pipelined.len() < MAX_PIPELINED {
-                    thread.pipelined.push_back(key);
-                }
-            }
-            _ => {
-                thread.current = Some(key);
-                thread.pipelined.clear();
-            }
+    /// A task read something. `false` where there was no room to remember it.
+    pub(crate) fn read(&mut self, task: Task, step: Step) -> bool {
+        if step.request.is_none() && !self.threads.contains_key(&task.into()) {
+            return true;
         }
+        let Some(thread) = self.room(task) else { return false };
+        thread.steps.retain(|taken| taken.step.request != step.request);
+        if thread.steps.len() >= MAX_STEPS {
+            thread.steps.pop_front();
+        }
+        thread.steps.push_back(Taken { step, rests: task.rests, acted: false });
         true
     }
 
-    /// A thread went back to a request (or to none: it works on something that belongs to no request).
-    pub(crate) fn resume(&mut self, thread: ThreadKey, request: Option<Key>) {
-        if request.is_none() && !self.threads.contains_key(&thread) {
-            return;
-        }
-        if let Some(thread) = self.room(thread)
-            && thread.current != request
-        {
-            thread.current = request;
-            thread.pipelined.clear();
+    /// What the task may be working on; `None` where it has read nothing that is open.
+    pub(crate) fn look(&self, task: Task) -> Option<Sight> {
+        let steps = &self.threads.get(&task.into())?.steps;
+        let rested = !steps.iter().any(|taken| taken.rests == task.rests);
+        let among = || steps.iter().filter(|taken| rested || taken.rests == task.rests);
+        let (first, last) = (among().next()?, among().next_back()?);
+        let situation = match (rested, among().nth(1).is_some()) {
+            (false, false) => Situation::Only,
+            (true, false) => Situation::Rested,
+            _ if among().all(|taken| pipelined(first.step, taken.step)) => Situation::Pipelined,
+            (false, true) if chained(among()) => Situation::Chained,
+            (false, true) => Situation::Several,
+            (true, true) => Situation::RestedSeveral,
+        };
+        let next = among().find(|taken| !taken.acted).map(|taken| taken.step.request);
+        let sure = among().all(|taken| taken.step.sure);
+        let oldest = match situation {
+            Situation::Pipelined => {
+                among().filter_map(|taken| taken.step.request).min_by_key(|key| key.offset)
+            }
+            _ => first.step.request,
+        };
+        Some(Sight { situation, latest: last.step, oldest, next, sure })
+    }
+
+    /// Has the thread of this task several open requests?
+    pub(crate) fn several(&self, task: Task) -> bool {
+        let steps = self.threads.get(&task.into()).map(|thread| &thread.steps);
+        steps.is_some_and(|steps| {
+            let mut open = steps.iter().map(|taken| taken.step).filter(|step| step.request.is_some());
+            open.next().is_some_and(|first| open.any(|step| !pipelined(first, step)))
+        })
+    }
+
+    /// The task made a call, for `request` as far as is known.
+    pub(crate) fn calls(&mut self, task: Task, call: Key, request: Option<Key>) {
+        let Some(thread) = self.room(task) else { return };
+        thread.calling = Some(call);
+        thread.acted(request);
+    }
+
+    /// For whom the task made this call will show when it answers.
+    pub(crate) fn wonder(&mut self, task: Task, call: Key) {
+        if let Some(thread) = self.room(task).filter(|thread| thread.unplaced.len() < MAX_UNPLACED) {
+            thread.unplaced.push(call);
         }
     }
 
-    /// The request that `thread` had read was answered or taken back.
-    pub(crate) fn answered(&mut self, thread: ThreadKey, key: Key) {
-        if let Some(thread) = self.threads.get_mut(&thread) {
-            thread.open = thread.open.saturating_sub(1);
-            thread.pipelined.retain(|waiting| *waiting != key);
-        }
-        self.leave(thread, key);
+    /// The task answers a request, and turns to the one that came behind it on the same connection. Gives the calls that waited for this.
+    pub(crate) fn answers(&mut self, task: Task, request: Key, time: Nanos) -> Vec<Key> {
+        let Some(thread) = self.threads.get_mut(&task.into()) else { return Vec::new() };
+        (thread.calling, thread.answered) = (None, Some(time));
+        thread.acted(Some(request));
+        thread.go_on(request, task.rests);
+        std::mem::take(&mut thread.unplaced)
+    }
+
+    /// The call that the task made last, if it did nothing since.
+    pub(crate) fn calling(&self, task: Task) -> Option<Key> {
+        self.threads.get(&task.into())?.calling
+    }
+
+    /// Did this task write another answer in the same call?
+    pub(crate) fn batched(&self, task: Task, time: Nanos) -> bool {
+        self.threads.get(&task.into()).is_some_and(|thread| thread.answered == Some(time))
     }
 
     /// The thread no longer works on the request.
     pub(crate) fn leave(&mut self, key: ThreadKey, request: Key) {
         let Some(thread) = self.threads.get_mut(&key) else { return };
-        if thread.current == Some(request) {
-            thread.current = thread.pipelined.pop_front();
-        }
-        if thread.current.is_none() && thread.open == 0 {
+        thread.steps.retain(|taken| taken.step.request != Some(request));
+        if thread.steps.iter().all(|taken| taken.step.request.is_none()) && thread.unplaced.is_empty() {
             self.threads.remove(&key);
         }
     }
 
-    pub(crate) fn current(&self, thread: ThreadKey) -> Option<Current> {
-        let thread = self.threads.get(&thread)?;
-        let waiting = u32::try_from(thread.pipelined.len()).unwrap_or(u32::MAX);
-        thread.current.map(|key| Current { key, shared: thread.open.saturating_sub(waiting) > 1 })
-    }
-
-    fn room(&mut self, thread: ThreadKey) -> Option<&mut Thread> {
-        if self.threads.len() >= self.max && !self.threads.contains_key(&thread) {
-            return None;
+    fn room(&mut self, task: Task) -> Option<&mut Thread> {
+        if self.threads.len() >= self.max && !self.threads.contains_key(&task.into()) {
+            // Threads that end are not heard of; those that hold a request are in use.
+            self.threads.retain(|_, thread| thread.steps.iter().any(|taken| taken.step.request.is_some()));
+            if self.threads.len() >= self.max {
+                return None;
+            }
         }
-        Some(self.threads.entry(thread).or_default())
+        Some(self.threads.entry(task.into()).or_default())
     }
 }
 
-/// Did the second request come behind the first on a connection that answers in order?
-fn pipelined(first: Key, second: Key) -> bool {
+impl Thread {
+    fn go_on(&mut self, answered: Key, rests: u32) {
+        let behind = |taken: &Taken| {
+            taken.step.call.is_none()
+                && taken
+                    .step
+                    .request
+                    .is_some_and(|next| queued(answered, next) && next.offset > answered.offset)
+        };
+        if let Some(next) = self.steps.iter().position(behind).and_then(|at| self.steps.remove(at)) {
+            self.steps.retain(|taken| taken.step.request != Some(answered));
+            self.steps.push_back(Taken { rests, acted: false, ..next });
+        }
+    }
+
+    fn acted(&mut self, request: Option<Key>) {
+        if let Some(taken) = self.steps.iter_mut().find(|taken| taken.step.request == request) {
+            taken.acted = true;
+        }
+    }
+}
+
+/// Was work seen on all but the last?
+fn chained<'a>(mut steps: impl DoubleEndedIterator<Item = &'a Taken>) -> bool {
+    steps.next_back().is_some_and(|last| !last.acted) && steps.all(|step| step.acted)
+}
+
+fn pipelined(first: Step, second: Step) -> bool {
+    first.request.zip(second.request).is_some_and(|(first, second)| queued(first, second))
+}
+
+/// Did both come on one connection that answers in order?
+fn queued(first: Key, second: Key) -> bool {
     first.cookie == second.cookie && first.sub == 0 && second.sub == 0
 }

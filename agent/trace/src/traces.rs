@@ -7,12 +7,13 @@ use wirespan_span::span::{Activity, Cookie, Key, Nanos, Span, Start, Task};
 use crate::{
     assembly::{GroupId, Groups},
     connects::Connects,
+    habits::Habits,
     ids::Ids,
     node::{Ancestor, Node},
     order,
     placing::Forwarded,
     settings::{Counters, Settings},
-    threads::Threads,
+    threads::{Sight, Situation, Step, Threads},
     trace::{Method, Trace, TracedSpan},
     wire::{End, Wires},
 };
@@ -29,11 +30,12 @@ pub struct Traces {
     pub(crate) nodes: FxHashMap<Key, Node>,
     pub(crate) wires: Wires,
     pub(crate) threads: Threads,
+    pub(crate) habits: Habits,
     pub(crate) connects: Connects,
     pub(crate) forwarded: Forwarded,
     pub(crate) groups: Groups,
     /// The latest moment heard of.
-    now: Nanos,
+    pub(crate) now: Nanos,
 }
 
 impl Traces {
@@ -43,6 +45,7 @@ impl Traces {
         Self {
             ids: Ids::new(&settings),
             threads: Threads::new(settings.max_threads),
+            habits: Habits::new(settings.max_processes),
             connects: Connects::new(settings.max_connects),
             settings,
             counters: Counters::default(),
@@ -59,6 +62,7 @@ impl Traces {
         match activity {
             Activity::Started(start) => self.started(start, out),
             Activity::Resumed { key, time, task } => self.resumed(key, time, task),
+            Activity::Answering { key, time, task } => self.answering(key, time, task),
             Activity::Finished(span) => self.finished(span, out),
             Activity::Withdrawn(key) => self.withdrawn(key),
         }
@@ -68,8 +72,7 @@ impl Traces {
     /// A thread called `connect` on this socket. Call it between the activities, at its place in time.
     pub fn connecting(&mut self, cookie: Cookie, task: Task, time: Nanos) {
         self.heard(time);
-        let current = self.threads.current(task.into()).map(|current| current.key);
-        let request = current.filter(|key| self.working(*key, task.pid, time));
+        let request = self.by_task(task, time).map(|evidence| (evidence.server, evidence.confidence));
         if !self.connects.open(cookie, time, request) {
             self.counters.connects_full += 1;
         }
@@ -120,7 +123,7 @@ impl Traces {
         }
         let node = self.node(&start);
         match node.end() {
-            End::Answers => self.place_answer(node),
+            End::Answers => self.place_answer(node, start.task),
             End::Asks => self.place_question(node, start.task),
         }
     }
@@ -139,7 +142,13 @@ impl Traces {
         self.heard(time);
         let Some(node) = self.nodes.get(&key) else { return };
         let server = node.server.filter(|server| self.working(*server, task.pid, time));
-        self.threads.resume(task.into(), server);
+        let sure = server.is_some() && node.sure;
+        if let Some(calling) = self.threads.calling(task) {
+            self.habits.of(task.pid).read_response(calling == key);
+        }
+        if !self.threads.read(task, Step { request: server, call: Some(key), sure }) {
+            self.counters.threads_full += 1;
+        }
         if let Some(server) = server.and_then(|server| self.nodes.get_mut(&server))
             && server.thread != task.into()
             && !server.resumed_on.contains(&task.into())
@@ -150,6 +159,45 @@ impl Traces {
                 self.threads.leave(oldest, server.key);
             }
             server.resumed_on.push(task.into());
+        }
+    }
+
+    /// An example with a known solution: the thread works on this request now. What it called for an unknown one may have
+    /// been for this.
+    fn answering(&mut self, key: Key, time: Nanos, task: Task) {
+        self.heard(time);
+        if !self.working(key, task.pid, time) {
+            return;
+        }
+        if let Some(sight) = self.threads.look(task) {
+            self.learn(&sight, key, task.pid);
+        }
+        let call = self.threads.calling(task).and_then(|call| self.nodes.get(&call));
+        let unanswered = call.filter(|call| call.open()).and_then(|call| call.server);
+        let habit = self.habits.of(task.pid);
+        if self.threads.batched(task, time) || unanswered == Some(key) {
+            habit.works_ahead();
+        }
+        let confidence = habit.blocks();
+        for call in self.threads.answers(task, key, time) {
+            self.place_late(call, key, confidence);
+        }
+    }
+
+    fn learn(&mut self, sight: &Sight, answered: Key, pid: u32) {
+        let habit = self.habits.of(pid);
+        match sight.sole() {
+            Some(Step { call: Some(call), sure: false, .. }) => {
+                let confidence = habit.passes_on();
+                self.place_chain(call, answered, confidence);
+                return;
+            }
+            Some(Step { call: Some(_), request, .. }) => habit.passed_on(request == Some(answered)),
+            _ => {}
+        }
+        // Answers to pipelined requests come in order, in whichever order the program works.
+        if sight.sure && sight.situation != Situation::Pipelined {
+            habit.answered(sight, answered);
         }
     }
 
@@ -208,7 +256,8 @@ impl Traces {
     /// The context of a request ends with its answer.
     fn answered(&mut self, key: Key) {
         let Some(node) = self.nodes.get_mut(&key).filter(|node| node.end() == End::Answers) else { return };
-        self.threads.answered(node.thread, key);
+        self.habits.of(node.pid).closes();
+        self.threads.leave(node.thread, key);
         for thread in std::mem::take(&mut node.resumed_on) {
             self.threads.leave(thread, key);
         }

@@ -52,7 +52,9 @@ pub(crate) unsafe fn find<M: Memory>(
             return None;
         }
         let (end, time) = if direction == SENT {
-            (M::read::<u32>(tcp, offset!(write_seq)), left_at(M::read(tcp, offset!(tcp_wstamp_ns)), now))
+            let end: u32 = M::read(tcp, offset!(write_seq));
+            let all_left = M::read::<u32>(tcp, offset!(snd_nxt)) == end;
+            (end, if all_left { left_at(M::read(tcp, offset!(tcp_wstamp_ns)), now) } else { now })
         } else {
             (read_until::<M>(sk, tcp), now)
         };
@@ -80,8 +82,8 @@ unsafe fn read_until<M: Memory>(sk: *const u8, tcp: *const u8) -> u32 {
 }
 
 /// When the bytes left: the socket's last segment's stamp. The hook runs at the end of the call, when on loopback
-/// the peer may have answered already. Pacing can put the stamp ahead; a call whose bytes only were queued finds
-/// an old one.
+/// the peer may have answered already. Pacing can put the stamp ahead. Bytes that only were queued (a corked socket, a
+/// full window) have no stamp yet: the caller looks whether all left.
 #[inline(always)]
 fn left_at(stamp: u64, now: u64) -> u64 {
     if stamp <= now && now - stamp < FRESH_NS { stamp } else { now }

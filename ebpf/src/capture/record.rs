@@ -26,6 +26,7 @@ pub(crate) struct Call {
     pub(crate) flags: DataFlags,
     pub(crate) policy: u8,
     pub(crate) lost: u32,
+    pub(crate) rests: u32,
 }
 
 /// Emits the record; `describe` writes the socket. False: the ring was full.
@@ -78,7 +79,7 @@ unsafe fn write(record: *mut DataRecord, call: &Call, flags: DataFlags, copied: 
         (*record).len = call.len;
         (*record).lost = call.lost;
         (*record).retransmits = call.place.retransmits;
-        (*record).waited_ns = 0;
+        (*record).rests = call.rests;
         (*record).flags = flags.0;
         (*record).head_len = copied.head as u16;
         (*record).tail_len = copied.tail as u16;

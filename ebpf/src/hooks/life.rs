@@ -6,7 +6,10 @@
 //! with the socket.
 
 use aya_ebpf::{
-    helpers::generated::{bpf_get_socket_cookie, bpf_ktime_get_ns, bpf_sk_storage_get, bpf_skc_to_tcp_sock},
+    helpers::generated::{
+        bpf_get_current_task_btf, bpf_get_socket_cookie, bpf_ktime_get_ns, bpf_sk_storage_get,
+        bpf_skc_to_tcp_sock,
+    },
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
@@ -133,8 +136,10 @@ unsafe fn emit(sk: *const u8, change: u8, connector: u64) {
         (*record).pid_tgid = connector;
         (*record).sent = Typed::read(tcp, offset!(bytes_acked));
         (*record).received = Typed::read(tcp, offset!(bytes_received));
-        (*record).error = Typed::read(sk, offset!(sk_err));
-        (*record).change = u32::from(change);
+        let task = bpf_get_current_task_btf() as *const u8;
+        (*record).rests = Typed::read::<u64>(task, offset!(task_nvcsw)) as u32;
+        (*record).error = Typed::read::<u32>(sk, offset!(sk_err)) as u16;
+        (*record).change = u16::from(change);
         reserved.commit(KIND_LIFE);
     }
 }

@@ -120,11 +120,8 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
             ring::count(|control| &raw mut (*control).ignored);
             return;
         }
-        let registers = bpf_task_pt_regs(bpf_get_current_task_btf()) as *const u8;
-        let mut arguments = Arguments::read_inside::<Typed>(registers);
-        if arguments.class == Class::IO_URING && setting!(uring) != 0 {
-            arguments.found(uring::address(sk, direction, len, pid_tgid as u32), len);
-        }
+        let task = bpf_get_current_task_btf();
+        let arguments = arguments(bpf_task_pt_regs(task) as *const u8, sk, direction, len, pid_tgid as u32);
         let call = Call {
             place,
             pid_tgid,
@@ -133,6 +130,7 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
             flags: data_flags(transport, flags),
             policy,
             lost: (*state).lost,
+            rests: Typed::read::<u64>(task as *const u8, offset!(task_nvcsw)) as u32,
         };
         let emitted = record::emit(&call, &arguments, |into: *mut SocketRecord| {
             if transport == TRANSPORT_UNIX {
@@ -149,6 +147,19 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
         if !emitted {
             (*state).lost += 1;
         }
+    }
+}
+
+/// Where the user's bytes are.
+#[inline(always)]
+unsafe fn arguments(registers: *const u8, sk: *const u8, direction: u8, len: u32, thread: u32) -> Arguments {
+    // SAFETY: as in `captured`.
+    unsafe {
+        let mut arguments = Arguments::read_inside::<Typed>(registers);
+        if arguments.class == Class::IO_URING && setting!(uring) != 0 {
+            arguments.found(uring::address(sk, direction, len, thread), len);
+        }
+        arguments
     }
 }
 

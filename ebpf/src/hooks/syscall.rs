@@ -211,7 +211,9 @@ unsafe fn captured(found: &Found, arguments: &Arguments, len: u32, direction: u8
             flags = flags.with(DataFlags::FILLER);
         }
         let pid_tgid = bpf_get_current_pid_tgid();
-        let call = Call { place, pid_tgid, len, direction, flags, policy, lost: (*state).lost };
+        let task = bpf_get_current_task_btf() as *const u8;
+        let rests = Typed::read::<u64>(task, offset!(task_nvcsw)) as u32;
+        let call = Call { place, pid_tgid, len, direction, flags, policy, lost: (*state).lost, rests };
         let emitted = record::emit(&call, arguments, |into: *mut SocketRecord| {
             if transport == TRANSPORT_UNIX {
                 socket::describe_unix(found.identity, unix_peer(sk), into);

@@ -49,8 +49,14 @@ fn program_of(package: &str) -> &str {
     match package {
         "nginx-light" => "nginx",
         "iproute2" => "ip",
+        "redis-tools" => "redis-cli",
+        "libmemcached-tools" => "memccat",
+        "dnsmasq-base" => "dnsmasq",
+        "bind9-dnsutils" => "dig",
         "busybox-static" => "busybox",
         "qemu-system-x86" => "qemu-system-x86_64",
+        "postgresql" => "psql",
+        "mariadb-server" => "mariadbd",
         other => other,
     }
 }

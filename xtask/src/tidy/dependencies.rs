@@ -18,6 +18,10 @@ const ROAD: &[(&str, &[&str])] = &[
     ("wirespan-span", &["wirespan-protocol"]),
     ("wirespan-trace", &["wirespan-span"]),
     ("wirespan-export", &["wirespan-trace"]),
+    ("wirespan-store", &[]),
+    ("wirespan-ingest", &["wirespan-store"]),
+    ("wirespan-query", &["wirespan-store"]),
+    ("wirespan-collector", &["wirespan-ingest", "wirespan-store", "wirespan-query"]),
     (
         "wirespan",
         &[
@@ -30,6 +34,7 @@ const ROAD: &[(&str, &[&str])] = &[
             "wirespan-span",
             "wirespan-trace",
             "wirespan-export",
+            "wirespan-collector",
         ],
     ),
 ];
@@ -66,6 +71,8 @@ const HOMES: &[(&str, &[&str])] = &[
     ("aya-ebpf", &["wirespan-ebpf"]),
     ("opentelemetry-proto", &["wirespan-export", "wirespan-proto", "wirespan-ingest"]),
     ("prost", &["wirespan-export", "wirespan-proto", "wirespan-ingest"]),
+    ("rusqlite", &["wirespan-store"]),
+    ("parquet", &["wirespan-store"]),
 ];
 
 /// Checks every package of the workspace.

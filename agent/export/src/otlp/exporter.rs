@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use prost::Message;
@@ -18,6 +18,7 @@ use tokio::{
 
 use super::{
     counters::{Counters, Snapshot, add},
+    delays::{Delays, Histogram},
     message,
     notice::{Kind, Notices},
     queue::{Batch, Due, Queue, later},
@@ -65,6 +66,7 @@ struct Shared {
     ending: watch::Sender<Option<Instant>>,
     closed: AtomicBool,
     counters: Counters,
+    delays: Histogram,
     notices: Notices,
 }
 
@@ -89,6 +91,7 @@ impl Exporter {
             ending: watch::Sender::new(None),
             closed: AtomicBool::new(false),
             counters: Counters::default(),
+            delays: Histogram::default(),
             notices: Notices::new(say),
         });
         let task = tokio::spawn(run(Arc::clone(&shared)));
@@ -162,6 +165,12 @@ impl Intake {
     #[must_use]
     pub fn counters(&self) -> Snapshot {
         self.shared.counters.snapshot()
+    }
+
+    /// How long spans took from their end to the endpoint's acknowledgement.
+    #[must_use]
+    pub fn delays(&self) -> Delays {
+        self.shared.delays.snapshot()
     }
 }
 
@@ -246,8 +255,10 @@ async fn pump(shared: &Arc<Shared>, flights: &mut JoinSet<()>) {
 /// Sends one batch until its fate is known.
 async fn deliver(shared: Arc<Shared>, batch: Batch) {
     let Shared { counters, settings, transport, .. } = shared.as_ref();
-    let spans = batch.spans as u64;
+    let ends: Vec<_> =
+        batch.traces.iter().flat_map(|trace| &trace.spans).map(|span| span.span.end.0).collect();
     let body = transport.body(message::request(batch.traces).encode_to_vec());
+    let spans = ends.len() as u64;
     let mut backoff = Backoff::new(&settings.limits);
     let begun = Instant::now();
     loop {
@@ -255,7 +266,7 @@ async fn deliver(shared: Arc<Shared>, batch: Batch) {
         add(&counters.bytes_sent, body.len() as u64);
         let answer = timeout(settings.timeout, transport.send(body.clone())).await;
         let (after, message) = match answer.unwrap_or_else(|_| Err(too_late(settings.timeout))) {
-            Ok(accepted) => return shared.accept(spans, &accepted),
+            Ok(accepted) => return shared.accept(&ends, &accepted),
             Err(Failure::Permanent(message)) => return shared.refuse(spans, &message),
             Err(Failure::Transient { after, message }) => (after, message),
         };
@@ -275,7 +286,9 @@ fn too_late(limit: Duration) -> Failure {
 }
 
 impl Shared {
-    fn accept(&self, spans: u64, accepted: &Accepted) {
+    fn accept(&self, ends: &[u64], accepted: &Accepted) {
+        self.delays.acknowledged(ends, SystemTime::now());
+        let spans = ends.len() as u64;
         let rejected = accepted.rejected.min(spans);
         add(&self.counters.spans_exported, spans - rejected);
         add(&self.counters.spans_rejected, rejected);

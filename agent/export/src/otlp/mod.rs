@@ -3,6 +3,7 @@
 //! without counting it.
 
 mod counters;
+mod delays;
 pub mod environment;
 mod exporter;
 mod message;
@@ -13,6 +14,7 @@ mod settings;
 mod transport;
 
 pub use counters::Snapshot;
+pub use delays::Delays;
 pub use exporter::{Exporter, Intake, Report};
 pub use settings::{
     Compression, Destination, Endpoint, Headers, Limits, Protocol, Settings, SettingsError, Tls,

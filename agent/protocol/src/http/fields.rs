@@ -3,12 +3,11 @@
 
 use std::borrow::Cow;
 
-use super::head::Fields;
 use crate::{carrier::Carrier, exchange::Value, settings::Settings};
 
 /// `Content-Length`, over all fields of that name (RFC 9110 section 8.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Declared {
+pub(crate) enum Declared {
     /// There is none.
     #[default]
     None,
@@ -20,7 +19,7 @@ pub(super) enum Declared {
 
 /// `Transfer-Encoding` (RFC 9112 section 6.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Coding {
+pub(crate) enum Coding {
     /// There is none.
     #[default]
     None,
@@ -31,27 +30,34 @@ pub(super) enum Coding {
 }
 
 /// A field's value: borrowed where it was on one line.
-pub(super) type Text<'a> = Option<Cow<'a, [u8]>>;
+pub(crate) type Text<'a> = Option<Cow<'a, [u8]>>;
 
 /// What is of interest in the fields of a head.
 #[derive(Default)]
-pub(super) struct Noted<'a> {
-    pub(super) declared: Declared,
-    pub(super) coding: Coding,
-    pub(super) host: Text<'a>,
-    pub(super) user_agent: Text<'a>,
-    pub(super) upgrade: Text<'a>,
-    pub(super) forwarded: Text<'a>,
-    pub(super) forwarded_for: Text<'a>,
-    pub(super) forwarded_host: Text<'a>,
-    pub(super) forwarded_proto: Text<'a>,
-    pub(super) real_ip: Text<'a>,
-    pub(super) carrier: Carrier,
-    pub(super) captured: Vec<(Cow<'static, str>, Value)>,
+pub(crate) struct Noted<'a> {
+    pub(crate) declared: Declared,
+    pub(crate) coding: Coding,
+    pub(crate) host: Text<'a>,
+    pub(crate) user_agent: Text<'a>,
+    pub(crate) upgrade: Text<'a>,
+    pub(crate) forwarded: Text<'a>,
+    pub(crate) forwarded_for: Text<'a>,
+    pub(crate) forwarded_host: Text<'a>,
+    pub(crate) forwarded_proto: Text<'a>,
+    pub(crate) real_ip: Text<'a>,
+    pub(crate) content_type: Text<'a>,
+    pub(crate) extensions: Text<'a>,
+    pub(crate) grpc_status: Text<'a>,
+    pub(crate) grpc_message: Text<'a>,
+    pub(crate) carrier: Carrier,
+    pub(crate) captured: Vec<(Cow<'static, str>, Value)>,
 }
 
+/// A field: its name as it came, and its value.
+pub(crate) type Field<'a> = (&'a [u8], Cow<'a, [u8]>);
+
 /// Reads all fields of a request.
-pub(super) fn request<'a>(fields: Fields<'a>, settings: &Settings) -> Noted<'a> {
+pub(crate) fn request<'a>(fields: impl Iterator<Item = Field<'a>>, settings: &Settings) -> Noted<'a> {
     let mut noted = Noted::default();
     let wanted = Wanted { names: &settings.capture_request_headers, prefix: "http.request.header." };
     for (name, value) in fields {
@@ -63,7 +69,7 @@ pub(super) fn request<'a>(fields: Fields<'a>, settings: &Settings) -> Noted<'a> 
 }
 
 /// Reads all fields of a response.
-pub(super) fn response<'a>(fields: Fields<'a>, settings: &Settings) -> Noted<'a> {
+pub(crate) fn response<'a>(fields: impl Iterator<Item = Field<'a>>, settings: &Settings) -> Noted<'a> {
     let mut noted = Noted::default();
     let wanted = Wanted { names: &settings.capture_response_headers, prefix: "http.response.header." };
     for (name, value) in fields {
@@ -83,10 +89,14 @@ impl<'a> Noted<'a> {
             9 if is(b"forwarded") => first(&mut self.forwarded, value),
             9 if is(b"x-real-ip") => first(&mut self.real_ip, value),
             10 if is(b"user-agent") => first(&mut self.user_agent, value),
+            11 if is(b"grpc-status") => first(&mut self.grpc_status, value),
+            12 if is(b"content-type") => first(&mut self.content_type, value),
+            12 if is(b"grpc-message") => first(&mut self.grpc_message, value),
             14 if is(b"content-length") => self.declared = self.declared.and(&value),
             15 if is(b"x-forwarded-for") => first(&mut self.forwarded_for, value),
             16 if is(b"x-forwarded-host") => first(&mut self.forwarded_host, value),
             17 if is(b"x-forwarded-proto") => first(&mut self.forwarded_proto, value),
+            24 if is(b"sec-websocket-extensions") => first(&mut self.extensions, value),
             17 if is(b"transfer-encoding") => self.coding = coding(&value),
             _ => {}
         }
@@ -116,7 +126,7 @@ fn coding(value: &[u8]) -> Coding {
 }
 
 /// Digits alone, at most 18 of them: what fits no disk is no length.
-pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
+pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > 18 {
         return None;
     }
@@ -126,7 +136,7 @@ pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
 }
 
 /// The first of a list's elements.
-pub(super) fn first_element(value: &[u8]) -> &[u8] {
+pub(crate) fn first_element(value: &[u8]) -> &[u8] {
     value.split(|byte| *byte == b',').next().unwrap_or_default().trim_ascii()
 }
 
@@ -161,7 +171,7 @@ impl Wanted<'_> {
 const MAX_VALUES: usize = 16;
 
 /// At most `max` bytes as text, cut between characters; what is no UTF-8 is replaced.
-pub(super) fn text(bytes: &[u8], max: usize) -> String {
+pub(crate) fn text(bytes: &[u8], max: usize) -> String {
     let Some(head) = bytes.get(..max).filter(|head| head.len() < bytes.len()) else {
         return String::from_utf8_lossy(bytes).into_owned();
     };

@@ -1,6 +1,6 @@
-//! Comes in: a message head, whole or cut. Goes out: the request or response it stands for: how its body is framed,
-//! and its attributes by OpenTelemetry's HTTP semantic conventions (1.23 and later, the stable ones). Refuses: nothing;
-//! what is not told is left out.
+//! Comes in: a message head of any version of HTTP, whole or cut. Goes out: the request or response it stands for: how
+//! its body is framed, and its attributes by OpenTelemetry's HTTP semantic conventions (1.23 and later, the stable
+//! ones). Refuses: nothing; what is not told is left out.
 
 use std::borrow::Cow;
 
@@ -13,15 +13,16 @@ use crate::{
     event::{Address, Transport},
     exchange::{Role, Target, Value},
     facts::Facts,
+    grpc,
     settings::Settings,
 };
 
 /// Attributes by name.
-pub(super) type Attributes = Vec<(Cow<'static, str>, Value)>;
+pub(crate) type Attributes = Vec<(Cow<'static, str>, Value)>;
 
 /// Where a message's body ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Framing {
+pub(crate) enum Framing {
     /// There is none.
     None,
     /// After so many bytes.
@@ -36,7 +37,7 @@ pub(super) enum Framing {
 
 /// What a request's method means for the response's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verb {
+pub(crate) enum Verb {
     /// No body follows, whatever the head declares.
     Head,
     /// A tunnel follows.
@@ -47,65 +48,83 @@ pub(super) enum Verb {
 
 /// A request's head.
 #[derive(Debug)]
-pub(super) struct Request {
-    pub(super) verb: Verb,
-    pub(super) method: Cow<'static, str>,
-    pub(super) target: Target,
-    pub(super) framing: Framing,
+pub(crate) struct Request {
+    pub(crate) verb: Verb,
+    pub(crate) method: Cow<'static, str>,
+    pub(crate) target: Target,
+    pub(crate) framing: Framing,
     /// Asks to go on in another protocol.
-    pub(super) upgrade: bool,
-    pub(super) truncated: bool,
-    pub(super) carrier: Carrier,
-    pub(super) attributes: Attributes,
+    pub(crate) upgrade: bool,
+    pub(crate) truncated: bool,
+    pub(crate) carrier: Carrier,
+    pub(crate) attributes: Attributes,
+    /// Its body carries a call of gRPC.
+    pub(crate) call: Option<grpc::Coding>,
     /// Host and port, where the request tells them.
     host: Option<(String, Option<u16>)>,
-    /// Path and query of a client's request to an origin server.
-    origin: Option<String>,
+    /// Scheme, path and query of a client's request to an origin server.
+    origin: Option<(&'static str, String)>,
 }
 
 /// A response's head.
 #[derive(Debug)]
-pub(super) struct Response {
-    pub(super) status: u16,
-    pub(super) truncated: bool,
-    pub(super) upgrade: Option<String>,
-    pub(super) captured: Attributes,
+pub(crate) struct Response {
+    /// 100 to 599; `None` where it is not told.
+    pub(crate) status: Option<u16>,
+    pub(crate) truncated: bool,
+    pub(crate) upgrade: Option<String>,
+    pub(crate) captured: Attributes,
+    /// Its body carries the answer of a call of gRPC.
+    pub(crate) call: bool,
+    /// The status of such a call, where head and trailers are one.
+    pub(crate) told: grpc::Told,
+    /// `Sec-WebSocket-Extensions` tells of `permessage-deflate` (RFC 7692).
+    pub(crate) deflate: bool,
     declared: Declared,
     coding: Coding,
 }
 
 /// Reads the head of a request. `cut`: its end was not captured.
-pub(super) fn request(bytes: &[u8], cut: bool, role: Role, settings: &Settings) -> Request {
+pub(crate) fn request(bytes: &[u8], cut: bool, role: Role, settings: &Settings) -> Request {
     let (line, fields) = head::split(bytes);
-    let noted = fields::request(fields, settings);
-    let line = Line::of(line);
-    let (method, original) = method(line.method, settings);
-    let mut request = Request {
-        verb: verb(line.method),
-        method: if original.is_some() { "HTTP".into() } else { method.clone() },
-        target: Target::None,
-        framing: request_framing(&noted, cut),
-        upgrade: noted.upgrade.is_some(),
-        truncated: cut,
-        carrier: Carrier::default(),
-        attributes: Vec::with_capacity(16),
-        host: host(&noted, &line, role, settings),
-        origin: None,
-    };
-    request.say("http.request.method", Value::Text(method));
-    if let Some(original) = original {
-        request.say("http.request.method_original", Value::Text(original.into()));
-    }
-    request.locate(&line, &noted, role, settings);
-    request.describe(&line, &noted, role, settings);
-    request.carrier = noted.carrier;
-    request.attributes.extend(noted.captured);
-    request
+    Request::of(&Line::of(line), fields::request(fields, settings), cut, role, settings)
 }
 
 impl Request {
+    /// From what is on the first line, in whatever form, and in the fields.
+    pub(crate) fn of(line: &Line<'_>, noted: Noted<'_>, cut: bool, role: Role, settings: &Settings) -> Self {
+        let (method, original) = method(line.method, settings);
+        let mut request = Self {
+            verb: verb(line.method),
+            method: if method == "_OTHER" { "HTTP".into() } else { method.clone() },
+            target: Target::None,
+            framing: request_framing(&noted, cut),
+            upgrade: noted.upgrade.is_some(),
+            truncated: cut,
+            carrier: Carrier::default(),
+            attributes: Vec::with_capacity(16),
+            call: noted.content_type.as_deref().and_then(grpc::coding),
+            host: host(&noted, line, role, settings),
+            origin: None,
+        };
+        request.say("http.request.method", Value::Text(method));
+        if let Some(original) = original {
+            request.say("http.request.method_original", Value::Text(original.into()));
+        }
+        request.locate(line, &noted, role, settings);
+        request.describe(line, &noted, role, settings);
+        request.carrier = noted.carrier;
+        request.attributes.extend(noted.captured);
+        request
+    }
+
     fn say(&mut self, name: &'static str, value: Value) {
         self.attributes.push((Cow::Borrowed(name), value));
+    }
+
+    /// Method and target, for naming the exchange.
+    pub(crate) fn name(&mut self) -> (Cow<'static, str>, Target) {
+        (std::mem::take(&mut self.method), std::mem::replace(&mut self.target, Target::None))
     }
 
     /// `url.*` and the target.
@@ -114,7 +133,7 @@ impl Request {
             self.target = Target::Path(text(line.path, settings.max_url));
         }
         if role == Role::Server {
-            if self.verb != Verb::Connect {
+            if self.verb != Verb::Connect && !line.path.is_empty() {
                 self.say("url.path", Value::Text(text(line.path, settings.max_url).into()));
             }
             if let Some(query) = line.query {
@@ -123,10 +142,12 @@ impl Request {
             let proto = forwarded(noted, b"proto", &noted.forwarded_proto);
             let scheme = proto.or(line.scheme).unwrap_or(b"http").to_ascii_lowercase();
             self.say("url.scheme", Value::Text(text(&scheme, 16).into()));
-        } else if line.scheme.is_some() {
+        } else if line.absolute {
             self.say("url.full", Value::Url(text(line.target, settings.max_url)));
-        } else if self.verb != Verb::Connect {
-            self.origin = Some(text(line.target, settings.max_url));
+        } else if self.verb != Verb::Connect && !line.target.is_empty() {
+            let secure = line.scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"https"));
+            let scheme = if secure { "https" } else { "http" };
+            self.origin = Some((scheme, text(line.target, settings.max_url)));
         }
     }
 
@@ -147,21 +168,23 @@ impl Request {
     }
 
     /// `server.*` and a client's `url.full`: by the request, else by the socket.
-    pub(super) fn address(&mut self, role: Role, facts: &Facts) {
+    pub(crate) fn address(&mut self, role: Role, facts: &Facts) {
         let (host, port) = self.host.take().or_else(|| socket_host(role, facts)).unwrap_or_default();
-        if let Some(origin) = self.origin.take().filter(|_| !host.is_empty()) {
+        let mut default = 80;
+        if let Some((scheme, origin)) = self.origin.take().filter(|_| !host.is_empty()) {
+            default = if scheme == "https" { 443 } else { 80 };
             let colon = if host.contains(':') { ("[", "]") } else { ("", "") };
             let path = if origin == "*" { "" } else { &origin };
             let url = match port {
-                Some(port) => format!("http://{}{host}{}:{port}{path}", colon.0, colon.1),
-                None => format!("http://{}{host}{}{path}", colon.0, colon.1),
+                Some(port) => format!("{scheme}://{}{host}{}:{port}{path}", colon.0, colon.1),
+                None => format!("{scheme}://{}{host}{}{path}", colon.0, colon.1),
             };
             self.say("url.full", Value::Url(url));
         }
         if !host.is_empty() {
             self.say("server.address", Value::Text(host.into()));
             // The default port of the scheme, which is what the URL means where it names none.
-            let default = (facts.socket.transport == Transport::Tcp).then_some(80);
+            let default = (facts.socket.transport == Transport::Tcp).then_some(default);
             if let Some(port) = port.or(default) {
                 self.say("server.port", Value::Int(port.into()));
             }
@@ -177,9 +200,11 @@ fn socket_host(role: Role, facts: &Facts) -> Option<(String, Option<u16>)> {
 }
 
 /// A request's first line, taken apart. Parts of a cut line are empty.
-struct Line<'a> {
+pub(crate) struct Line<'a> {
     method: &'a [u8],
     target: &'a [u8],
+    /// Is the target a whole URL?
+    absolute: bool,
     scheme: Option<&'a [u8]>,
     authority: Option<&'a [u8]>,
     path: &'a [u8],
@@ -200,7 +225,23 @@ impl<'a> Line<'a> {
             Some(b"1.1") => Some("1.1"),
             _ => None,
         };
-        Self { method, target, scheme, authority, path, query, version }
+        Self { method, target, absolute: scheme.is_some(), scheme, authority, path, query, version }
+    }
+
+    /// From the pseudo-header fields of HTTP/2 (RFC 9113 section 8.3.1), which stand for a first line.
+    pub(crate) fn of_pseudo(field: impl Fn(&[u8]) -> Option<&'a [u8]>) -> Self {
+        let target = field(b":path").unwrap_or_default();
+        let (path, query) = cut_at(target, b'?');
+        Self {
+            method: field(b":method").unwrap_or_default(),
+            target,
+            absolute: false,
+            scheme: field(b":scheme"),
+            authority: field(b":authority"),
+            path,
+            query,
+            version: Some("2"),
+        }
     }
 }
 
@@ -235,6 +276,7 @@ fn method(method: &[u8], settings: &Settings) -> (Cow<'static, str>, Option<Stri
     const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "CONNECT", "TRACE"];
     match KNOWN.into_iter().find(|known| known.as_bytes() == method) {
         Some(known) => (known.into(), None),
+        None if method.is_empty() => ("_OTHER".into(), None),
         None => ("_OTHER".into(), Some(text(method, settings.max_text))),
     }
 }
@@ -311,33 +353,63 @@ fn request_framing(noted: &Noted<'_>, cut: bool) -> Framing {
 }
 
 /// Reads the head of a response. `cut`: its end was not captured.
-pub(super) fn response(bytes: &[u8], cut: bool, settings: &Settings) -> Response {
+pub(crate) fn response(bytes: &[u8], cut: bool, settings: &Settings) -> Response {
     let (line, fields) = head::split(bytes);
     let noted = fields::response(fields, settings);
-    let status = line.get(9..12).and_then(decimal).unwrap_or_default();
-    Response {
-        status: status.try_into().unwrap_or_default(),
-        truncated: cut,
-        upgrade: noted.upgrade.as_deref().map(|token| text(first_element(token), settings.max_text)),
-        captured: noted.captured,
-        declared: noted.declared,
-        coding: noted.coding,
-    }
+    Response::of(line.get(9..12), noted, cut, settings)
 }
 
 impl Response {
+    /// From the status, in three digits, and the fields.
+    pub(crate) fn of(status: Option<&[u8]>, noted: Noted<'_>, cut: bool, settings: &Settings) -> Self {
+        let status = status.and_then(decimal).and_then(|status| status.try_into().ok());
+        let mut told = grpc::Told::default();
+        told.note(noted.grpc_status.as_deref(), noted.grpc_message.as_deref(), settings);
+        Self {
+            status: status.filter(|status| (100..1000).contains(status)),
+            truncated: cut,
+            upgrade: noted.upgrade.as_deref().map(|token| text(first_element(token), settings.max_text)),
+            captured: noted.captured,
+            call: noted.content_type.as_deref().and_then(grpc::coding).is_some() || told.status.is_some(),
+            told,
+            deflate: noted
+                .extensions
+                .as_deref()
+                .is_some_and(|list| find(list, b"permessage-deflate").is_some()),
+            declared: noted.declared,
+            coding: noted.coding,
+        }
+    }
+
     /// Does another response to the same request follow? 101 is final.
-    pub(super) const fn interim(&self) -> bool {
-        self.status < 200 && self.status != 101
+    pub(crate) const fn interim(&self) -> bool {
+        matches!(self.status, Some(100 | 102..200))
+    }
+
+    /// Is this the protocol that the connection goes on in?
+    pub(crate) fn goes_on_in(&self, token: &[u8]) -> bool {
+        self.upgrade.as_ref().is_some_and(|named| named.as_bytes().eq_ignore_ascii_case(token))
     }
 
     /// Does the connection go on in another protocol?
-    pub(super) fn hands_over(&self, verb: Verb) -> bool {
-        self.status == 101 || (verb == Verb::Connect && (200..300).contains(&self.status))
+    pub(crate) fn hands_over(&self, verb: Verb) -> bool {
+        match self.status {
+            Some(101) => true,
+            Some(200..300) => verb == Verb::Connect,
+            _ => false,
+        }
+    }
+
+    /// `Content-Length`.
+    pub(crate) const fn declared(&self) -> Option<u64> {
+        match self.declared {
+            Declared::Length(length) => Some(length),
+            Declared::None | Declared::Invalid => None,
+        }
     }
 
     /// RFC 9112 section 6.3.
-    pub(super) const fn framing(&self, verb: Verb) -> Framing {
+    pub(crate) const fn framing(&self, verb: Verb) -> Framing {
         match (self.truncated, self.coding, self.declared) {
             (true, Coding::None, Declared::Length(length)) if self.has_body(verb) => {
                 Framing::Unknown(Some(length))
@@ -353,6 +425,6 @@ impl Response {
     }
 
     const fn has_body(&self, verb: Verb) -> bool {
-        !matches!(verb, Verb::Head) && !matches!(self.status, 0..200 | 204 | 304)
+        !matches!(verb, Verb::Head) && !matches!(self.status, None | Some(..200 | 204 | 304))
     }
 }

@@ -3,9 +3,11 @@
 //! where sizes were not captured the end is found at the end of a call or the next head that begins one.
 
 mod chunk;
-mod fields;
+pub(crate) mod closing;
+pub(crate) mod fields;
 mod head;
-mod message;
+pub(crate) mod legacy;
+pub(crate) mod message;
 mod pairing;
 mod start;
 
@@ -17,7 +19,7 @@ use crate::{
     event::{Direction, Nanos, Policy},
     exchange::{Ending, Role},
     facts,
-    protocol::{Detection, Extent, Input, Protocol, Scene, Sight, Step, Successor},
+    protocol::{Detection, Extent, Input, Legacy, Protocol, Scene, Sight, Step, Successor},
     settings::Settings,
     stream::Gap,
 };
@@ -201,6 +203,10 @@ impl Protocol for Http {
 
     fn finish(&mut self, ending: Ending, now: Nanos, scene: &mut Scene<'_>) {
         self.pairing.finish(ending, now, scene);
+    }
+
+    fn bequeath(&mut self) -> Option<Legacy> {
+        self.pairing.bequeath()
     }
 
     fn asks(&self) -> Option<Direction> {

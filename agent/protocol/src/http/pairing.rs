@@ -2,13 +2,18 @@
 //! (RFC 9112 section 9.3.2). Refuses: a pair that may be wrong. After bytes were lost where heads may have been, what
 //! cannot be told apart ends as lost until the connection is at rest.
 
-use std::{borrow::Cow, collections::VecDeque};
+use std::collections::VecDeque;
 
-use super::message::{Framing, Request, Response, Verb};
+use super::{
+    closing::{Answer, Closing},
+    legacy::{Handshake, Upgrade},
+    message::{self, Framing, Request, Verb},
+};
 use crate::{
     event::Nanos,
-    exchange::{Ending, Exchange, Key, Message, Opening, Outcome, Output, Resumption, Role, Value},
-    protocol::{Extent, Scene},
+    exchange::{Ending, Key, Message, Opening, Output, Resumption, Role},
+    grpc::{Call, Told},
+    protocol::{Extent, Legacy, Scene},
 };
 
 /// Names a request of the connection: the first one is 0.
@@ -28,6 +33,10 @@ pub(super) struct Pairing {
     pipelines: bool,
     /// Newest byte seen.
     latest: Nanos,
+    /// The first in the queue is answered in HTTP/2.
+    upgrades: bool,
+    /// The handshake of a session.
+    handshake: Option<Handshake>,
 }
 
 /// A request and what is there of its response.
@@ -36,19 +45,19 @@ struct Pending {
     role: Role,
     request: Request,
     message: Message,
-    response: Option<Answer>,
+    response: Option<Response>,
     /// May not be the one whose response comes next.
     doubtful: bool,
     /// Its exchange has ended (timed out); it keeps its place until its response has passed.
     ended: bool,
 }
 
-struct Answer {
-    status: u16,
-    captured: Vec<(Cow<'static, str>, Value)>,
+struct Response {
+    answer: Answer,
     framing: Framing,
-    message: Message,
     head: u64,
+    call: bool,
+    told: Told,
 }
 
 /// What becomes of a response.
@@ -128,7 +137,12 @@ impl Pairing {
     }
 
     /// A response's head: finds its request.
-    pub(super) fn answer(&mut self, response: Response, extent: &Extent, scene: &mut Scene<'_>) -> Taken {
+    pub(super) fn answer(
+        &mut self,
+        response: message::Response,
+        extent: &Extent,
+        scene: &mut Scene<'_>,
+    ) -> Taken {
         if response.interim() {
             return Taken::Interim;
         }
@@ -146,6 +160,13 @@ impl Pairing {
         }
         let verb = pending.request.verb;
         let (hands_over, framing) = (response.hands_over(verb), response.framing(verb));
+        self.upgrades = hands_over && response.goes_on_in(b"h2c");
+        if self.upgrades {
+            return Taken::HandOver(verb);
+        }
+        if hands_over && response.goes_on_in(b"websocket") {
+            self.handshake = Some(Handshake::of(&pending.request, pending.role, response.deflate));
+        }
         pending.receive(response, framing, extent, scene);
         match (hands_over, framing) {
             (true, _) => {
@@ -165,7 +186,7 @@ impl Pairing {
         self.latest = self.latest.max(extent.last.time);
         let Some(pending) = self.get(number) else { return };
         let message = match (&mut pending.response, response) {
-            (Some(answer), true) => &mut answer.message,
+            (Some(answer), true) => &mut answer.answer.message,
             (None, true) => return,
             (_, false) => &mut pending.message,
         };
@@ -184,7 +205,7 @@ impl Pairing {
     /// The response to the oldest request is complete.
     pub(super) fn complete(&mut self, body: Option<u64>, scene: &mut Scene<'_>) {
         if let Some(answer) = self.queue.front_mut().and_then(|pending| pending.response.as_mut()) {
-            answer.message.body = body.or(answer.message.body);
+            answer.answer.message.body = body.or(answer.answer.message.body);
         }
         self.end_front(Ending::Answered, Nanos::default(), scene);
     }
@@ -192,7 +213,7 @@ impl Pairing {
     /// Responses ended with their stream: so did the one that was to last until then, or whose end was not seen.
     pub(super) fn complete_at_end(&mut self, scene: &mut Scene<'_>) {
         let answer = self.queue.front().and_then(|pending| pending.response.as_ref());
-        match answer.map(|answer| (answer.framing, answer.message.bytes - answer.head)) {
+        match answer.map(|answer| (answer.framing, answer.answer.message.bytes - answer.head)) {
             Some((Framing::UntilEnd, body)) => self.complete(Some(body), scene),
             Some((Framing::Unknown(_), _)) => self.complete(None, scene),
             _ => {}
@@ -244,9 +265,21 @@ impl Pairing {
         }
     }
 
+    /// What is left to the protocol that the connection goes on with.
+    pub(super) fn bequeath(&mut self) -> Option<Legacy> {
+        if let Some(handshake) = self.handshake.take() {
+            return Some(Box::new(handshake));
+        }
+        let Pending { key, role, request, message: asked, .. } =
+            self.queue.pop_front_if(|_| self.upgrades)?;
+        Some(Box::new(Upgrade { key, role, request, asked }))
+    }
+
     /// Ends everything. A response without a seen end, or with none but the connection's, is complete.
     pub(super) fn finish(&mut self, ending: Ending, now: Nanos, scene: &mut Scene<'_>) {
-        if self.open_ended() {
+        if self.upgrades {
+            self.end_front(Ending::Upgraded, now, scene);
+        } else if self.open_ended() {
             self.complete(None, scene);
         } else if ending == Ending::Closed {
             self.complete_at_end(scene);
@@ -272,17 +305,25 @@ fn message(extent: &Extent, truncated: bool, body: Option<u64>) -> Message {
 impl Pending {
     /// Time of the newest byte.
     fn seen(&self) -> Nanos {
-        let answer = self.response.as_ref().map_or(Nanos::default(), |answer| answer.message.last.time);
+        let answer =
+            self.response.as_ref().map_or(Nanos::default(), |answer| answer.answer.message.last.time);
         answer.max(self.message.last.time)
     }
 
-    fn receive(&mut self, response: Response, framing: Framing, extent: &Extent, scene: &mut Scene<'_>) {
-        if self.role == Role::Client && !self.ended {
-            scene.out.push(Output::Resumed(Resumption { key: self.key, at: extent.first }));
+    fn receive(
+        &mut self,
+        response: message::Response,
+        framing: Framing,
+        extent: &Extent,
+        scene: &mut Scene<'_>,
+    ) {
+        if !self.ended {
+            scene.out.push(Output::begins(self.role, Resumption { key: self.key, at: extent.first }));
         }
         let message = message(extent, response.truncated, declared(framing));
-        let Response { status, captured, .. } = response;
-        self.response = Some(Answer { status, captured, framing, message, head: extent.bytes });
+        let message::Response { status, captured, call, told, .. } = response;
+        let answer = Answer { status, captured, message };
+        self.response = Some(Response { answer, framing, head: extent.bytes, call, told });
     }
 
     fn end(mut self, ending: Ending, now: Nanos, scene: &mut Scene<'_>) {
@@ -294,60 +335,21 @@ impl Pending {
         if std::mem::replace(&mut self.ended, true) {
             return;
         }
+        let seen = self.seen();
+        let told = self.response.as_mut().map(|answer| std::mem::take(&mut answer.told)).unwrap_or_default();
         let ending = if self.doubtful { Ending::Lost } else { ending };
-        let mut attributes = std::mem::take(&mut self.request.attributes);
-        let size = |name: &'static str, body: Option<u64>| {
-            body.map(|bytes| (name.into(), Value::Int(bytes.try_into().unwrap_or(i64::MAX))))
-        };
-        attributes.extend(size("http.request.body.size", self.message.body));
-        if let Some(answer) = &mut self.response {
-            attributes.push(("http.response.status_code".into(), Value::Int(answer.status.into())));
-            attributes.extend(size("http.response.body.size", answer.message.body));
-            attributes.append(&mut answer.captured);
-        }
-        let outcome = outcome(ending, self.role, self.response.as_ref().map(|answer| answer.status));
-        if let Outcome::Error(error, _) = &outcome {
-            attributes.push(("error.type".into(), Value::Text(error.clone())));
-        }
-        scene.out.push(Output::Closed(Box::new(Exchange {
+        let called = self.request.call.is_some() || self.response.as_ref().is_some_and(|answer| answer.call);
+        let closing = Closing {
             key: self.key,
-            protocol: "http",
             role: self.role,
-            facts: *scene.facts,
-            request: self.message,
-            response: self.response.as_ref().map(|answer| answer.message),
+            request: &mut self.request,
+            asked: self.message,
+            answer: self.response.as_mut().map(|answer| &mut answer.answer),
             ending,
-            ended: now.max(self.seen()),
-            method: std::mem::take(&mut self.request.method),
-            target: std::mem::replace(&mut self.request.target, crate::exchange::Target::None),
-            outcome,
-            attributes,
-        })));
-    }
-}
-
-/// `error.type`: the status where it is an error for this role (a server's 4xx is the client's fault), else why no
-/// complete response came: `connection_closed`, `connection_reset`, `timeout`, …
-fn outcome(ending: Ending, role: Role, status: Option<u16>) -> Outcome {
-    let least = if role == Role::Server { 500 } else { 400 };
-    match (ending, status) {
-        (_, Some(status)) if status >= least => Outcome::Error(status.to_string().into(), None),
-        (Ending::Closed, _) => Outcome::Error("connection_closed".into(), None),
-        (Ending::Broken(errno), _) => Outcome::Error(broken(errno).into(), None),
-        (Ending::TimedOut, _) => Outcome::Error("timeout".into(), None),
-        (Ending::Answered | Ending::Upgraded | Ending::Lost, _) => Outcome::Unset,
-    }
-}
-
-/// Name of an errno (Linux, `include/uapi/asm-generic/errno.h`).
-const fn broken(errno: u16) -> &'static str {
-    match errno {
-        32 => "broken_pipe",
-        103 => "connection_aborted",
-        104 => "connection_reset",
-        110 => "connection_timed_out",
-        111 => "connection_refused",
-        112 | 113 => "host_unreachable",
-        _ => "connection_error",
+            ended: now.max(seen),
+            failure: None,
+            call: called.then(|| Call { told, ..Call::default() }),
+        };
+        scene.out.push(Output::Closed(Box::new(closing.exchange(scene))));
     }
 }

@@ -124,7 +124,7 @@ fn a_response_to_an_sdks_call_brings_its_request_back() {
          9 end b",
         "call header remote 1.00 linked
 a
-  next task 0.90
-b",
+b
+next linked",
     );
 }

@@ -1,6 +1,6 @@
 //! Activities in, trees out; one file per kind of evidence. A script has one activity a line, times in µs:
 //!
-//! `TIME ask|serve NAME CONNECTION[:OFFSET] PID.TID [trace=T/S]`, `TIME resume NAME PID.TID`,
+//! `TIME ask|serve NAME CONNECTION[:OFFSET] PID.TID[@RESTS] [trace=T/S]`, `TIME resume|answer NAME PID.TID[@RESTS]`,
 //! `TIME connect CONNECTION PID.TID`, `TIME end NAME`, `TIME withdraw NAME`, `TIME sweep`.
 //! Connection `u1` is a UNIX socket, all others are TCP. A span begins at its `ask` or `serve`.
 
@@ -45,6 +45,7 @@ impl World {
         let activity = match words[1] {
             "ask" => self.start(Role::Client, time, words),
             "serve" => self.start(Role::Server, time, words),
+            "answer" => Activity::Answering { key: self.started[words[2]].0, time, task: task(words[3]) },
             "resume" => Activity::Resumed { key: self.started[words[2]].0, time, task: task(words[3]) },
             "withdraw" => Activity::Withdrawn(self.started[words[2]].0),
             "end" => self.end(words[2], time),
@@ -146,9 +147,10 @@ fn socket(role: Role, connection: &str) -> Socket {
 }
 
 fn task(text: &str) -> Task {
+    let (text, rests) = text.split_once('@').unwrap_or((text, "0"));
     let (pid, tid) = text.split_once('.').expect("PID.TID");
-    let tid = tid.parse().expect("a thread id");
-    Task { pid: pid.parse().expect("a process id"), tid, key: tid.into() }
+    let (tid, rests) = (tid.parse().expect("a thread id"), rests.parse().expect("a number"));
+    Task { pid: pid.parse().expect("a process id"), tid, key: tid.into(), rests }
 }
 
 /// `trace=T/S` as W3C writes it.

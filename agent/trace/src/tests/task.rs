@@ -60,9 +60,9 @@ fn other_threads_and_processes_are_not_adopted() {
          8 end background
          9 end other
          10 end page",
-        "background
-other
-page",
+        "other
+page
+background",
     );
 }
 
@@ -85,10 +85,10 @@ fn a_loop_works_on_what_it_read_last_and_a_response_brings_the_request_back() {
          33 end b",
         "a
   a1 task 0.99
-  a2 task 0.90
+  a2 task 0.97
 b
-  b1 task 0.90
-  b2 task 0.90",
+  b1 task 0.97
+  b2 task 0.97",
     );
 }
 
@@ -103,27 +103,51 @@ fn what_follows_the_response_to_a_background_call_is_background() {
          5 end next
          9 end a",
         "poll
-next
-a",
+a
+next",
     );
 }
 
+/// The thread waits for what it calls, so what it called before an answer was for that answer.
 #[test]
 fn pipelined_requests_are_worked_on_in_order() {
-    check(
-        "0 serve a 1:0 20.1
-         0 serve b 1:50 20.1
-         1 ask a1 2:0 20.1
-         5 end a1
-         6 end a
-         7 ask b1 2:50 20.1
-         8 end b1
-         9 end b",
-        "a
-  a1 task 0.99
-b
-  b1 task 0.99",
+    let mut script = String::new();
+    for n in 0..40 {
+        let (at, offset) = (n * 10, n * 100);
+        write!(
+            script,
+            "{at} serve warm{n} 1:{offset} 20.1\n{} ask call{n} 2:{offset} 20.1\n{} resume call{n} 20.1@{n}
+             {} end call{n}\n{} answer warm{n} 20.1@{n}\n{} end warm{n}\n",
+            at + 1,
+            at + 2,
+            at + 3,
+            at + 4,
+            at + 5
+        )
+        .expect("a String takes all");
+    }
+    let mut world = World::new(settings());
+    world.run(&script).run(
+        "1000 serve a 3:0 20.1@50
+         1000 serve b 3:50 20.1@50
+         1000 serve c 3:90 20.1@50
+         1001 ask a1 2:9000 20.1@50
+         1005 resume a1 20.1@51
+         1005 end a1
+         1006 answer a 20.1@51
+         1006 end a
+         1006 answer b 20.1@51
+         1006 end b
+         1007 ask c1 2:9050 20.1@51
+         1008 end c1
+         1009 end c
+         9000000 sweep",
     );
+    let spans = world.spans();
+    for (call, request) in [("a1", "a"), ("c1", "c")] {
+        let parent = spans[call].1.parent.expect("a parent").span_id;
+        assert_eq!(parent, spans[request].1.span_id, "{call}");
+    }
 }
 
 #[test]
@@ -139,9 +163,9 @@ fn the_first_request_of_a_connection_belongs_to_whom_it_was_opened_for() {
          8 end a
          9 end b",
         "a
-  a1 handoff 0.90
+  a1 handoff 0.99
 b
-  b1 task 0.90",
+  b1 task 0.97",
     );
 }
 
@@ -154,7 +178,7 @@ fn another_thread_may_use_what_a_request_opened() {
          5 end a1
          8 end a",
         "a
-  a1 handoff 0.90",
+  a1 handoff 0.99",
     );
 }
 
@@ -184,9 +208,9 @@ fn a_connection_of_the_background_is_nobodys() {
          4 end ping
          5 end a
          6 end b",
-        "ping
-a
-b",
+        "a
+b
+ping",
     );
     assert_eq!(world.counters().vetoed, 1);
 }

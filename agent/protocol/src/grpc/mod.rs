@@ -1,0 +1,165 @@
+//! gRPC and gRPC-Web upon HTTP. Comes in: the path, content type and trailers of an exchange, and its body as it passes.
+//! Goes out: the call's name, status and message counts, by OpenTelemetry's semantic conventions for RPC (the release
+//! candidate that followed 1.37: `rpc.system.name`, `rpc.method`, `rpc.response.status_code`). Refuses: to look into
+//! messages; their lengths lead from one to the next.
+
+mod messages;
+mod status;
+
+use std::borrow::Cow;
+
+use crate::{
+    exchange::{Outcome, Role, Value},
+    http::fields::text,
+    settings::Settings,
+};
+
+pub(crate) use messages::Messages;
+pub(crate) use status::Status;
+
+/// How a body that carries calls is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Coding {
+    /// Messages behind their lengths.
+    Binary,
+    /// The same in base64 (`application/grpc-web-text`): not counted.
+    Text,
+}
+
+/// Does this content type stand for gRPC (gRPC over HTTP2, section requests; gRPC-Web, section content-type)?
+pub(crate) fn coding(content_type: &[u8]) -> Option<Coding> {
+    let rest = strip(content_type, b"application/grpc")?;
+    let web = strip(rest, b"-web");
+    let text = web.and_then(|rest| strip(rest, b"-text"));
+    let end = text.or(web).unwrap_or(rest);
+    let coding = if text.is_some() { Coding::Text } else { Coding::Binary };
+    matches!(end.first(), None | Some(b'+' | b';' | b' ')).then_some(coding)
+}
+
+fn strip<'a>(text: &'a [u8], prefix: &[u8]) -> Option<&'a [u8]> {
+    let (front, rest) = text.split_at_checked(prefix.len())?;
+    front.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+/// A call: what an HTTP exchange with such a content type means.
+#[derive(Debug, Default)]
+pub(crate) struct Call {
+    /// Of the request; `None` where they are not counted.
+    pub(crate) asked: Option<Messages>,
+    /// Of the response; `None` where they are not counted.
+    pub(crate) answered: Option<Messages>,
+    /// How it went.
+    pub(crate) told: Told,
+}
+
+/// What the trailers tell, or a head that is trailers too.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// `grpc-status`.
+    pub(crate) status: Option<Status>,
+    /// `grpc-message`, decoded.
+    message: Option<String>,
+}
+
+impl Told {
+    /// Notes `grpc-status` and `grpc-message`.
+    pub(crate) fn note(&mut self, status: Option<&[u8]>, message: Option<&[u8]>, settings: &Settings) {
+        self.status = status.and_then(Status::read).or(self.status);
+        let message = message.filter(|message| !message.is_empty());
+        self.message = message.map(|text| status::decoded(text, settings.max_text)).or(self.message.take());
+    }
+
+    /// Reads the trailers that end a gRPC-Web body: lines of a head.
+    pub(crate) fn note_web(&mut self, lines: &[u8], settings: &Settings) {
+        let field = |name: &[u8]| {
+            let mut lines = lines.split(|byte| *byte == b'\n');
+            lines.find_map(|line| Some(strip(line, name)?.strip_prefix(b":")?.trim_ascii()))
+        };
+        self.note(field(b"grpc-status"), field(b"grpc-message"), settings);
+    }
+
+    /// How it went, where the status tells.
+    pub(crate) fn outcome(&self, role: Role) -> Option<Outcome> {
+        let status = self.status?;
+        Some(match status.is_error(role) {
+            true => Outcome::Error(status.name(), self.message.clone()),
+            false => Outcome::Unset,
+        })
+    }
+}
+
+impl Call {
+    /// The call's own attributes.
+    pub(crate) fn attributes(&self) -> impl Iterator<Item = (Cow<'static, str>, Value)> {
+        let count = |name: &'static str, messages: Option<&Messages>| {
+            let number = messages.and_then(Messages::number)?;
+            Some((name.into(), Value::Int(number.try_into().unwrap_or(i64::MAX))))
+        };
+        let status = self.told.status;
+        let status = status.map(|status| ("rpc.response.status_code".into(), Value::Text(status.name())));
+        let asked = count("wirespan.grpc.request.messages", self.asked.as_ref());
+        let answered = count("wirespan.grpc.response.messages", self.answered.as_ref());
+        status.into_iter().chain(asked).chain(answered)
+    }
+}
+
+/// `rpc.method`, which is also the span's name: `package.Service/Method`, the request's path without its slash.
+pub(crate) fn method(path: &[u8], settings: &Settings) -> Option<String> {
+    let path = path.strip_prefix(b"/")?;
+    let slash = memchr::memrchr(b'/', path)?;
+    (slash > 0 && slash + 1 < path.len()).then(|| text(path, settings.max_text))
+}
+
+/// Does this attribute of an HTTP exchange also belong to a call's span? Captured headers are the call's metadata.
+pub(crate) fn adopt(name: &mut Cow<'static, str>) -> bool {
+    for (http, rpc) in [
+        ("http.request.header.", "rpc.request.metadata."),
+        ("http.response.header.", "rpc.response.metadata."),
+    ] {
+        if let Some(key) = name.strip_prefix(http) {
+            *name = [rpc, key].concat().into();
+            return true;
+        }
+    }
+    !name.starts_with("http.") && !name.starts_with("url.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn content_types() {
+        for binary in [
+            "application/grpc",
+            "Application/gRPC+proto",
+            "application/grpc;x=y",
+            "application/grpc-web+proto",
+        ] {
+            assert_eq!(coding(binary.as_bytes()), Some(Coding::Binary), "{binary}");
+        }
+        assert_eq!(coding(b"application/grpc-web-text"), Some(Coding::Text));
+        for other in ["application/grpcx", "application/json", "application/grpc-webber", ""] {
+            assert_eq!(coding(other.as_bytes()), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn methods() {
+        let method = |path: &str| method(path.as_bytes(), &Settings::default());
+        assert_eq!(method("/shop.Orders/Place").as_deref(), Some("shop.Orders/Place"));
+        assert_eq!(method("/prefix/shop.Orders/Place").as_deref(), Some("prefix/shop.Orders/Place"));
+        assert_eq!((method("/"), method("/Place"), method("/a/"), method("*")), (None, None, None, None));
+    }
+
+    #[test]
+    fn trailers_of_grpc_web() {
+        let mut told = Told::default();
+        told.note_web(b"Grpc-Status: 5\r\ngrpc-message:no%20such\r\n", &Settings::default());
+        assert_eq!(
+            told.outcome(Role::Client),
+            Some(Outcome::Error("NOT_FOUND".into(), Some("no such".into())))
+        );
+        assert_eq!(told.outcome(Role::Server), Some(Outcome::Unset));
+    }
+}

@@ -1,0 +1,126 @@
+//! Comes in: what a request says, later its replies. Goes out: what its exchange says, by the semantic conventions for
+//! databases. Refuses: values.
+
+use std::borrow::Cow;
+
+use crate::{
+    attributes::Attributes,
+    exchange::{Outcome, Value},
+    pipeline,
+};
+
+/// A command that waits for its answer.
+pub(super) struct Command {
+    /// As the client wrote it; of the binary protocol, as its documentation calls it.
+    pub(super) name: Cow<'static, str>,
+    /// Name and keys; a value is a `?`.
+    pub(super) text: String,
+    /// Is no answer asked for, whatever happens (`noreply`, `quit`)?
+    pub(super) silent: bool,
+    /// Is an answer left out where it would not be news (`q` of the meta commands, GETQ and the like)?
+    pub(super) quiet: bool,
+    /// The answer that ends it.
+    pub(super) end: End,
+    pub(super) error: Option<Failure>,
+}
+
+/// Which answer ends a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The next one.
+    Any,
+    /// That to `mn`.
+    Mark,
+    /// The one that repeats this number of the binary protocol's request.
+    Opaque(u32),
+}
+
+/// An answer of either protocol.
+pub(super) struct Answer {
+    /// Does it end what it answers? A part of the statistics does not.
+    pub(super) last: bool,
+    /// Is it that to `mn`?
+    pub(super) mark: bool,
+    /// Number of the binary protocol's request.
+    pub(super) opaque: Option<u32>,
+    pub(super) error: Option<Failure>,
+}
+
+/// Why a command failed: a code, and words that quote nothing.
+pub(super) struct Failure(pub(super) Cow<'static, str>, pub(super) Option<String>);
+
+impl pipeline::Command for Command {
+    const PROTOCOL: &'static str = "memcached";
+    type Answer = Answer;
+
+    fn name(&self) -> &Cow<'static, str> {
+        &self.name
+    }
+
+    fn due(&self) -> u64 {
+        u64::from(!self.silent && !self.quiet)
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    fn is_mark(&self) -> bool {
+        matches!(self.name.as_ref(), "mn" | "noop")
+    }
+
+    fn join(&mut self, other: Self, max_text: usize) {
+        if self.text.len() < max_text && !pipeline::Command::is_mark(&other) {
+            self.text.push_str("; ");
+            self.text.push_str(&other.text);
+        }
+        // Of a pipeline of loud commands each answer ends one.
+        self.end = if self.quiet && self.end != End::Any { other.end } else { End::Any };
+        self.quiet = other.quiet;
+    }
+
+    fn take(&mut self, answer: Answer) -> u64 {
+        let ends = match self.end {
+            End::Any => true,
+            End::Mark => answer.mark,
+            End::Opaque(opaque) => answer.opaque == Some(opaque),
+        };
+        self.error = self.error.take().or(answer.error);
+        u64::from(ends && answer.last)
+    }
+
+    fn conclude(&mut self, attributes: &mut Attributes) -> Outcome {
+        attributes.push(("db.system.name".into(), Value::Text("memcached".into())));
+        attributes.push(("db.query.text".into(), Value::Text(std::mem::take(&mut self.text).into())));
+        match self.error.take() {
+            None => Outcome::Unset,
+            Some(Failure(code, description)) => {
+                attributes.push(("db.response.status_code".into(), Value::Text(code.clone())));
+                Outcome::Error(code, description)
+            }
+        }
+    }
+}
+
+/// A name and its keys as one would type them, at most `max_text` bytes and `...`.
+pub(super) fn text<'a>(
+    name: &str,
+    keys: impl Iterator<Item = &'a [u8]>,
+    value: bool,
+    max_text: usize,
+) -> String {
+    let mut text = name.to_owned();
+    for key in keys {
+        text.push(' ');
+        text.push_str(&crate::attributes::text(key, max_text));
+        if text.len() > max_text {
+            text.truncate(text.floor_char_boundary(max_text));
+            text.push_str("...");
+            return text;
+        }
+    }
+    if value {
+        text.push_str(" ?");
+    }
+    text
+}

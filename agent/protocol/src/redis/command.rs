@@ -1,0 +1,170 @@
+//! Comes in: the words of a command, later its replies. Goes out: what its exchange says: the semantic conventions'
+//! attributes for Redis. Refuses: values; the text of an error that may quote them.
+
+use std::borrow::Cow;
+
+use super::{
+    reply::{Reply, Word},
+    request::Words,
+};
+use crate::{
+    attributes::{Attributes, count},
+    exchange::{Outcome, Value},
+    pipeline,
+};
+
+/// What a command changes for the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    None,
+    Select,
+    Multi,
+    Exec,
+    Discard,
+    Reset,
+    Subscribe,
+    Unsubscribe,
+    /// What follows its answer is no answer to anything: MONITOR, SYNC, PSYNC.
+    Leave,
+    /// CLIENT REPLY ON, OFF or SKIP.
+    Reply,
+}
+
+/// A command that waits for its answer.
+pub(super) struct Command {
+    pub(super) words: Words,
+    pub(super) effect: Effect,
+    /// Index of the connection's database, where it is known.
+    pub(super) database: Option<String>,
+    /// Commands that an EXEC carries out.
+    pub(super) batch: u64,
+    /// No answer will come.
+    pub(super) silent: bool,
+    error: Option<Vec<u8>>,
+}
+
+impl Command {
+    pub(super) fn new(words: Words) -> Self {
+        let effect = effect(&words);
+        Self { words, effect, database: None, batch: 0, silent: false, error: None }
+    }
+}
+
+fn effect(words: &Words) -> Effect {
+    match words.known.map_or("", |known| known.name) {
+        "SELECT" => Effect::Select,
+        "MULTI" => Effect::Multi,
+        "EXEC" => Effect::Exec,
+        "DISCARD" => Effect::Discard,
+        "RESET" => Effect::Reset,
+        "SUBSCRIBE" | "PSUBSCRIBE" | "SSUBSCRIBE" => Effect::Subscribe,
+        "UNSUBSCRIBE" | "PUNSUBSCRIBE" | "SUNSUBSCRIBE" => Effect::Unsubscribe,
+        "MONITOR" | "SYNC" | "PSYNC" => Effect::Leave,
+        "CLIENT" if words.name.eq_ignore_ascii_case("CLIENT REPLY") => Effect::Reply,
+        _ => Effect::None,
+    }
+}
+
+/// Commands that wait for something to happen, however long it takes. `XREAD` does with `BLOCK`.
+const BLOCKING: [&str; 10] =
+    ["BLMOVE", "BLMPOP", "BLPOP", "BRPOP", "BRPOPLPUSH", "BZMPOP", "BZPOPMAX", "BZPOPMIN", "WAIT", "WAITAOF"];
+
+impl pipeline::Command for Command {
+    const PROTOCOL: &'static str = "redis";
+    type Answer = Reply;
+
+    fn name(&self) -> &Cow<'static, str> {
+        &self.words.name
+    }
+
+    fn due(&self) -> u64 {
+        match self.effect {
+            _ if self.silent => 0,
+            // One answer for each channel. Without any, all are left, and one answer stands for all.
+            Effect::Subscribe | Effect::Unsubscribe => (self.words.total - 1).max(1),
+            _ => 1,
+        }
+    }
+
+    fn blocks(&self) -> bool {
+        self.words.blocks || self.words.known.is_some_and(|known| BLOCKING.contains(&known.name))
+    }
+
+    fn join(&mut self, other: Self, max_text: usize) {
+        if self.words.text.len() < max_text {
+            self.words.text.push_str("; ");
+            self.words.text.push_str(&other.words.text);
+        }
+    }
+
+    fn take(&mut self, reply: Reply) -> u64 {
+        let refused = reply.kind == b'-' && self.effect == Effect::Subscribe;
+        self.error = self.error.take().or(reply.error);
+        if refused { u64::MAX } else { 1 }
+    }
+
+    fn conclude(&mut self, attributes: &mut Attributes) -> Outcome {
+        attributes.push(("db.system.name".into(), Value::Text("redis".into())));
+        attributes.push(("db.query.text".into(), Value::Text(std::mem::take(&mut self.words.text).into())));
+        if let Some(database) = self.database.take() {
+            attributes.push(("db.namespace".into(), Value::Text(database.into())));
+        }
+        if self.batch > 1 {
+            attributes.push(("db.operation.batch.size".into(), count(self.batch)));
+        }
+        if ["EVALSHA", "EVALSHA_RO", "FCALL", "FCALL_RO"].iter().any(|name| self.words.is(name)) {
+            let script = std::mem::take(&mut self.words.operand);
+            attributes.push(("db.stored_procedure.name".into(), Value::Text(script.into())));
+        }
+        match self.error.take().map(|error| failure(&error)) {
+            None => Outcome::Unset,
+            Some((code, description)) => {
+                attributes.push(("db.response.status_code".into(), Value::Text(code.clone())));
+                Outcome::Error(code, description)
+            }
+        }
+    }
+}
+
+/// Errors whose text quotes no argument.
+const HARMLESS: [&str; 12] = [
+    "ASK",
+    "BUSY",
+    "CLUSTERDOWN",
+    "CROSSSLOT",
+    "EXECABORT",
+    "LOADING",
+    "MOVED",
+    "NOAUTH",
+    "NOSCRIPT",
+    "OOM",
+    "READONLY",
+    "WRONGTYPE",
+];
+
+/// Prefix and text of an error. The prefix is the first word, in upper case.
+fn failure(error: &[u8]) -> (Cow<'static, str>, Option<String>) {
+    let text = String::from_utf8_lossy(error);
+    let prefix = text.split(' ').next().unwrap_or_default();
+    let upper = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    if let Some(known) = HARMLESS.into_iter().find(|known| *known == prefix) {
+        return (known.into(), Some(text.into_owned()));
+    }
+    match prefix.len() {
+        1..=32 if prefix.bytes().all(upper) => (prefix.to_owned().into(), None),
+        _ => ("_OTHER".into(), None),
+    }
+}
+
+impl Reply {
+    /// Does it answer no command, but bring news?
+    pub(super) fn is_news(&self, front: Option<Effect>, subscribed: bool) -> bool {
+        let expected = match self.word {
+            Word::Subscribed => front == Some(Effect::Subscribe),
+            Word::Unsubscribed => front == Some(Effect::Unsubscribe),
+            Word::Message => self.kind == b'*' && !subscribed && front != Some(Effect::Subscribe),
+            Word::Other => self.kind != b'>',
+        };
+        !expected
+    }
+}

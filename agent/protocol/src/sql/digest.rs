@@ -1,0 +1,63 @@
+//! Comes in: a statement's bytes. Goes out: what a span tells of it. Refuses: literals.
+
+use std::borrow::Cow;
+
+use super::{
+    commenter,
+    lexer::{Dialect, Kind, Lexer, Token},
+    summary::Summary,
+    text::Text,
+};
+
+/// What is told of a statement, or of several in one text. Holds no literal.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Digest {
+    /// The operation, as written, where there is one only: `SELECT`, `CREATE TABLE`.
+    pub operation: Option<String>,
+    /// The table (procedure, database), as written, where there is one only.
+    pub collection: Option<String>,
+    /// `db.query.summary`: operations and their targets in order, 255 bytes at most. Empty where none is known.
+    pub summary: String,
+    /// `db.query.text`: literals replaced by `?`, comments left out.
+    pub text: String,
+    /// Headers of a trace context in a comment behind the last statement.
+    pub carrier: Vec<(Cow<'static, str>, String)>,
+}
+
+impl Digest {
+    /// Reads `sql`. `cut`: more stood behind it. The text is at most `limit` bytes long.
+    #[must_use]
+    pub fn of(sql: &[u8], dialect: Dialect, cut: bool, limit: usize) -> Self {
+        let mut text = Text::new(limit);
+        let mut summary = Summary::default();
+        let mut last = None;
+        for token in Lexer::new(sql, dialect, cut) {
+            text.push(&token);
+            summary.push(&token);
+            if token.text != b";" {
+                last = Some(token);
+            }
+        }
+        let carrier = last.map(context).unwrap_or_default();
+        let (summary, operation, collection) = summary.finish();
+        Self { operation, collection, summary, text: text.finish(), carrier }
+    }
+
+    /// Bytes it takes to keep.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let part = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        size_of::<Self>()
+            + part(&self.operation)
+            + part(&self.collection)
+            + self.summary.len()
+            + self.text.len()
+    }
+}
+
+fn context(last: Token<'_>) -> Vec<(Cow<'static, str>, String)> {
+    match last.kind {
+        Kind::Comment if !last.partial => commenter::context(last.text).into_headers(),
+        _ => Vec::new(),
+    }
+}

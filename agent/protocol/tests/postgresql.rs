@@ -1,0 +1,368 @@
+//! PostgreSQL on a connection: recordings of real clients and a real server (15), and what those do not show.
+
+mod database;
+
+use database::{carriers, cut, from, line, lines, play, shows};
+use wirespan_protocol::{
+    Settings,
+    exchange::{Ending, Output, Role, Value},
+    facts::Side,
+    registry::REGISTRY,
+    stream::Gap,
+    testing::{Bench, STEP, every_opening_ends_once, received, recorded, sent, talk},
+};
+
+const PSYCOPG: &str = include_str!("captures/postgresql/psycopg.txt");
+const ASYNCPG: &str = include_str!("captures/postgresql/asyncpg.txt");
+const NODE: &str = include_str!("captures/postgresql/node.txt");
+const PSQL: &str = include_str!("captures/postgresql/psql.txt");
+
+/// libpq: simple and extended queries, prepared ones, COPY both ways, pipelines, errors.
+#[test]
+fn psycopg() {
+    shows(
+        include_str!("captures/postgresql/psycopg.txt"),
+        &[
+            "select users, rows 1: select count(*) from users",
+            "select users, rows 1: select name from users where id = $1 and name <> ?",
+            "PREPARE select users: select name from users where id = $1",
+            "select users, rows 0: select name from users where id = $1",
+            "select users, rows 1: select name from users where id = $1",
+            "select users, rows 1: select name from users where id = $1",
+            "select users, rows 1: select name from users where id = $1",
+            "select users, rows 1: select name from users where id = $1",
+            "select users, rows 1: select name from users where id = $1",
+            "select users, rows 1: select name from users where id = $1",
+            "select missing, error 42P01: select * from missing where x = ?",
+            "insert users, error 23505: insert into users values ($1, $2)",
+            "copy users, changed 3: copy users from stdin",
+            "copy users, rows 63: copy users to stdout",
+            "update users, changed 1: update users set name = $1 where id = $2",
+            "select users, rows 3: select id from users where id < $1",
+            "delete users, changed 3: delete from users where id >= ?",
+            "BEGIN: BEGIN",
+            "insert users, rows 1, changed 1: insert into users(id,name) values (?,$1) returning id",
+            "delete users, changed 1: delete from users where id=?",
+            "COMMIT: COMMIT",
+            "select, error 22012: select ?/?",
+            "select, error pipeline_aborted: select ?",
+        ],
+    );
+}
+
+/// Prepares with Flush, many executions behind one Sync, portals that are fetched from again.
+#[test]
+fn asyncpg() {
+    shows(
+        include_str!("captures/postgresql/asyncpg.txt"),
+        &[
+            "PREPARE select users: select name from users where id = $1",
+            "select users, rows 1: select name from users where id = $1",
+            "PREPARE select users: select id from users where id < $1",
+            "select users, rows 2: select id from users where id < $1",
+            "select users, rows 3: select id from users where id < $1",
+            "PREPARE update users: update users set name = $1 where id = $2",
+            "update users, changed 1: update users set name = $1 where id = $2",
+            "update users, changed 1: update users set name = $1 where id = $2",
+            "update users, changed 1: update users set name = $1 where id = $2",
+            "BEGIN: BEGIN;",
+            "PREPARE select users: select * from users where id < ?",
+            "select users, rows 5: select * from users where id < ?",
+            "select users, rows 5: select * from users where id < ?",
+            "select users, rows 5: select * from users where id < ?",
+            "select users, rows 4: select * from users where id < ?",
+            "CLOSE",
+            "COMMIT: COMMIT;",
+        ],
+    );
+}
+
+/// JavaScript: several statements in one text, named statements, a cursor.
+#[test]
+fn node_postgres() {
+    shows(
+        include_str!("captures/postgresql/node.txt"),
+        &[
+            "select users, rows 1: select count(*) from users where name = ?",
+            "select users, rows 1: select name from users where id = $1",
+            "select users, rows 0: select name from users where id = $1",
+            "select users, rows 1: select name from users where id = $1",
+            "select users, error 42703: select nope from users",
+            "begin update users commit, changed 1: begin; update users set name = ? where id = ?; commit",
+            "PREPARE select users: select id, name from users order by id",
+            "select users, rows 25: select id, name from users order by id",
+            "select users, rows 25: select id, name from users order by id",
+            "select users, rows 10: select id, name from users order by id",
+            "CLOSE",
+        ],
+    );
+}
+
+/// LISTEN and NOTIFY pass by; a statement prepared in SQL itself.
+#[test]
+fn psql() {
+    shows(
+        include_str!("captures/postgresql/psql.txt"),
+        &[
+            "select users, rows 1: select count(*) from users;",
+            "COPY users, rows 60: COPY users TO STDOUT",
+            "select users, rows 60: select * from users;",
+            "listen: listen ch;",
+            "notify: notify ch, ?;",
+            "select select, rows 2: select pg_sleep(?) ; select ?;",
+            "prepare select users: prepare p as select id from users where id = $1;",
+            "execute, rows 1: execute p(?);",
+        ],
+    );
+}
+
+/// `pgbench -M prepared`.
+#[test]
+fn pgbench() {
+    shows(
+        include_str!("captures/postgresql/pgbench.txt"),
+        &[
+            "PREPARE BEGIN: BEGIN;",
+            "BEGIN: BEGIN;",
+            "PREPARE UPDATE pgbench_accounts: UPDATE pgbench_accounts SET abalance = abalance + $1 WHERE aid = $2;",
+            "UPDATE pgbench_accounts, changed 1: UPDATE pgbench_accounts SET abalance = abalance + $1 WHERE aid = $2;",
+            "PREPARE SELECT pgbench_accounts: SELECT abalance FROM pgbench_accounts WHERE aid = $1;",
+            "SELECT pgbench_accounts, rows 1: SELECT abalance FROM pgbench_accounts WHERE aid = $1;",
+            "PREPARE UPDATE pgbench_tellers: UPDATE pgbench_tellers SET tbalance = tbalance + $1 WHERE tid = $2;",
+            "UPDATE pgbench_tellers, changed 1: UPDATE pgbench_tellers SET tbalance = tbalance + $1 WHERE tid = $2;",
+            "PREPARE UPDATE pgbench_branches: UPDATE pgbench_branches SET bbalance = bbalance + $1 WHERE bid = $2;",
+            "UPDATE pgbench_branches, changed 1: UPDATE pgbench_branches SET bbalance = bbalance + $1 WHERE bid = $2;",
+            "PREPARE INSERT pgbench_history: INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP);",
+            "INSERT pgbench_history, changed 1: INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP);",
+            "PREPARE END: END;",
+            "END: END;",
+            "BEGIN: BEGIN;",
+            "UPDATE pgbench_accounts, changed 1: UPDATE pgbench_accounts SET abalance = abalance + $1 WHERE aid = $2;",
+            "SELECT pgbench_accounts, rows 1: SELECT abalance FROM pgbench_accounts WHERE aid = $1;",
+            "UPDATE pgbench_tellers, changed 1: UPDATE pgbench_tellers SET tbalance = tbalance + $1 WHERE tid = $2;",
+            "UPDATE pgbench_branches, changed 1: UPDATE pgbench_branches SET bbalance = bbalance + $1 WHERE bid = $2;",
+            "INSERT pgbench_history, changed 1: INSERT INTO pgbench_history (tid, bid, aid, delta, mtime) VALUES ($1, $2, $3, $4, CURRENT_TIMESTAMP);",
+            "END: END;",
+        ],
+    );
+}
+
+/// A cancelled query, and the connection that asked to cancel it.
+#[test]
+fn cancelling() {
+    shows(
+        include_str!("captures/postgresql/cancel.txt"),
+        &["select, rows 0, error 57014: select pg_sleep(?)"],
+    );
+    let request = include_str!("captures/postgresql/cancel_request.txt");
+    for side in [Side::Client, Side::Server] {
+        assert_eq!(lines(&recorded(request, side), side), ["CANCEL"]);
+    }
+}
+
+#[test]
+fn attributes_follow_the_conventions() {
+    let bench = play(&recorded(PSYCOPG, Side::Server), Side::Server);
+    let exchange = bench.exchanges().nth(11).expect("the insertion that failed");
+    let text = |name: &'static str, value: &'static str| (name.into(), Value::Text(value.into()));
+    let number = |name: &'static str, value| (name.into(), Value::Int(value));
+    assert_eq!(
+        exchange.attributes,
+        [
+            text("db.system.name", "postgresql"),
+            text("db.namespace", "shop"),
+            text("db.operation.name", "insert"),
+            text("db.collection.name", "users"),
+            text("db.query.summary", "insert users"),
+            text("db.query.text", "insert into users values ($1, $2)"),
+            text("db.response.status_code", "23505"),
+            text("error.type", "23505"),
+            number("wirespan.request.bytes", 105),
+            number("wirespan.response.bytes", 202),
+            text("server.address", "10.0.0.2"),
+            number("server.port", 8080),
+        ]
+    );
+    assert_eq!((exchange.role, exchange.protocol), (Role::Server, "postgresql"));
+}
+
+#[test]
+fn a_comment_carries_the_context() {
+    let bench = play(&recorded(PSYCOPG, Side::Client), Side::Client);
+    assert_eq!(carriers(&bench), ["traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"]);
+}
+
+#[test]
+fn connections_older_than_the_daemon_are_recognised() {
+    let calls = recorded(PSYCOPG, Side::Client);
+    for (text, first) in [
+        ("select * from missing", "select missing, error 42P01: select * from missing where x = ?"),
+        ("copy users from stdin", "copy users, changed 3: copy users from stdin"),
+        ("COMMIT", "COMMIT: COMMIT"),
+    ] {
+        let rest = from(&calls, text);
+        let whole = lines(&calls, Side::Client);
+        let shown = lines(rest, Side::Unknown);
+        assert_eq!(shown.first().map(String::as_str), Some(first));
+        assert_eq!(shown, whole[whole.len() - shown.len()..]);
+    }
+    // Seen from the server, and from the begin of an answer.
+    let calls = recorded(PSQL, Side::Server);
+    let shown = lines(&from(&calls, "listen")[1..], Side::Unknown);
+    assert_eq!(shown[0], "notify: notify ch, ?;");
+    let bench = play(from(&calls, "listen"), Side::Unknown);
+    assert!(bench.exchanges().all(|exchange| exchange.role == Role::Server));
+}
+
+#[test]
+fn statements_older_than_the_daemon_are_unknown() {
+    let calls = recorded(NODE, Side::Client);
+    let executions = from(&calls, "by-id");
+    // The second execution names the statement without its text.
+    let shown = lines(&executions[2..4], Side::Unknown);
+    assert_eq!(shown, ["SELECT, rows 1, unknown Bool(true)"]);
+}
+
+#[test]
+fn what_the_kernel_did_not_copy_costs_nothing_but_detail() {
+    for (recording, head) in [(PSQL, 128), (PSYCOPG, 200), (NODE, 300), (ASYNCPG, 300)] {
+        for side in [Side::Client, Side::Server] {
+            let calls = recorded(recording, side);
+            let whole = lines(&calls, side);
+            let shown = lines(&cut(&calls, head), side);
+            let names = |lines: &[String]| -> Vec<String> {
+                lines
+                    .iter()
+                    .map(|line| line.split([',', ':']).next().unwrap_or_default().to_owned())
+                    .collect()
+            };
+            assert_eq!(names(&shown), names(&whole), "{side:?}");
+            assert!(shown.iter().all(|line| !line.contains("Lost")), "{shown:?}");
+        }
+    }
+    // Rows that were not seen are told by the tag.
+    let calls = recorded(PSQL, Side::Client);
+    let shown = lines(&cut(&calls, 128), Side::Client);
+    assert_eq!(shown[2], "select users, rows 60: select * from users;");
+}
+
+const START: &[u8] = b"\0\0\0\x1f\0\x03\0\0user\0alice\0database\0d\0\0";
+const WELCOME: &[u8] = b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I";
+const SELECT: &[u8] = b"Q\0\0\0\x0dSELECT 1\0";
+const ONE: &[u8] = b"T\0\0\0\x06\0\0D\0\0\0\x06\0\0C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I";
+
+#[test]
+fn encryption_ends_what_can_be_followed() {
+    let ask = [0, 0, 0, 8, 4, 210, 22, 47];
+    let bench = play(&talk(vec![sent(ask), received("S"), sent(b"\x16\x03\x01")]), Side::Client);
+    assert!(bench.out.is_empty() && bench.session.protocol().is_none());
+    // Refused twice, for GSSAPI and TLS, then in the clear.
+    let gss = [0, 0, 0, 8, 4, 210, 22, 48];
+    let calls = [
+        sent(gss),
+        received("N"),
+        sent(ask),
+        received("N"),
+        sent(START),
+        received(WELCOME),
+        sent(SELECT),
+        received(ONE),
+    ];
+    assert_eq!(lines(&talk(calls.to_vec()), Side::Client), ["SELECT, rows 1: SELECT ?"]);
+}
+
+#[test]
+fn several_groups_may_be_on_their_way() {
+    let calls =
+        vec![sent([START].concat()), received(WELCOME), sent([SELECT, SELECT].concat()), sent(SELECT)];
+    let mut calls = calls;
+    calls.push(received([ONE, ONE, ONE].concat()));
+    assert_eq!(lines(&talk(calls), Side::Client), ["SELECT, rows 1: SELECT ?"; 3]);
+}
+
+#[test]
+fn an_unanswered_query_ends_with_its_connection() {
+    let calls = talk(vec![sent(START), received(WELCOME), sent(SELECT)]);
+    assert_eq!(lines(&calls, Side::Client), ["SELECT, error connection_closed, Closed: SELECT ?"]);
+    let mut bench = play(&calls, Side::Client);
+    bench.tick(100 * STEP);
+    let timed_out: Vec<_> = bench.exchanges().map(line).collect();
+    assert_eq!(timed_out, ["SELECT, error timeout, TimedOut: SELECT ?"]);
+    // The server says why before it hangs up.
+    let fatal = b"E\0\0\0\x13SFATAL\0C57P01\0\0";
+    let calls = talk(vec![sent(START), received(WELCOME), sent(SELECT), received(fatal)]);
+    assert_eq!(lines(&calls, Side::Client), ["SELECT, error 57P01, Closed: SELECT ?"]);
+}
+
+#[test]
+fn after_a_loss_nothing_is_paired_by_guess() {
+    let lost = received(b"T\0\0\0\x06\0\0").gap(Gap::Lost, 100);
+    let calls = vec![sent(START), received(WELCOME), sent(SELECT), lost, sent(SELECT), received(ONE)];
+    assert_eq!(lines(&talk(calls), Side::Client), ["SELECT, Lost: SELECT ?", "SELECT, rows 1: SELECT ?"]);
+}
+
+#[test]
+fn replication_passes_by() {
+    let ask = b"Q\0\0\0\x19START_REPLICATION 0/0\0";
+    let both = b"W\0\0\0\x07\0\0\0d\0\0\0\x05w";
+    let bench = play(&talk(vec![sent(START), received(WELCOME), sent(ask), received(both)]), Side::Client);
+    assert_eq!(bench.exchanges().map(line).collect::<Vec<_>>(), ["postgresql: START_REPLICATION ?/?"]);
+    assert!(bench.session.protocol().is_none());
+}
+
+#[test]
+fn passwords_are_not_looked_at() {
+    let ask = b"R\0\0\0\x08\0\0\0\x03";
+    let calls = [
+        sent(START),
+        received(ask),
+        sent(b"p\0\0\0\x09hush\0"),
+        received(WELCOME),
+        sent(SELECT),
+        received(ONE),
+    ];
+    assert_eq!(lines(&talk(calls.to_vec()), Side::Client), ["SELECT, rows 1: SELECT ?"]);
+}
+
+#[test]
+fn what_waits_is_bounded() {
+    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    bench.settings = Settings { max_pending: 4, ..Settings::default() };
+    bench.play(&talk(vec![sent(START), received(WELCOME), sent(SELECT.repeat(9))]));
+    let open = bench.out.iter().filter(|output| matches!(output, Output::Opened(_))).count();
+    assert_eq!((open, bench.exchanges().count()), (9, 8));
+    bench.finish(Ending::Closed, 100 * STEP);
+    every_opening_ends_once(&bench.out);
+}
+
+#[test]
+fn statements_are_bounded() {
+    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    bench.settings = Settings { max_statements: 1, ..Settings::default() };
+    let parse = |name: &str| {
+        let content = format!("{name}\0SELECT 1\0\0\0");
+        [b"P", &(content.len() as u32 + 4).to_be_bytes()[..], content.as_bytes(), b"S\0\0\0\x04"].concat()
+    };
+    let run = |name: &str| {
+        let bind = format!("\0{name}\0\0\0\0\0\0\0");
+        let bind = [b"B", &(bind.len() as u32 + 4).to_be_bytes()[..], bind.as_bytes()].concat();
+        [&bind[..], b"E\0\0\0\x09\0\0\0\0\0S\0\0\0\x04"].concat()
+    };
+    let parsed = || received(b"1\0\0\0\x04Z\0\0\0\x05I");
+    let done = || received(b"2\0\0\0\x04C\0\0\0\x0dSELECT 0\0Z\0\0\0\x05I");
+    let calls = [sent(START), received(WELCOME), sent(parse("a")), parsed(), sent(parse("b")), parsed()];
+    let runs = [sent(run("a")), done(), sent(run("b")), done()];
+    bench.play(&talk(calls.into_iter().chain(runs).collect()));
+    let shown: Vec<_> = bench.exchanges().skip(2).map(line).collect();
+    assert_eq!(shown, ["SELECT, rows 0, unknown Bool(true)", "SELECT, rows 0: SELECT ?"]);
+}
+
+#[test]
+fn what_only_looks_like_it_is_left_alone() {
+    for bytes in [&b"QUIT\r\n"[..], b"SELECT 1;\n", b"S\0\0\0\x05x", b"Z\0\0\0\x05?", b"\0\0\0\x08\0\0\0\0"] {
+        for side in [Side::Client, Side::Unknown] {
+            let bench = play(&talk(vec![sent(bytes), received(b"nothing of the sort")]), side);
+            assert!(bench.out.is_empty(), "{}", bytes.escape_ascii());
+        }
+    }
+}

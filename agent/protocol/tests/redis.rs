@@ -1,0 +1,321 @@
+//! Redis on a connection: calls in, exchanges out.
+
+mod captured;
+
+use captured::{attribute, play};
+use wirespan_protocol::{
+    exchange::{Ending, Exchange, Outcome, Output, Role},
+    facts::Side,
+    registry::REGISTRY,
+    stream::Gap,
+    testing::{Bench, Call, STEP, every_opening_ends_once, received, sent, talk},
+};
+
+/// One line for an exchange: what the tables below show.
+fn line(exchange: &Exchange) -> String {
+    let outcome = match &exchange.outcome {
+        Outcome::Unset if exchange.ending == Ending::Answered => "ok".to_owned(),
+        Outcome::Unset => format!("{:?}", exchange.ending),
+        Outcome::Error(error, _) => error.to_string(),
+    };
+    format!("{} [{}] {outcome}", attribute(exchange, "db.query.text"), attribute(exchange, "db.namespace"))
+}
+
+fn lines(bench: &Bench) -> Vec<String> {
+    bench.exchanges().map(line).collect()
+}
+
+fn client(calls: Vec<Call>) -> Vec<String> {
+    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    lines(bench.play(&talk(calls)))
+}
+
+fn command(words: &[&str]) -> String {
+    let mut text = format!("*{}\r\n", words.len());
+    words.iter().for_each(|word| text += &format!("${}\r\n{word}\r\n", word.len()));
+    text
+}
+
+fn set(key: &str, length: usize) -> (String, usize) {
+    let head = format!("*3\r\n$3\r\nSET\r\n${}\r\n{key}\r\n${length}\r\n", key.len());
+    let all = head.len() + length + 2;
+    (head, all)
+}
+
+#[test]
+fn redis_py_is_followed() {
+    let expected = [
+        "SELECT 2 [0] ok",
+        "SET user:1 ? [2] ok",
+        "GET user:1 [2] ok",
+        "GET nothing [2] ok",
+        "HSET h ? ? ? ? [2] ok",
+        "HGETALL h [2] ok",
+        "LPUSH user:1 ? [2] WRONGTYPE",
+        "INCRBY n ? [2] ok",
+        "MGET user:1 nothing [2] ok",
+        "EXPIRE n ? [2] ok",
+        "MULTI [2] ok",
+        "SET a ? [2] ok",
+        "GET a [2] ok",
+        "EXEC [2] ok",
+        "EVAL ? 1 user:1 [2] ok",
+        "ZADD z ? ? [2] ok",
+        "ZRANGE z ? ? ? [2] ok",
+        "BLPOP list ? [2] ok",
+        "XADD s ? ? ? [2] ok",
+        "XREAD ? ? ? s ? [2] ok",
+        "PUBLISH c1 ? [2] ok",
+    ];
+    for side in [Side::Client, Side::Server] {
+        assert_eq!(lines(&play(include_str!("captured/redis-py.txt"), side)), expected);
+    }
+}
+
+#[test]
+fn no_value_is_told() {
+    for side in [Side::Client, Side::Server, Side::Unknown] {
+        let bench = play(include_str!("captured/redis-py.txt"), side);
+        assert!(!format!("{:?}", bench.out).contains("secret-value"));
+    }
+}
+
+#[test]
+fn subscriptions_are_answered_channel_by_channel_and_messages_answer_nothing() {
+    let bench = play(include_str!("captured/redis-py-subscriber.txt"), Side::Client);
+    assert_eq!(lines(&bench), ["SUBSCRIBE c1 c2 [0] ok", "UNSUBSCRIBE [0] ok"]);
+    let confirmed = bench.exchanges().next().and_then(|exchange| exchange.response).expect("an answer");
+    assert_eq!(confirmed.bytes, 62);
+}
+
+#[test]
+fn resp3_is_followed() {
+    let expected = [
+        "HELLO ? [0] ok",
+        "HSET h2 ? ? [0] ok",
+        "HGETALL h2 [0] ok",
+        "SMEMBERS h2 [0] WRONGTYPE",
+        "CONFIG GET ? [0] ok",
+        "SELECT 99 [0] ERR",
+        "SELECT 3 [0] ok",
+        "SET k ? [3] ok",
+        "DEBUG PROTOCOL ? [3] ERR",
+        "DEBUG PROTOCOL ? [3] ERR",
+        "CLIENT TRACKING ? [3] ok",
+        "GET k [3] ok",
+        "SET k ? [3] ok",
+        "EVALSHA ffffffffffffffffffffffffffffffffffffffff 1 k [3] NOSCRIPT",
+        "AUTH ? ? [3] WRONGPASS",
+    ];
+    assert_eq!(lines(&play(include_str!("captured/redis-cli.txt"), Side::Client)), expected);
+}
+
+#[test]
+fn ioredis_is_followed_and_its_long_pipeline_is_one_exchange() {
+    let bench = play(include_str!("captured/ioredis.txt"), Side::Client);
+    let told: Vec<_> = bench
+        .exchanges()
+        .map(|exchange| format!("{} {}", exchange.method, attribute(exchange, "db.operation.batch.size")))
+        .collect();
+    let expected = [
+        "hello -",
+        "client SETINFO -",
+        "client SETINFO -",
+        "set -",
+        "get -",
+        "BATCH get 20",
+        "multi -",
+        "set -",
+        "incr -",
+        "exec 2",
+        "incr -",
+        "quit -",
+    ];
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn attributes_follow_the_conventions() {
+    let bench = play(include_str!("captured/redis-cli.txt"), Side::Server);
+    let exchange = bench.exchanges().find(|exchange| exchange.method == "EVALSHA").expect("the script");
+    let told = |name: &str| attribute(exchange, name);
+    assert_eq!((told("db.system.name"), told("db.operation.name")), ("redis".into(), "EVALSHA".into()));
+    assert_eq!(told("db.response.status_code"), "NOSCRIPT");
+    assert_eq!(told("db.stored_procedure.name"), "f".repeat(40));
+    assert_eq!((told("server.address"), told("server.port")), ("10.0.0.2".into(), "8080".into()));
+    assert_eq!(exchange.role, Role::Server);
+}
+
+#[test]
+fn redirects_say_where_to() {
+    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    bench.play(&talk(vec![sent(command(&["GET", "k"])), received("-MOVED 3999 127.0.0.1:6381\r\n")]));
+    let outcome = bench.exchanges().next().map(|exchange| exchange.outcome.clone());
+    let expected = Outcome::Error("MOVED".into(), Some("MOVED 3999 127.0.0.1:6381".into()));
+    assert_eq!(outcome, Some(expected));
+}
+
+#[test]
+fn errors_that_quote_arguments_are_not_repeated() {
+    let error = "-ERR unknown command 'foo', with args beginning with: 'hush'\r\n";
+    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    bench.play(&talk(vec![sent(command(&["GET", "k"])), received("$-1\r\n")]));
+    bench.play(&talk(vec![sent(command(&["foo", "hush"])), received(error)]));
+    let outcomes: Vec<_> = bench.exchanges().map(|exchange| exchange.outcome.clone()).collect();
+    assert_eq!(outcomes, [Outcome::Unset, Outcome::Error("ERR".into(), None)]);
+    assert!(!format!("{:?}", bench.out).contains("hush"));
+}
+
+#[test]
+fn a_large_value_costs_its_length() {
+    let (head, all) = set("big", 5_000_000);
+    let ask = sent(head).gap(Gap::NotCopied, 5_000_000 - 30).then([b'x'; 30]).then("\r\n");
+    let get = received("$5000000\r\n").gap(Gap::NotCopied, 5_000_000).then("\r\n");
+    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    bench.play(&talk(vec![ask, received("+OK\r\n"), sent(command(&["GET", "big"])), get]));
+    assert_eq!(lines(&bench), ["SET big ? [0] ok", "GET big [0] ok"]);
+    let bytes: Vec<_> = bench
+        .exchanges()
+        .map(|exchange| (exchange.request.bytes, exchange.response.map(|response| response.bytes)))
+        .collect();
+    assert_eq!(bytes, [(all as u64, Some(5)), (22, Some(5_000_012))]);
+}
+
+#[test]
+fn a_cut_command_is_truncated_and_what_follows_is_found() {
+    let cut =
+        sent("*9\r\n$4\r\nSADD\r\n$3\r\nkey\r\n$1\r\na\r\n$1\r").gap(Gap::NotCopied, 3000).then("z\r\n");
+    let calls = vec![
+        cut,
+        received(":7\r\n"),
+        sent(command(&["GET", "a"])),
+        received("*3\r\n$1\r\na").gap(Gap::NotCopied, 99),
+    ];
+    let after = vec![sent(command(&["GET", "b"])), received("$-1\r\n")];
+    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    bench.play(&talk([calls, after].concat()));
+    assert_eq!(lines(&bench), ["SADD key ? [0] ok", "GET a [0] ok", "GET b [0] ok"]);
+    let truncated = |exchange: &Exchange| {
+        (exchange.request.truncated, exchange.response.is_some_and(|response| response.truncated))
+    };
+    assert_eq!(
+        bench.exchanges().map(truncated).collect::<Vec<_>>(),
+        [(true, false), (false, true), (false, false)]
+    );
+}
+
+#[test]
+fn a_cut_pipeline_is_one_exchange() {
+    let three = command(&["GET", "a"]).repeat(3);
+    let calls = vec![sent(&three).gap(Gap::NotCopied, 3000).then("a\r\n"), received("$-1\r\n".repeat(99))];
+    let after = vec![sent(command(&["SET", "b", "c"])), received("+OK\r\n")];
+    let found = client([calls, after].concat());
+    assert_eq!(found[0], "GET a; GET a; GET a [0] ok");
+}
+
+#[test]
+fn lost_answers_end_as_lost_until_the_connection_is_at_rest() {
+    let ask = || sent(command(&["GET", "a"]));
+    let nil = || received("$-1\r\n");
+    let lost = || received("").gap(Gap::Lost, 50);
+    let found = client(vec![ask(), nil(), ask(), lost(), ask(), nil(), ask(), nil()]);
+    assert_eq!(found, ["GET a [0] ok", "GET a [0] Lost", "GET a [0] Lost", "GET a [0] ok"]);
+}
+
+#[test]
+fn silence_is_kept_when_asked_for() {
+    let calls = vec![
+        sent(command(&["CLIENT", "REPLY", "SKIP"])),
+        sent(command(&["SET", "a", "b"])),
+        sent(command(&["GET", "a"])),
+        received("$1\r\nb\r\n"),
+        sent(command(&["CLIENT", "REPLY", "OFF"])),
+        sent(command(&["SET", "c", "d"])),
+        sent(command(&["CLIENT", "REPLY", "ON"])),
+        received("+OK\r\n"),
+    ];
+    let expected = [
+        "CLIENT REPLY ? [0] ok",
+        "SET a ? [0] ok",
+        "GET a [0] ok",
+        "CLIENT REPLY ? [0] ok",
+        "SET c ? [0] ok",
+        "CLIENT REPLY ? [0] ok",
+    ];
+    assert_eq!(client(calls), expected);
+}
+
+#[test]
+fn blocking_commands_may_take_their_time() {
+    let xread = command(&["XREAD", "BLOCK", "0", "STREAMS", "s", "$"]);
+    let calls = talk(vec![
+        sent(command(&["BLPOP", "list", "0"])),
+        received("*-1\r\n"),
+        sent(xread),
+        received("*-1\r\n"),
+        sent(command(&["GET", "k"])),
+    ]);
+    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    for call in &calls {
+        bench.play(std::slice::from_ref(call)).tick(1000 * STEP);
+    }
+    assert_eq!(lines(&bench), ["BLPOP list ? [0] ok", "XREAD ? ? ? s ? [0] ok", "GET k [0] timeout"]);
+}
+
+#[test]
+fn inline_commands_are_recognised_by_their_answer() {
+    assert_eq!(client(vec![sent("PING\r\n"), received("+PONG\r\n")]), ["PING [0] ok"]);
+    assert_eq!(client(vec![sent("EXISTS a b\r\n"), received(":0\r\n")]), ["EXISTS a b [0] ok"]);
+    assert_eq!(client(vec![sent("PING\r\n"), received("PONG\r\n")]), [""; 0]);
+}
+
+#[test]
+fn an_older_connection_is_recognised_at_its_next_command() {
+    let calls = vec![received("rest of a value\r\n"), sent(command(&["GET", "a"])), received("$-1\r\n")];
+    for side in [Side::Client, Side::Unknown] {
+        let mut bench = Bench::new(&REGISTRY, side);
+        bench.play(&talk(calls.clone()));
+        assert_eq!(bench.exchanges().count(), 1, "{side:?}");
+    }
+}
+
+#[test]
+fn what_follows_psync_is_left_alone() {
+    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    bench.play(&talk(vec![sent(command(&["PSYNC", "?", "-1"])), received("+FULLRESYNC x 0\r\n$9\r\nREDIS")]));
+    assert_eq!(lines(&bench), ["PSYNC ? ? [0] ok"]);
+    assert_eq!(bench.session.protocol(), None);
+}
+
+#[test]
+fn a_pipeline_opens_in_order_before_its_answers() {
+    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    let three = ["a", "b", "c"].map(|key| command(&["GET", key])).concat();
+    bench.play(&talk(vec![sent(three), received("$-1\r\n$-1\r\n$-1\r\n")]));
+    let kinds: Vec<_> = bench
+        .out
+        .iter()
+        .map(|output| match output {
+            Output::Opened(opening) => format!("opened {}", opening.key.offset),
+            Output::Resumed(resumption) => format!("resumed {}", resumption.key.offset),
+            Output::Answering(response) => format!("answering {}", response.key.offset),
+            Output::Closed(exchange) => format!("closed {}", exchange.key.offset),
+            Output::Withdrawn(key) => format!("withdrawn {}", key.offset),
+        })
+        .collect();
+    let expected = "opened 5000, opened 5020, opened 5040, resumed 5000, closed 5000, resumed 5020, closed 5020, \
+                    resumed 5040, closed 5040";
+    assert_eq!(kinds.join(", "), expected);
+    every_opening_ends_once(&bench.out);
+}
+
+#[test]
+fn other_protocols_with_similar_words_are_left_alone() {
+    for (greeting, line) in
+        [("+OK POP3 ready\r\n", "USER a\r\n"), ("+OK\r\n", "CONNECT {}\r\n"), (":a 001 b\r\n", "NICK b\r\n")]
+    {
+        let mut bench = Bench::new(&REGISTRY, Side::Client);
+        bench.play(&talk(vec![received(greeting), sent(line), received("+OK\r\n"), sent("QUIT\r\n")]));
+        assert_eq!((bench.session.protocol(), bench.out.len()), (None, 0), "{greeting}");
+    }
+}

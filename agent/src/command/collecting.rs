@@ -1,0 +1,71 @@
+//! From the configuration to a running collector: what `collector` and `run` have in common.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+};
+
+use wirespan_collector::{Addresses, Durability, Keep, Running, Settings};
+
+use crate::config::Config;
+
+/// Spans that fit into about 300 MiB.
+const IN_MEMORY: usize = 250_000;
+
+/// Starts a collector. `lenient`: without the ports that are taken, but for the page's.
+pub(super) fn start(config: &Config, lenient: bool) -> anyhow::Result<Running> {
+    let of = &config.collector;
+    let place = |address: &String| (address != "off").then(|| address.clone());
+    wirespan_collector::start(&Settings {
+        listen: of.listen.clone(),
+        otlp_grpc: place(&of.otlp_grpc),
+        otlp_http: place(&of.otlp_http),
+        zipkin: place(&of.zipkin),
+        tempo: place(&of.tempo),
+        lenient,
+        remote: of.remote,
+        token: of.token.clone(),
+        ingest_token: of.ingest_token.clone(),
+        keep: keep(config),
+    })
+}
+
+fn keep(config: &Config) -> Keep {
+    let of = &config.collector;
+    match directory(config) {
+        None => Keep::Memory(IN_MEMORY),
+        Some(directory) => Keep::Disk {
+            directory,
+            durability: if of.strict { Durability::Strict } else { Durability::Grouped },
+            bytes: of.max_bytes.0,
+            age: of.max_age,
+        },
+    }
+}
+
+/// Where spans are kept; none: in memory.
+pub(super) fn directory(config: &Config) -> Option<PathBuf> {
+    match &config.collector.data {
+        Some(path) if path.as_os_str() == "none" => None,
+        Some(path) => Some(path.clone()),
+        None => Some(usual(env::var_os("HOME").map(PathBuf::from).as_deref())),
+    }
+}
+
+fn usual(home: Option<&Path>) -> PathBuf {
+    let system = Path::new("/var/lib/wirespan");
+    match home {
+        Some(home) if home.parent() != Some(Path::new("/")) => home.join(".local/share/wirespan"),
+        _ => system.to_owned(),
+    }
+}
+
+/// Says where everything is.
+pub(super) fn say(running: &Running) {
+    let Addresses { otlp_grpc, otlp_http, zipkin, tempo, .. } = &running.addresses;
+    let ports =
+        [("OTLP/gRPC", otlp_grpc), ("OTLP/HTTP", otlp_http), ("Zipkin", zipkin), ("Tempo's API", tempo)];
+    let ports = ports.into_iter().filter_map(|(name, place)| Some(format!("{name} {}", (*place)?)));
+    eprintln!("wirespan: collecting; {}", ports.collect::<Vec<_>>().join(", "));
+    eprintln!("wirespan: open {}", running.page());
+}

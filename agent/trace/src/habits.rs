@@ -1,0 +1,231 @@
+//! Comes in: what rules would have said of requests whose thread is known for certain, because it wrote the answer. Goes
+//! out: which rule to follow for this process, and how far to trust it. Refuses: to trust what it has not seen, where
+//! runtimes are known to differ.
+//!
+//! Whoever writes the answer to a request works on it at that moment: every answer is an example with a known solution.
+//! An event loop that runs callbacks at once works on what it read last; one that runs tasks later works through what it
+//! read in order; a pool hands over to other threads, and no such rule holds. Programs show which they are.
+
+use rustc_hash::FxHashMap;
+use wirespan_span::span::Key;
+
+use crate::threads::{Sight, Situation};
+
+/// Which of the things that a thread has read it works on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// The last one.
+    Latest,
+    /// The first one that is not answered.
+    Oldest,
+    /// The first one of which no work is seen yet.
+    Next,
+}
+
+const RULES: [Rule; 3] = [Rule::Latest, Rule::Oldest, Rule::Next];
+
+/// What is left of a rule's word where it builds on a guess.
+const UNSURE: f32 = 0.5;
+
+/// Examples after which older ones count half.
+const MEMORY: f32 = 1024.0;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    right: f32,
+    wrong: f32,
+}
+
+impl Tally {
+    fn add(&mut self, right: bool) {
+        if self.right + self.wrong >= MEMORY {
+            (self.right, self.wrong) = (self.right / 2.0, self.wrong / 2.0);
+        }
+        *if right { &mut self.right } else { &mut self.wrong } += 1.0;
+    }
+
+    /// Share of right ones, where `weight` examples with the share `expected` are thought before the first.
+    fn share(&self, expected: f32, weight: f32) -> f32 {
+        (self.right + expected * weight) / (self.right + self.wrong + weight)
+    }
+}
+
+/// What one process was seen to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Habit {
+    tallies: [[Tally; RULES.len()]; Situation::COUNT],
+    /// Calls after which the thread did nothing before it read the response, against those after which it did.
+    blocking: Tally,
+    /// Answers right behind the response to a call: of the call's own request, or of another.
+    passed_on: Tally,
+    /// Had a thread ever several open requests?
+    several: bool,
+    /// Was it seen to work on a request before the one before was answered?
+    ahead: bool,
+    /// Requests that the process has read and not answered.
+    open: u32,
+}
+
+/// What all processes were seen to do. Bounded: a process that is not remembered begins anew.
+#[derive(Debug)]
+pub(crate) struct Habits {
+    processes: FxHashMap<u32, Habit>,
+    max: usize,
+}
+
+impl Habits {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { processes: FxHashMap::default(), max }
+    }
+
+    pub(crate) fn of(&mut self, pid: u32) -> &mut Habit {
+        if self.processes.len() >= self.max && !self.processes.contains_key(&pid) {
+            self.processes.clear();
+        }
+        self.processes.entry(pid).or_default()
+    }
+}
+
+impl Habit {
+    /// A thread that saw `sight` answered `key`.
+    pub(crate) fn answered(&mut self, sight: &Sight, key: Key) {
+        for (rule, tally) in RULES.iter().zip(&mut self.tallies[sight.situation as usize]) {
+            if let Some(pick) = sight.pick(*rule) {
+                tally.add(pick == Some(key));
+            }
+        }
+    }
+
+    /// A thread answered right behind the response to a call that was made for that request, or for another.
+    pub(crate) fn passed_on(&mut self, for_it: bool) {
+        self.passed_on.add(for_it);
+    }
+
+    /// Is an answer right behind the response to a call that of the call's own request? From 0 to 1.
+    pub(crate) fn passes_on(&self) -> f32 {
+        self.passed_on.share(0.97, 10.0)
+    }
+
+    /// A thread read the response to a call, and had done nothing in between, or had.
+    pub(crate) fn read_response(&mut self, waited_for_it: bool) {
+        self.blocking.add(waited_for_it);
+    }
+
+    /// The process read a request.
+    pub(crate) fn opens(&mut self) {
+        self.open += 1;
+    }
+
+    /// A request is over.
+    pub(crate) fn closes(&mut self) {
+        self.open = self.open.saturating_sub(1);
+    }
+
+    /// Is the process answering anything?
+    pub(crate) const fn answers(&self) -> bool {
+        self.open > 0
+    }
+
+    /// A thread wrote several answers in one call, or an answer while a call that seemed to be for it was not answered:
+    /// that call was for the request behind.
+    pub(crate) const fn works_ahead(&mut self) {
+        self.ahead = true;
+    }
+
+    /// A thread was seen with several open requests: it does not wait for each.
+    pub(crate) const fn has_several(&mut self) {
+        self.several = true;
+    }
+
+    /// Had a thread of this process ever several open requests?
+    pub(crate) const fn several(&self) -> bool {
+        self.several
+    }
+
+    /// Does a thread of this process work on one request until that is answered? From 0 to 1.
+    pub(crate) fn blocks(&self) -> f32 {
+        self.blocking.share(0.5, 2.0)
+    }
+
+    /// The request that a thread with this sight works on (`None`: on none), and the confidence in it.
+    pub(crate) fn judge(&self, sight: &Sight) -> (Option<Key>, f32) {
+        let sure = sight.sole().map_or(sight.sure, |step| step.sure);
+        let (pick, confidence) = self.follow(sight);
+        (pick, if sure { confidence } else { confidence * UNSURE })
+    }
+
+    fn follow(&self, sight: &Sight) -> (Option<Key>, f32) {
+        let trust = |rule: Rule| {
+            let (expected, weight) = self.expected(sight.situation, rule);
+            self.tallies[sight.situation as usize][rule as usize].share(expected, weight)
+        };
+        let known = RULES.into_iter().filter_map(|rule| Some((sight.pick(rule)?, rule)));
+        let best = known.map(|(pick, rule)| (pick, trust(rule))).max_by(|a, b| a.1.total_cmp(&b.1));
+        match sight.situation {
+            // Worked on in order, by whoever waits for what it calls.
+            Situation::Pipelined => {
+                let trust = trust(Rule::Oldest).max(self.blocks());
+                (sight.pick(Rule::Oldest).flatten(), if self.ahead { trust * UNSURE } else { trust })
+            }
+            _ => best.unwrap_or((None, 0.0)),
+        }
+    }
+
+    /// What is thought of a rule before the first example, and how many examples that thought is worth.
+    fn expected(&self, situation: Situation, rule: Rule) -> (f32, f32) {
+        match (situation, rule) {
+            (Situation::Only, _) => (0.99, 20.0),
+            (Situation::Rested, _) if !self.several => (0.99, 20.0),
+            (Situation::Chained, Rule::Latest) => (0.97, 10.0),
+            (Situation::Several, Rule::Latest) => (0.9, 5.0),
+            _ => (0.5, 2.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wirespan_span::span::Cookie;
+
+    use super::*;
+    use crate::threads::Step;
+
+    fn key(number: u64) -> Key {
+        Key { cookie: Cookie(number), offset: 0, sub: 0 }
+    }
+
+    fn two() -> Sight {
+        let latest = Step { request: Some(key(2)), call: None, sure: true };
+        let (oldest, next) = (Some(key(1)), Some(Some(key(1))));
+        Sight { situation: Situation::Several, latest, oldest, next, sure: true }
+    }
+
+    #[test]
+    fn a_process_shows_in_which_order_it_works() {
+        let (mut at_once, mut in_order) = (Habit::default(), Habit::default());
+        for _ in 0..50 {
+            at_once.answered(&two(), key(2));
+            in_order.answered(&two(), key(1));
+        }
+        assert_eq!(at_once.judge(&two()).0, Some(key(2)));
+        assert_eq!(in_order.judge(&two()).0, Some(key(1)));
+        assert!(at_once.judge(&two()).1 > 0.95 && in_order.judge(&two()).1 > 0.95);
+    }
+
+    #[test]
+    fn what_follows_no_rule_is_not_trusted() {
+        let mut habit = Habit::default();
+        for number in 0..200 {
+            habit.answered(&two(), key(1 + number % 3));
+        }
+        assert!(habit.judge(&two()).1 < 0.6);
+    }
+
+    #[test]
+    fn old_examples_fade() {
+        let mut tally = Tally::default();
+        (0..100_000).for_each(|_| tally.add(false));
+        (0..5_000).for_each(|_| tally.add(true));
+        assert!(tally.share(0.5, 2.0) > 0.95, "{tally:?}");
+    }
+}

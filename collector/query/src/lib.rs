@@ -1,0 +1,14 @@
+//! Comes in: questions, in TraceQL or as parameters. Goes out: answers from the store, and the forms in which tools want
+//! them. Refuses: questions that it cannot answer, pointing at the place; work without a bound.
+
+#![forbid(unsafe_code)]
+
+mod ask;
+pub mod form;
+mod parse;
+mod summary;
+pub mod traceql;
+
+pub use ask::{Answer, Ask, traces};
+pub use parse::{BadText, duration, time};
+pub use summary::Summary;

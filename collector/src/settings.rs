@@ -1,0 +1,48 @@
+//! What a collector is to do.
+
+use std::path::PathBuf;
+
+use wirespan_store::Durability;
+
+/// Settings of a collector.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the page, our own API and Jaeger's API listen: `address:port`.
+    pub listen: String,
+    /// Where OTLP over gRPC is received. None: nowhere.
+    pub otlp_grpc: Option<String>,
+    /// Where OTLP over HTTP is received.
+    pub otlp_http: Option<String>,
+    /// Where Zipkin's spans are received, and its API answers.
+    pub zipkin: Option<String>,
+    /// Where Tempo's API answers.
+    pub tempo: Option<String>,
+    /// A port of the four above that is taken is left out with a warning, not an error.
+    pub lenient: bool,
+    /// Listen on addresses that other hosts reach. There is no TLS.
+    pub remote: bool,
+    /// What readers have to know. None: made up at the start.
+    pub token: Option<String>,
+    /// What senders have to know. None: everybody who reaches the port may send.
+    pub ingest_token: Option<String>,
+    /// Where spans are kept.
+    pub keep: Keep,
+}
+
+/// Where spans are kept.
+#[derive(Clone, Debug)]
+pub enum Keep {
+    /// In memory: so many, the oldest forgotten.
+    Memory(usize),
+    /// On disk.
+    Disk {
+        /// The directory.
+        directory: PathBuf,
+        /// When spans are acknowledged.
+        durability: Durability,
+        /// The most bytes.
+        bytes: u64,
+        /// The longest time.
+        age: std::time::Duration,
+    },
+}

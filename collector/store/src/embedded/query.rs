@@ -1,0 +1,258 @@
+//! Questions to the store on disk. Each looks at memory first, under a lock that is held briefly, then at blocks and
+//! catalogue as they were at that moment.
+
+use std::{io, sync::Arc};
+
+use parquet::errors::ParquetError;
+use rusqlite::{Connection, params};
+
+use super::{
+    Embedded, index,
+    seal::decode,
+    state::{Entry, State},
+};
+use crate::{
+    Catalogue, Edge, EdgeQuery, Field, Figure, Figures, Found, Hit, Kind, NodeKind, Operation, Red, RedQuery,
+    Search, Service, Sort, Span, Store, StoreError, Text, TraceId,
+    block::Block,
+    figure::{EdgeKey, SeriesKey, merge_edges, merge_red},
+    find::Top,
+    segment::{Segment, hits_in_order, in_order},
+};
+
+type Blocks = Arc<Vec<Arc<Entry>>>;
+
+impl State {
+    fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.sealing.as_deref().into_iter().chain([&self.active])
+    }
+}
+
+impl Embedded {
+    /// All of a trace: from memory by `live`, from blocks by `sealed`.
+    fn gather<R>(
+        &self,
+        id: TraceId,
+        live: impl Fn(&Span) -> R,
+        sealed: impl Fn(&Block, usize, usize) -> Result<Vec<R>, ParquetError>,
+    ) -> Result<Vec<R>, StoreError> {
+        let (mut all, blocks) = {
+            let state = self.shared.read();
+            let found: Vec<R> = state.segments().flat_map(|segment| segment.trace(id)).map(&live).collect();
+            (found, state.blocks.clone())
+        };
+        for (block, row, rows) in self.places(&blocks, id)? {
+            all.extend(self.look(block, |block| sealed(block, row, rows))?.unwrap_or_default());
+        }
+        Ok(all)
+    }
+
+    /// Block, row and number of rows wherever a trace may stand.
+    fn places(&self, blocks: &Blocks, id: TraceId) -> Result<Vec<(i64, usize, usize)>, StoreError> {
+        self.shared.connections.read(|connection| {
+            let mut places = Vec::new();
+            for block in blocks.iter() {
+                let found = index::find(connection, block.id, block.buckets, id)?;
+                places.extend(found.into_iter().map(|(row, rows)| (block.id, row, rows)));
+            }
+            Ok(places)
+        })
+    }
+
+    /// Looks into a block; none when it was forgotten meanwhile.
+    fn look<R>(
+        &self,
+        id: i64,
+        look: impl FnOnce(&Block) -> Result<R, ParquetError>,
+    ) -> Result<Option<R>, StoreError> {
+        let cache = &self.shared.cache;
+        match cache.block(id).and_then(|block| look(&block)) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if is_gone(&error) => Ok(None),
+            Err(source) => Err(StoreError::Block { path: cache.path(id), source }),
+        }
+    }
+}
+
+fn is_gone(error: &ParquetError) -> bool {
+    match error {
+        ParquetError::External(source) => {
+            source.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+        }
+        _ => false,
+    }
+}
+
+impl Store for Embedded {
+    fn append(&self, spans: Vec<Span>) -> Result<(), StoreError> {
+        let writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
+        writer.ok_or(StoreError::Closed)?.append(spans)
+    }
+
+    fn trace(&self, id: TraceId) -> Result<Vec<Span>, StoreError> {
+        Ok(in_order(self.gather(id, Span::clone, |block, row, rows| block.spans(id, row, rows))?))
+    }
+
+    fn outline(&self, id: TraceId) -> Result<Vec<Hit>, StoreError> {
+        Ok(hits_in_order(self.gather(id, Hit::of, |block, row, rows| block.hits(id, row, rows))?))
+    }
+
+    fn search(&self, search: &Search) -> Result<Found, StoreError> {
+        let mut top = Top::new(search);
+        let mut blocks: Vec<_> = {
+            let state = self.shared.read();
+            state.segments().for_each(|segment| segment.search(search, &mut top));
+            state.blocks.iter().cloned().collect()
+        };
+        let service = search.filter.required(&Field::Service);
+        blocks.retain(|block| {
+            block.last >= search.start
+                && block.first < search.end
+                && service.is_none_or(|service| block.services.contains(service))
+        });
+        if search.sort == Sort::Oldest {
+            blocks.sort_by_key(|block| block.first);
+        } else {
+            blocks.sort_by_key(|block| std::cmp::Reverse(block.last));
+        }
+        for block in blocks {
+            if top.incomplete || top.settled(block.first, block.last, (0, u64::MAX)) {
+                break;
+            }
+            self.look(block.id, |block| block.search(search, &mut top))?;
+        }
+        Ok(top.found())
+    }
+
+    fn recent(&self, limit: usize) -> Result<Vec<Span>, StoreError> {
+        let (mut spans, blocks) = {
+            let state = self.shared.read();
+            let sealing = state.sealing.as_deref().into_iter();
+            let newest =
+                [&state.active].into_iter().chain(sealing).flat_map(|segment| segment.spans.iter().rev());
+            (newest.take(limit).cloned().collect::<Vec<_>>(), state.blocks.clone())
+        };
+        if let Some(block) = blocks.last().filter(|_| spans.len() < limit) {
+            let rest = limit - spans.len();
+            spans.extend(self.look(block.id, |block| block.last(rest))?.unwrap_or_default());
+        }
+        Ok(spans)
+    }
+
+    fn catalogue(&self) -> Result<Catalogue, StoreError> {
+        let state = self.shared.read();
+        let mut all = self.shared.connections.read(names)?;
+        state.segments().for_each(|segment| all.merge(&segment.catalogue));
+        Ok(all)
+    }
+
+    fn red(&self, query: &RedQuery) -> Result<Red, StoreError> {
+        let state = self.shared.read();
+        let sealed = self.shared.connections.read(|connection| red(connection, query))?;
+        let live = state.segments().flat_map(|segment| segment.red.of(query));
+        let live = live.map(|((start, key), figures)| (*start, key, figures));
+        Ok(merge_red(query, sealed.iter().map(|(start, key, figures)| (*start, key, figures)).chain(live)))
+    }
+
+    fn edges(&self, query: EdgeQuery) -> Result<Vec<Edge>, StoreError> {
+        let state = self.shared.read();
+        let sealed = self.shared.connections.read(|connection| edges(connection, query))?;
+        let live: Vec<_> = state.segments().map(Segment::edges).collect();
+        drop(state);
+        let live = live.iter().flatten().map(|((start, key), figures)| (*start, key, figures));
+        Ok(merge_edges(query, sealed.iter().map(|(start, key, figures)| (*start, key, figures)).chain(live)))
+    }
+
+    fn figure(&self) -> Result<Figure, StoreError> {
+        let state = self.shared.read();
+        let live = || state.segments().filter(|segment| !segment.spans.is_empty());
+        let unsealed: usize = live().map(|segment| segment.spans.len()).sum();
+        let blocks = state.blocks.clone();
+        let firsts = blocks.iter().map(|block| block.first).chain(live().map(|segment| segment.first));
+        let lasts = blocks.iter().map(|block| block.last).chain(live().map(|segment| segment.last));
+        let (oldest, newest) = (firsts.min(), lasts.max());
+        drop(state);
+        Ok(Figure {
+            spans: blocks.iter().map(|block| block.spans).sum::<u64>() + unsealed as u64,
+            bytes: self.shared.bytes(),
+            blocks: blocks.len() as u64,
+            unsealed: unsealed as u64,
+            oldest,
+            newest,
+            forgotten: self.shared.forgotten.load(std::sync::atomic::Ordering::Relaxed),
+            durable: self.shared.durable(),
+        })
+    }
+}
+
+fn names(connection: &Connection) -> rusqlite::Result<Catalogue> {
+    let mut all = Catalogue::default();
+    let mut services = connection.prepare_cached("SELECT name, spans, errors, first, last FROM service")?;
+    let mut rows = services.query([])?;
+    while let Some(row) = rows.next()? {
+        let number = |at: usize| row.get::<_, i64>(at).map(|number| number as u64);
+        all.service(&Service {
+            name: text(row, 0)?,
+            spans: number(1)?,
+            errors: number(2)?,
+            first: number(3)?,
+            last: number(4)?,
+        });
+    }
+    let mut operations = connection.prepare_cached("SELECT service, name, kind, spans FROM operation")?;
+    let mut rows = operations.query([])?;
+    while let Some(row) = rows.next()? {
+        all.operation(&Operation {
+            service: text(row, 0)?,
+            name: text(row, 1)?,
+            kind: Kind::from_number(row.get(2)?),
+            spans: row.get::<_, i64>(3)? as u64,
+        });
+    }
+    Ok(all)
+}
+
+fn text(row: &rusqlite::Row<'_>, at: usize) -> rusqlite::Result<Text> {
+    Ok(row.get_ref(at)?.as_str()?.into())
+}
+
+fn red(connection: &Connection, query: &RedQuery) -> rusqlite::Result<Vec<(u64, SeriesKey, Figures)>> {
+    let mut select = connection.prepare_cached(
+        "SELECT start, service, operation, kind, figures FROM red WHERE width = ? AND start >= ? AND start < ?",
+    )?;
+    let range =
+        params![query.width() as i64, query.from() as i64, i64::try_from(query.end).unwrap_or(i64::MAX)];
+    let mut rows = select.query(range)?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let key = (text(row, 1)?, text(row, 2)?, Kind::from_number(row.get(3)?));
+        let wanted =
+            query.service.as_ref().is_none_or(|service| *service == key.0) && query.kinds.contains(&key.2);
+        if let Some(figures) = decode(row.get_ref(4)?.as_blob()?).filter(|_| wanted) {
+            all.push((row.get::<_, i64>(0)? as u64, key, figures));
+        }
+    }
+    Ok(all)
+}
+
+fn edges(connection: &Connection, query: EdgeQuery) -> rusqlite::Result<Vec<(u64, EdgeKey, Figures)>> {
+    let mut select = connection.prepare_cached(
+        "SELECT start, source, target, kind, figures FROM edge WHERE start >= ? AND start < ?",
+    )?;
+    let from = query.start - query.start % crate::figure::MINUTE;
+    let mut rows = select.query(params![from as i64, i64::try_from(query.end).unwrap_or(i64::MAX)])?;
+    let mut all = Vec::new();
+    while let Some(row) = rows.next()? {
+        let kind = match row.get::<_, i64>(3)? {
+            1 => NodeKind::Database,
+            2 => NodeKind::Messaging,
+            3 => NodeKind::External,
+            _ => NodeKind::Service,
+        };
+        let key = (text(row, 1)?, text(row, 2)?, kind);
+        if let Some(figures) = decode(row.get_ref(4)?.as_blob()?) {
+            all.push((row.get::<_, i64>(0)? as u64, key, figures));
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,62 @@
+//! What the catalogue knows, into memory: its list of blocks, and the spans that are in none yet. Files that it does not
+//! name are what a crash left of a block, and go.
+
+use std::{fs, sync::Arc};
+
+use rustc_hash::FxHashSet;
+
+use super::{
+    arrived,
+    seal::BETWEEN,
+    state::{Entry, Shared},
+};
+use crate::StoreError;
+
+/// Brings `shared` to where the last process stopped.
+pub(super) fn replay(shared: &Shared) -> Result<(), StoreError> {
+    let blocks = shared.connections.read(|connection| {
+        let mut select = connection
+            .prepare("SELECT id, spans, bytes, first, last, buckets, services FROM block ORDER BY id")?;
+        select.query_map([], entry)?.collect::<Result<Vec<_>, _>>()
+    })?;
+    sweep(shared, &blocks)?;
+    let rows: Vec<(i64, Vec<u8>)> = shared.connections.read(|connection| {
+        let mut select = connection.prepare("SELECT seq, bytes FROM arrived ORDER BY seq")?;
+        select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    })?;
+    let mut state = shared.write();
+    state.blocks = Arc::new(blocks);
+    for (seq, bytes) in rows {
+        state.active.add(arrived::unpack(&bytes)?);
+        state.last = seq;
+        state.since.get_or_insert_with(std::time::Instant::now);
+    }
+    Ok(())
+}
+
+fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Arc<Entry>> {
+    let number = |at: usize| row.get::<_, i64>(at).map(|number| number as u64);
+    let services: String = row.get(6)?;
+    Ok(Arc::new(Entry {
+        id: row.get(0)?,
+        spans: number(1)?,
+        bytes: number(2)?,
+        first: number(3)?,
+        last: number(4)?,
+        buckets: number(5)?,
+        services: services.split(BETWEEN).map(Into::into).collect(),
+    }))
+}
+
+fn sweep(shared: &Shared, blocks: &[Arc<Entry>]) -> Result<(), StoreError> {
+    let known: FxHashSet<_> = blocks.iter().map(|block| shared.cache.path(block.id)).collect();
+    let folder = shared.cache.folder();
+    let failed = |source| StoreError::File { action: "list", path: folder.to_owned(), source };
+    for file in fs::read_dir(folder).map_err(failed)? {
+        let path = file.map_err(failed)?.path();
+        if !known.contains(&path) && path.extension().is_some_and(|extension| extension == "parquet") {
+            fs::remove_file(&path).map_err(|source| StoreError::File { action: "remove", path, source })?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Blocks that are too old or too many, forgotten whole, the oldest first; with their age, the figures of their time.
+
+use std::{
+    fs,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::params;
+
+use super::state::{Entry, Shared};
+use crate::StoreError;
+
+/// Forgets what the settings do not let stay.
+pub(super) fn retain(shared: &Shared) -> Result<(), StoreError> {
+    let horizon = horizon(shared);
+    let old = doomed(shared, horizon);
+    if old.is_empty() {
+        return Ok(());
+    }
+    forget(shared, &old, horizon)
+}
+
+/// Spans that began before this moment, in nanoseconds since 1970, are too old.
+fn horizon(shared: &Shared) -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as u64);
+    shared.settings.age.map_or(0, |age| now.saturating_sub(age.as_nanos() as u64))
+}
+
+fn doomed(shared: &Shared, horizon: u64) -> Vec<Arc<Entry>> {
+    let mut bytes = shared.bytes();
+    let most = shared.settings.bytes.unwrap_or(u64::MAX);
+    let mut blocks = shared.read().blocks.as_ref().clone();
+    blocks.sort_by_key(|block| block.last);
+    let mut doomed = Vec::new();
+    for block in blocks {
+        if block.last >= horizon && bytes <= most {
+            break;
+        }
+        bytes = bytes.saturating_sub(block.bytes);
+        doomed.push(block);
+    }
+    doomed
+}
+
+fn forget(shared: &Shared, old: &[Arc<Entry>], horizon: u64) -> Result<(), StoreError> {
+    let mut connection = shared.connections.write();
+    let mut delete = || -> rusqlite::Result<()> {
+        let transaction = connection.transaction()?;
+        for block in old {
+            transaction.execute("DELETE FROM trace WHERE block = ?", params![block.id])?;
+            transaction.execute("DELETE FROM block WHERE id = ?", params![block.id])?;
+        }
+        for statement in [
+            "DELETE FROM red WHERE start < ?",
+            "DELETE FROM edge WHERE start < ?",
+            "DELETE FROM operation WHERE service IN (SELECT name FROM service WHERE last < ?)",
+            "DELETE FROM service WHERE last < ?",
+        ] {
+            transaction.execute(statement, params![horizon as i64])?;
+        }
+        transaction.commit()
+    };
+    delete().map_err(|error| shared.connections.trouble(error))?;
+    drop(connection);
+    let mut state = shared.write();
+    let left =
+        state.blocks.iter().filter(|block| !old.iter().any(|gone| gone.id == block.id)).cloned().collect();
+    state.blocks = Arc::new(left);
+    drop(state);
+    for block in old {
+        shared.cache.forget(block.id);
+        shared.forgot(block.spans);
+        // What cannot be removed now is removed at the next start.
+        let _ = fs::remove_file(shared.cache.path(block.id));
+    }
+    Ok(())
+}

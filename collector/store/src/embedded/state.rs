@@ -1,0 +1,109 @@
+//! What the threads of the store share.
+
+use std::{
+    sync::{
+        Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rustc_hash::FxHashSet;
+
+use super::{Settings, catalogue::Connections};
+use crate::{Sketch, Text, block::Cache, segment::Segment};
+
+/// Everything that is kept, and where.
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) connections: Connections,
+    pub(super) cache: Cache,
+    state: RwLock<State>,
+    pub(super) forgotten: AtomicU64,
+    durable: Mutex<Sketch>,
+    sealed: (Mutex<bool>, Condvar),
+}
+
+/// What changes.
+#[derive(Default)]
+pub(super) struct State {
+    /// Spans that came last.
+    pub(super) active: Segment,
+    /// When the first of them came, or was read again; none while there are none.
+    pub(super) since: Option<Instant>,
+    /// The last row of `arrived` that is in `active`.
+    pub(super) last: i64,
+    /// Spans that are being written into a block.
+    pub(super) sealing: Option<Arc<Segment>>,
+    /// Blocks by id.
+    pub(super) blocks: Arc<Vec<Arc<Entry>>>,
+}
+
+/// A block as the catalogue knows it.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) id: i64,
+    pub(super) spans: u64,
+    pub(super) bytes: u64,
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) buckets: u64,
+    pub(super) services: FxHashSet<Text>,
+}
+
+impl Shared {
+    pub(super) fn new(settings: Settings, connections: Connections, cache: Cache) -> Self {
+        let state = State { active: Segment::after(Default::default()), ..State::default() };
+        Self {
+            settings,
+            connections,
+            cache,
+            state: RwLock::new(state),
+            forgotten: AtomicU64::new(0),
+            durable: Mutex::default(),
+            sealed: (Mutex::new(false), Condvar::new()),
+        }
+    }
+
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Bytes on disk.
+    pub(super) fn bytes(&self) -> u64 {
+        let blocks = self.read().blocks.clone();
+        blocks.iter().map(|block| block.bytes).sum::<u64>() + self.connections.bytes()
+    }
+
+    pub(super) fn forgot(&self, spans: u64) {
+        self.forgotten.fetch_add(spans, Ordering::Relaxed);
+    }
+
+    /// Notes how long a batch took to be durable, in nanoseconds.
+    pub(super) fn measure(&self, took: u64) {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).add(took);
+    }
+
+    /// What was noted since the start.
+    pub(super) fn durable(&self) -> Sketch {
+        self.durable.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says that a block was sealed.
+    pub(super) fn announce(&self) {
+        *self.sealed.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.sealed.1.notify_all();
+    }
+
+    /// Waits until a block was sealed since the last time; false when that takes too long.
+    pub(super) fn wait_sealed(&self, most: Duration) -> bool {
+        let guard = self.sealed.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.sealed.1.wait_timeout_while(guard, most, |sealed| !*sealed);
+        let (mut guard, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *guard)
+    }
+}

@@ -1,0 +1,149 @@
+//! The store that forgets: spans in memory, the oldest given up for room. For `run` without a directory, and for tests.
+
+use std::{
+    collections::VecDeque,
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+use crate::{
+    Catalogue, Edge, EdgeQuery, Figure, Found, Hit, Red, RedQuery, Search, Span, Store, StoreError, TraceId,
+    figure::{EdgeRows, Widths, merge_edges, merge_red},
+    find::Top,
+    segment::{Segment, hits_in_order, in_order},
+};
+
+/// In how many parts the spans are kept: one part is forgotten at a time.
+const PARTS: usize = 8;
+
+/// Spans in memory.
+#[derive(Debug)]
+pub struct Memory {
+    most: usize,
+    kept: RwLock<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    segments: VecDeque<Segment>,
+    past: Past,
+    forgotten: u64,
+}
+
+/// Figures of spans that are forgotten.
+#[derive(Debug, Default)]
+struct Past {
+    catalogue: Catalogue,
+    red: Widths,
+    edges: EdgeRows,
+}
+
+impl Memory {
+    /// Keeps at least `spans` spans, and at most a seventh more.
+    #[must_use]
+    pub fn new(spans: usize) -> Self {
+        Self { most: spans.div_ceil(PARTS - 1).max(1), kept: RwLock::default() }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Kept> {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Kept> {
+        self.kept.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kept {
+    fn rotate(&mut self) {
+        let handover = self.segments.back().map(Segment::handover).unwrap_or_default();
+        self.segments.push_back(Segment::after(handover));
+        if self.segments.len() > PARTS
+            && let Some(oldest) = self.segments.pop_front()
+        {
+            self.forgotten += oldest.spans.len() as u64;
+            self.past.take(&oldest);
+        }
+    }
+}
+
+impl Past {
+    fn take(&mut self, segment: &Segment) {
+        self.catalogue.merge(&segment.catalogue);
+        self.red.merge(&segment.red);
+        for (key, figures) in segment.edges() {
+            self.edges.entry(key).or_default().merge(&figures);
+        }
+    }
+}
+
+impl Store for Memory {
+    fn append(&self, spans: Vec<Span>) -> Result<(), StoreError> {
+        let mut kept = self.write();
+        let full = kept.segments.back().is_none_or(|segment| segment.spans.len() >= self.most);
+        if full {
+            kept.rotate();
+        }
+        if let Some(segment) = kept.segments.back_mut() {
+            segment.add(spans);
+        }
+        Ok(())
+    }
+
+    fn trace(&self, id: TraceId) -> Result<Vec<Span>, StoreError> {
+        let kept = self.read();
+        Ok(in_order(kept.segments.iter().flat_map(|segment| segment.trace(id)).cloned().collect()))
+    }
+
+    fn outline(&self, id: TraceId) -> Result<Vec<Hit>, StoreError> {
+        let kept = self.read();
+        Ok(hits_in_order(kept.segments.iter().flat_map(|segment| segment.trace(id)).map(Hit::of).collect()))
+    }
+
+    fn search(&self, search: &Search) -> Result<Found, StoreError> {
+        let kept = self.read();
+        let mut top = Top::new(search);
+        kept.segments.iter().rev().for_each(|segment| segment.search(search, &mut top));
+        Ok(top.found())
+    }
+
+    fn recent(&self, limit: usize) -> Result<Vec<Span>, StoreError> {
+        let kept = self.read();
+        let newest = kept.segments.iter().rev().flat_map(|segment| segment.spans.iter().rev());
+        Ok(newest.take(limit).cloned().collect())
+    }
+
+    fn catalogue(&self) -> Result<Catalogue, StoreError> {
+        let kept = self.read();
+        let mut all = kept.past.catalogue.clone();
+        kept.segments.iter().for_each(|segment| all.merge(&segment.catalogue));
+        Ok(all)
+    }
+
+    fn red(&self, query: &RedQuery) -> Result<Red, StoreError> {
+        let kept = self.read();
+        let rows = kept.segments.iter().map(|segment| &segment.red).chain([&kept.past.red]);
+        let rows = rows.flat_map(|widths| widths.of(query));
+        Ok(merge_red(query, rows.map(|((start, key), figures)| (*start, key, figures))))
+    }
+
+    fn edges(&self, query: EdgeQuery) -> Result<Vec<Edge>, StoreError> {
+        let kept = self.read();
+        let live: Vec<_> = kept.segments.iter().map(Segment::edges).collect();
+        let rows = live.iter().chain([&kept.past.edges]).flatten();
+        Ok(merge_edges(query, rows.map(|((start, key), figures)| (*start, key, figures))))
+    }
+
+    fn figure(&self) -> Result<Figure, StoreError> {
+        let kept = self.read();
+        let full = || kept.segments.iter().filter(|segment| !segment.spans.is_empty());
+        let spans: usize = full().map(|segment| segment.spans.len()).sum();
+        Ok(Figure {
+            spans: spans as u64,
+            unsealed: spans as u64,
+            oldest: full().map(|segment| segment.first).min(),
+            newest: full().map(|segment| segment.last).max(),
+            forgotten: kept.forgotten,
+            ..Figure::default()
+        })
+    }
+}

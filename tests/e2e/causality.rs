@@ -1,0 +1,61 @@
+//! The short form of the causality rig: some runtimes, a second of load each, with thresholds that hold today. The long form
+//! is `cargo xtask bench causality`.
+
+use anyhow::{Context, Result, ensure};
+use wirespan_tests::causality::{run::Plan, runtimes, score::Score};
+
+const RATE: f64 = 200.0;
+const REQUESTS: u32 = 200;
+
+fn scored(runtime: &str, pattern: &str, in_flight: u32) -> Result<Score> {
+    let runtime = runtimes::find(runtime).context("no such runtime")?;
+    let pattern = runtime.patterns.iter().find(|found| found.name == pattern).context("no such pattern")?;
+    let plan = Plan { runtime, pattern: *pattern, in_flight, rate: RATE, requests: REQUESTS, echo: false };
+    let score = plan.run()?.score;
+    ensure!(score.calls.expected > 0 && score.wire.expected > 0, "nothing was measured: {score:?}");
+    Ok(score)
+}
+
+/// Every link is right and none is missing.
+fn exact(runtime: &str, pattern: &str, in_flight: u32) -> Result<()> {
+    let score = scored(runtime, pattern, in_flight)?;
+    ensure!(
+        score.precision() == 1.0 && score.calls.recall() == 1.0 && score.wire.recall() == 1.0,
+        "{runtime}, {pattern}, {in_flight} in flight: {score:#?}"
+    );
+    ensure!(score.exact == score.traces && score.adopted == 0, "{runtime}, {pattern}: {score:#?}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn threads_are_exact() -> Result<()> {
+    exact("python-threads", "sync", 10)?;
+    exact("python-threads", "sequential", 100)
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn pipelined_requests_of_a_thread_are_told_apart() -> Result<()> {
+    exact("python-threads", "pipelining", 10)
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn processes_are_exact() -> Result<()> {
+    exact("gunicorn-sync", "sync", 10)
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn a_call_after_the_answer_has_no_wrong_parent() -> Result<()> {
+    let score = scored("python-threads", "forget", 10)?;
+    ensure!(score.after.expected > 0 && score.after.wrong == 0 && score.adopted == 0, "{score:#?}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn a_proxy_passes_on_what_it_read() -> Result<()> {
+    exact("nginx", "sync", 10)
+}

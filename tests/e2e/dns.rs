@@ -1,0 +1,86 @@
+//! DNS: dnsmasq as the server, dig and a Python resolver as clients, over UDP and TCP.
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use wirespan_tests::{
+    agent::Agent,
+    program,
+    servers::Service,
+    span::{Kind, Span, told},
+};
+
+const RECORDS: &[&str] = &[
+    "--local=/test/",
+    "--host-record=host.test,10.2.2.2",
+    "--cname=alias.test,host.test",
+    "--txt-record=text.test,hello",
+];
+
+fn dig(server: &Service, arguments: &[&str]) -> Result<String> {
+    let port = server.port();
+    let common = ["@127.0.0.1", "-p", &port, "+short", "+tries=1", "+time=10"];
+    program::run(Command::new("dig").args(common).args(arguments))
+}
+
+fn is_dns(span: &Span) -> bool {
+    span.text("dns.question.name").is_some()
+}
+
+/// What is told of a question: the span's name, what was asked for, the code, and the error.
+fn line(span: &Span) -> String {
+    let text = |name| span.text(name).unwrap_or("-");
+    let (name, code) = (text("dns.question.name"), text("wirespan.dns.response_code"));
+    format!("{} {name} {code} {} {}", span.name, text("network.transport"), text("error.type"))
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn questions_of_dig_are_spans_of_both_sides() -> Result<()> {
+    let (agent, server) = (Agent::start()?, Service::dnsmasq(RECORDS)?);
+
+    ensure!(dig(&server, &["alias.test", "A"])?.ends_with("10.2.2.2\n"));
+    dig(&server, &["none.test", "A"])?;
+    dig(&server, &["+tcp", "text.test", "TXT"])?;
+    agent.until(2, "both sides of the last question", |span| {
+        span.text("dns.question.name") == Some("text.test")
+    })?;
+
+    let spans = agent.stop()?;
+    let client = told(&spans, Kind::Client, is_dns, line);
+    let expected = [
+        "QUERY A alias.test NOERROR udp -",
+        "QUERY A none.test NXDOMAIN udp host_not_found",
+        "QUERY TXT text.test NOERROR tcp -",
+    ];
+    ensure!(client == expected, "{client:#?}");
+    let server = told(&spans, Kind::Server, is_dns, line);
+    let expected: Vec<_> = expected.iter().map(|line| line.replace("host_not_found", "-")).collect();
+    ensure!(server == expected, "{server:#?}");
+    Ok(())
+}
+
+/// All are asked at once, through one socket that is not connected.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn several_questions_in_flight_are_told_apart() -> Result<()> {
+    let (agent, server) = (Agent::start()?, Service::dnsmasq(RECORDS)?);
+    let names = ["host.test", "alias.test", "none.test"];
+
+    wirespan_tests::servers::script("resolve.py", &[&[server.port().as_str()], &names[..]].concat())?;
+    agent.until(6, "both sides of three questions", is_dns)?;
+
+    let spans = agent.stop()?;
+    for kind in [Kind::Client, Kind::Server] {
+        let mut found = told(&spans, kind, is_dns, line);
+        found.sort_unstable();
+        let error = if kind == Kind::Client { "host_not_found" } else { "-" };
+        let expected = [
+            "QUERY A alias.test NOERROR udp -".to_owned(),
+            "QUERY A host.test NOERROR udp -".to_owned(),
+            format!("QUERY A none.test NXDOMAIN udp {error}"),
+        ];
+        ensure!(found == expected, "{kind:?}: {found:#?}");
+    }
+    Ok(())
+}

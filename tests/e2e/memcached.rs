@@ -1,0 +1,82 @@
+//! Memcached: a real server, a Python client of the text and meta protocols, libmemcached's tools for the binary one.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use wirespan_tests::{
+    agent::Agent,
+    program,
+    servers::{Service, script},
+    span::{Kind, Span, told},
+};
+
+fn is_memcached(span: &Span) -> bool {
+    span.text("db.system.name") == Some("memcached")
+}
+
+/// What is told of a command: the span's name, its text and its error.
+fn line(span: &Span) -> String {
+    let text = |name| span.text(name).unwrap_or("-");
+    format!("{} | {} | {}", span.name, text("db.query.text"), text("error.type"))
+}
+
+fn both(spans: &[Span], expected: &[&str]) -> Result<()> {
+    for kind in [Kind::Client, Kind::Server] {
+        let found = told(spans, kind, is_memcached, line);
+        ensure!(found == expected, "{kind:?}: {found:#?}");
+    }
+    ensure!(!format!("{spans:?}").contains("hush-hush"), "a value got out");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn text_and_meta_commands_are_spans_of_both_sides() -> Result<()> {
+    let (agent, memcached) = (Agent::start()?, Service::memcached()?);
+    let calls = [
+        "set user:1 0 0 9\\r\\nhush-hush\\r\\n\tSTORED\\r\\n",
+        "get user:1 other\\r\\n\tEND\\r\\n",
+        "incr user:1 1\\r\\n\tvalue\\r\\n",
+        "ms count 1\\r\\n7\\r\\n\tHD\\r\\n",
+        "mg a v q\\r\\nmg count v q\\r\\nmn\\r\\n\tMN\\r\\n",
+        "delete count\\r\\n\tDELETED\\r\\n",
+    ];
+
+    let port = memcached.port();
+    script("calls.py", &[&[port.as_str()], &calls[..]].concat())?;
+    agent.until(2, "the last command", |span| span.name == "delete")?;
+
+    both(
+        &agent.stop()?,
+        &[
+            "set | set user:1 ? | -",
+            "get | get user:1 other | -",
+            "incr | incr user:1 ? | CLIENT_ERROR",
+            "ms | ms count ? | -",
+            "BATCH mg | mg a; mg count | -",
+            "delete | delete count | -",
+        ],
+    )
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn binary_commands_of_libmemcached_are_spans_of_both_sides() -> Result<()> {
+    let (agent, memcached) = (Agent::start()?, Service::memcached()?);
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("greeting");
+    std::fs::write(&file, "hush-hush")?;
+    let file = file.to_str().context("the folder's name is not text")?;
+    let servers = format!("--servers=127.0.0.1:{}", memcached.port());
+
+    program::run(Command::new("memccp").args([&servers, "--binary", file]))?;
+    let content = program::run(Command::new("memccat").args([&servers, "--binary", "greeting"]))?;
+    ensure!(content.trim_end() == "hush-hush", "{content}");
+    agent.until(2, "the key that was read", |span| span.name == "getk")?;
+    agent.until(4, "both farewells", |span| span.name == "quit")?;
+
+    both(
+        &agent.stop()?,
+        &["set | set greeting ? | -", "quit | quit | -", "getk | getk greeting | -", "quit | quit | -"],
+    )
+}

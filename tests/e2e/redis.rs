@@ -1,0 +1,86 @@
+//! Redis: a real server, redis-cli and a Python client; every command a client's and a server's span.
+
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use wirespan_tests::{
+    agent::Agent,
+    program,
+    servers::{Service, script},
+    span::{Kind, Span, told},
+};
+
+fn redis_cli(redis: &Service, arguments: &[&str]) -> Result<String> {
+    program::run(Command::new("redis-cli").args(["-p", &redis.port()]).args(arguments))
+}
+
+fn is_redis(span: &Span) -> bool {
+    span.text("db.system.name") == Some("redis")
+}
+
+/// What is told of a command: its text, its database and its error.
+fn line(span: &Span) -> String {
+    let text = |name| span.text(name).unwrap_or("-");
+    format!("{} [{}] {}", text("db.query.text"), text("db.namespace"), text("error.type"))
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn commands_of_redis_cli_are_spans_of_both_sides() -> Result<()> {
+    let (agent, redis) = (Agent::start()?, Service::redis()?);
+
+    redis_cli(&redis, &["SET", "user:1", "hush-hush"])?;
+    redis_cli(&redis, &["GET", "user:1"])?;
+    redis_cli(&redis, &["-n", "3", "LPUSH", "list", "one", "two"])?;
+    redis_cli(&redis, &["-3", "HGETALL", "none"])?;
+    // The error is the answer; redis-cli succeeds.
+    redis_cli(&redis, &["LPUSH", "user:1", "x"])?;
+    agent.until(2, "the failure", |span| is_redis(span) && span.text("error.type") == Some("WRONGTYPE"))?;
+
+    let spans = agent.stop()?;
+    let expected = [
+        "SET user:1 ? [0] -",
+        "GET user:1 [0] -",
+        "SELECT 3 [0] -",
+        "LPUSH list ? ? [3] -",
+        "HELLO ? [0] -",
+        "HGETALL none [0] -",
+        "LPUSH user:1 ? [0] WRONGTYPE",
+    ];
+    for kind in [Kind::Client, Kind::Server] {
+        let found = told(&spans, kind, is_redis, line);
+        ensure!(found == expected, "{kind:?}: {found:#?}");
+    }
+    ensure!(!format!("{spans:?}").contains("hush-hush"), "a value got out");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn a_python_client_pipelines_and_pays_for_large_values_by_length() -> Result<()> {
+    let (agent, redis) = (Agent::start()?, Service::redis()?);
+    let large = format!(
+        "*3\\r\\n$3\\r\\nSET\\r\\n$5\\r\\nlarge\\r\\n$100000\\r\\n{}\\r\\n\tOK\\r\\n",
+        "x".repeat(100_000)
+    );
+    let two =
+        "*2\\r\\n$4\\r\\nINCR\\r\\n$1\\r\\nn\\r\\n*2\\r\\n$3\\r\\nGET\\r\\n$1\\r\\nn\\r\\n\t$1\\r\\n1\\r\\n";
+    let thirty = format!("{}\t:31\\r\\n", "*2\\r\\n$4\\r\\nINCR\\r\\n$1\\r\\nn\\r\\n".repeat(30));
+    let end = "*2\\r\\n$3\\r\\nGET\\r\\n$3\\r\\nend\\r\\n\t$-1\\r\\n";
+
+    script("calls.py", &[&redis.port(), &large, two, &thirty, end])?;
+    agent.until(2, "the last command", |span| span.text("db.query.text") == Some("GET end"))?;
+
+    let spans = agent.stop()?;
+    let name = |span: &Span| span.name.clone();
+    let expected = ["SET", "INCR", "GET", "BATCH INCR", "GET"];
+    for kind in [Kind::Client, Kind::Server] {
+        let found = told(&spans, kind, is_redis, name);
+        ensure!(found == expected, "{kind:?}: {found:#?}");
+    }
+    let batches = told(&spans, Kind::Client, is_redis, |span| {
+        span.integer("db.operation.batch.size").map_or_else(String::new, |size| size.to_string())
+    });
+    ensure!(batches == ["", "", "", "30", ""], "{batches:?}");
+    Ok(())
+}
