@@ -288,7 +288,6 @@ impl Teller {
             lost: 0,
             rtt_us: 0,
             retransmits: 0,
-            waited_ns: 0,
             head: piece.bytes,
             tail: &[],
         }
@@ -305,6 +304,6 @@ impl Teller {
     }
 
     fn task(&self, seat: Seat) -> Task {
-        Task { pid: seat.pid, tid: self.number, key: u64::from(self.number) }
+        Task { pid: seat.pid, tid: self.number, key: u64::from(self.number), rests: 0 }
     }
 }

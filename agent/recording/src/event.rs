@@ -52,10 +52,11 @@ fn put_task(fields: &mut Fields<'_>, task: &Task) {
     fields.u32(task.pid);
     fields.u32(task.tid);
     fields.u64(task.key);
+    fields.u32(task.rests);
 }
 
 fn task(payload: &mut Payload<'_>) -> Option<Task> {
-    Some(Task { pid: payload.u32()?, tid: payload.u32()?, key: payload.u64()? })
+    Some(Task { pid: payload.u32()?, tid: payload.u32()?, key: payload.u64()?, rests: payload.u32()? })
 }
 
 pub(crate) fn put_data(fields: &mut Fields<'_>, data: &Data<'_>) {
@@ -73,7 +74,6 @@ pub(crate) fn put_data(fields: &mut Fields<'_>, data: &Data<'_>) {
     fields.u32(data.lost);
     fields.u32(data.rtt_us);
     fields.u32(data.retransmits);
-    fields.u32(data.waited_ns);
     fields.bytes(data.head);
     fields.bytes(data.tail);
 }
@@ -95,7 +95,6 @@ pub(crate) fn data<'a>(payload: &mut Payload<'a>) -> Option<Data<'a>> {
         lost: payload.u32()?,
         rtt_us: payload.u32()?,
         retransmits: payload.u32()?,
-        waited_ns: payload.u32()?,
         head: payload.bytes()?,
         tail: payload.bytes()?,
     })

@@ -45,12 +45,12 @@ fn socket() -> impl Strategy<Value = Socket> {
 }
 
 fn task() -> impl Strategy<Value = Task> {
-    any::<(u32, u32, u64)>().prop_map(|(pid, tid, key)| Task { pid, tid, key })
+    any::<(u32, u32, u64, u32)>().prop_map(|(pid, tid, key, rests)| Task { pid, tid, key, rests })
 }
 
 fn data() -> impl Strategy<Value = Event<'static>> {
-    (socket(), task(), any::<(u64, bool, u64, u32, u64, u16)>(), any::<[u32; 4]>()).prop_map(
-        |(socket, task, (time, sent, offset, len, cgroup, flags), [lost, rtt_us, retransmits, waited_ns])| {
+    (socket(), task(), any::<(u64, bool, u64, u32, u64, u16)>(), any::<[u32; 3]>()).prop_map(
+        |(socket, task, (time, sent, offset, len, cgroup, flags), [lost, rtt_us, retransmits])| {
             Event::Data(Data {
                 time: Nanos(time),
                 socket,
@@ -63,7 +63,6 @@ fn data() -> impl Strategy<Value = Event<'static>> {
                 lost,
                 rtt_us,
                 retransmits,
-                waited_ns,
                 head: &[],
                 tail: &[],
             })
