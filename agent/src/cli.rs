@@ -77,9 +77,9 @@ pub enum Command {
     /// says so.
     ///
     /// The file holds the bytes that the programs exchanged as they were captured, not redacted: passwords, tokens
-    /// and personal data among them, as well as the programs' arguments. Of their environment only what is said to
-    /// OpenTelemetry is kept, and programs that the filters leave out are not in it. Only its owner can read it; an
-    /// existing file is not overwritten.
+    /// and personal data among them, as well as the arguments of every program that was started meanwhile. Of their
+    /// environment only what is said to OpenTelemetry is kept, and nothing that was said by programs that the filters
+    /// leave out. Only its owner can read it; an existing file is not overwritten.
     Record(Record),
     /// Show the spans of a recording or a packet capture
     ///

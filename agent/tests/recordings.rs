@@ -1,5 +1,5 @@
 //! Every file in `tests/recordings` is replayed and gives the spans in the `.json` file beside it, for ever. To write
-//! those of a new file, or to see what a change does to the old ones: `WIRESPAN_GOLDEN=write cargo test -p wirespan
+//! those of a new file, or to see what a change does to the old ones: `REPLAY_GOLDEN=write cargo test -p wirespan
 //! --test recordings`, then read the difference like code.
 
 use std::{
@@ -54,7 +54,7 @@ fn old_files_give_the_same_spans_for_ever() {
         let (spans, replayed) = replay(fs::read(&file).unwrap(), End::Server).expect("it is readable");
         assert!(replayed.damage.is_none(), "{}", file.display());
         let spans = format!("{spans}{}\n", replayed.notes.join("\n"));
-        if std::env::var_os("WIRESPAN_GOLDEN").is_some_and(|asked| asked == "write") {
+        if std::env::var_os("REPLAY_GOLDEN").is_some_and(|asked| asked == "write") {
             fs::write(&golden, &spans).unwrap();
         }
         let expected = fs::read_to_string(&golden).unwrap_or_default();

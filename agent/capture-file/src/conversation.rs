@@ -30,7 +30,7 @@ pub(crate) struct Seat {
 pub(crate) struct Conversation {
     pub(crate) client: SocketAddr,
     pub(crate) server: SocketAddr,
-    /// Number of the connection: no two share a thread.
+    /// Number of the connection: no two share a task.
     number: u32,
     transport: Transport,
     seats: Vec<Seat>,
@@ -304,6 +304,6 @@ impl Teller {
     }
 
     fn task(&self, seat: Seat) -> Task {
-        Task { pid: seat.pid, tid: self.number, key: u64::from(self.number), rests: 0 }
+        Task { pid: seat.pid, tid: 0, key: u64::from(self.number), rests: 0 }
     }
 }

@@ -14,7 +14,7 @@
 //! * A stream is put in order as TCP does it: retransmitted bytes once, early ones when the hole before them fills.
 //!   A hole whose bytes the peer acknowledged was not captured, and is not waited for.
 //! * There are no processes in a capture. Each address (a server's with its port) stands for one, and no two
-//!   connections share a thread, so that nothing is linked on the strength of it.
+//!   connections share a task, so that nothing is linked on the strength of it.
 //!
 //! Formats: pcap and pcapng as in draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng; link types as in
 //! <https://www.tcpdump.org/linktypes.html>.
