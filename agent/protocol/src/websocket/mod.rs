@@ -10,8 +10,8 @@ mod frame;
 
 use crate::{
     event::{Direction, Nanos, Policy, Task},
-    exchange::{Ending, Exchange, Key, Message, Opening, Outcome, Output, Role, Value},
-    http::legacy::Handshake,
+    exchange::{Ending, Exchange, Key, Message, Opening, Outcome, Output, Role, Target, Value},
+    http::{legacy::Handshake, message::Attributes},
     protocol::{Detection, Extent, Input, Legacy, Protocol, Scene, Sight, Step},
     settings::Settings,
     stream::Mark,
@@ -23,7 +23,7 @@ pub struct WebSocket {
     handshake: Option<Handshake>,
     received: Lane,
     sent: Lane,
-    /// The first close code that either side sent, and whether one closed without.
+    /// The first close code that either side sent.
     code: Option<u16>,
     strays: u16,
     told: bool,
@@ -159,7 +159,6 @@ impl WebSocket {
         let last = marks.iter().flatten().map(|(_, last)| last.time).max().unwrap_or_default();
         let key = Key { cookie: scene.facts.socket.cookie, offset: self.lane(asks).offset, sub: 0 };
         let ended = now.max(last);
-        let ending = if ending == Ending::Answered { Ending::Answered } else { ending };
         scene.out.push(Output::Opened(opening(key, asks, first, scene)));
         let exchange = self.exchange(key, asks, first, (ending, ended), scene);
         scene.out.push(Output::Closed(Box::new(exchange)));
@@ -188,15 +187,14 @@ impl WebSocket {
         let mut attributes = vec![("network.protocol.name".into(), Value::Text("websocket".into()))];
         self.count(&mut attributes);
         let handshake = self.handshake.take();
-        let (target, role) =
-            handshake.map_or((crate::exchange::Target::None, Role::Server), |mut handshake| {
-                attributes.append(&mut handshake.attributes);
-                if handshake.deflate {
-                    let name = "wirespan.websocket.compression";
-                    attributes.push((name.into(), Value::Text("permessage-deflate".into())));
-                }
-                (handshake.target, handshake.role)
-            });
+        let (target, role) = handshake.map_or((Target::None, Role::Server), |mut handshake| {
+            attributes.append(&mut handshake.attributes);
+            if handshake.deflate {
+                let name = "wirespan.websocket.compression";
+                attributes.push((name.into(), Value::Text("permessage-deflate".into())));
+            }
+            (handshake.target, handshake.role)
+        });
         let outcome = outcome(ending, self.code);
         Exchange {
             key,
@@ -215,7 +213,7 @@ impl WebSocket {
     }
 
     /// Counts of both directions; none of a direction in which frames may have been missed.
-    fn count(&self, attributes: &mut crate::http::message::Attributes) {
+    fn count(&self, attributes: &mut Attributes) {
         let names = [
             ("wirespan.websocket.received.frames", &self.received, self.received.frames),
             ("wirespan.websocket.received.messages", &self.received, self.received.messages),
