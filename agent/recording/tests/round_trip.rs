@@ -189,7 +189,8 @@ proptest! {
         file.truncate((file.len() as f64 * at) as usize);
         let (seen, finish) = seen(std::io::Cursor::new(file));
         prop_assert!(written.starts_with(&seen));
-        prop_assert_ne!(finish, Some(Finish::Whole));
+        // Only a cut behind the last record, in the checksum of its member, loses nothing.
+        prop_assert!(finish != Some(Finish::Whole) || seen == written);
     }
 
     #[test]
