@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
+use wirespan_capture_file::Ends;
 
 use crate::config::Flags;
 
@@ -16,6 +17,8 @@ Examples:
   wirespan agent --otlp http://localhost:4317   Send spans to a collector or Jaeger
   wirespan top                                  See services and routes live
   wirespan doctor                               See what this kernel allows
+  wirespan record -o shop.wirespan              Keep what happens, to look at it later
+  wirespan replay shop.wirespan                 See a recording, or a pcap file
   wirespan config print                         See all settings and where they come from
 
 Capturing needs root (or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE). Nothing is changed in the programs, and nothing \
@@ -68,6 +71,26 @@ pub enum Command {
     /// Attaches each plan for a moment and takes it away again. The exit status tells the result: 0 all is well, 1
     /// works with limits, 2 does not work.
     Doctor(Doctor),
+    /// Write what the host's programs do to a file, to be replayed later or elsewhere
+    ///
+    /// Takes no more from the programs than `agent` does, and stops with Ctrl-C. Shows spans too if --output or --otlp
+    /// says so.
+    ///
+    /// The file holds the bytes that the programs exchanged as they were captured, not redacted: passwords, tokens
+    /// and personal data among them, as well as the arguments of every program that was started meanwhile. Of their
+    /// environment only what is said to OpenTelemetry is kept, and nothing that was said by programs that the filters
+    /// leave out. Only its owner can read it; an existing file is not overwritten.
+    Record(Record),
+    /// Show the spans of a recording or a packet capture
+    ///
+    /// Reads files of `wirespan record`, pcap and pcapng, gzipped or not, and needs no privileges. The same file
+    /// gives the same spans, with the same ids, each time.
+    ///
+    /// A packet capture (Ethernet, VLAN, Linux cooked, loopback or raw IP) is one look at a connection: it is told as
+    /// its server saw it unless --end says otherwise. With `--end both` there are two spans for an exchange, with the
+    /// same times: what the network between them cost is not in a capture. Processes are not in it either: services
+    /// are called by their addresses.
+    Replay(Replay),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(Config),
@@ -208,6 +231,52 @@ fn seconds(text: &str) -> Result<f64, String> {
     seconds.ok_or_else(|| "must be a number of seconds from 0.1 to 3600".to_owned())
 }
 
+/// Arguments of `wirespan record`.
+#[derive(Debug, Args)]
+pub struct Record {
+    /// Write to FILE, which must not exist
+    #[arg(short = 'o', value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Settings.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// Arguments of `wirespan replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// The recording, or a pcap or pcapng file; - for stdin
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub file: PathBuf,
+    /// Which end of its connections a packet capture is told from
+    #[arg(long, value_name = "END", default_value = "server")]
+    pub end: End,
+    /// Settings.
+    #[command(flatten)]
+    pub flags: Flags,
+}
+
+/// Ends of a connection.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum End {
+    /// The one that accepted: a span for each exchange
+    Server,
+    /// The one that connected: a span for each exchange
+    Client,
+    /// Both: two spans for each exchange
+    Both,
+}
+
+impl From<End> for Ends {
+    fn from(end: End) -> Self {
+        match end {
+            End::Server => Self::Server,
+            End::Client => Self::Client,
+            End::Both => Self::Both,
+        }
+    }
+}
+
 /// Commands below `wirespan config`.
 #[derive(Debug, Subcommand)]
 pub enum Config {
@@ -300,6 +369,8 @@ mod tests {
             ("wirespan agent --set x", "KEY=VALUE"),
             ("wirespan top --interval 0", "from 0.1 to 3600"),
             ("wirespan completions klingon", "bash"),
+            ("wirespan record", "-o <FILE>"),
+            ("wirespan replay x.pcap --end middle", "server, client, both"),
         ];
         for (line, hint) in cases {
             let message = parse(line).expect_err(line);

@@ -10,3 +10,4 @@ pub mod filter;
 pub mod observe;
 pub mod pipeline;
 pub mod process;
+pub mod replay;

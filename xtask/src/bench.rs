@@ -3,6 +3,7 @@
 
 mod causality;
 mod load;
+mod pipeline;
 mod process;
 mod store;
 
@@ -45,6 +46,8 @@ pub(crate) struct Arguments {
 enum Other {
     /// Measure how many links between spans are right: real programs in their runtimes, against the truth.
     Causality(causality::Arguments),
+    /// Measure how fast a recording goes through the pipeline, on one core, without root.
+    Pipeline(pipeline::Arguments),
     /// Measure what the collector's store costs.
     Store(store::Arguments),
 }
@@ -74,6 +77,9 @@ struct Summary {
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if let Some(Other::Store(arguments)) = &arguments.other {
         return store::run(arguments);
+    }
+    if let Some(Other::Pipeline(arguments)) = &arguments.other {
+        return pipeline::run(arguments);
     }
     setup::require_root("cargo xtask bench")?;
     if let Some(Other::Causality(arguments)) = &arguments.other {

@@ -188,7 +188,8 @@ fn push(attributes: &mut Attributes, name: &'static str, value: Value) {
 /// capture limit. `wirespan.tcp.rtt_us`, `wirespan.tcp.retransmits`: of the connection. `wirespan.ending`: why there is no
 /// (complete) answer.
 pub(crate) fn observations(exchange: &Exchange, attributes: &mut Attributes) {
-    push(attributes, "thread.id", Value::Int(exchange.request.first.task.tid.into()));
+    // In a packet capture there are no threads.
+    push_count(attributes, "thread.id", exchange.request.first.task.tid.into());
     let response = exchange.response.as_ref();
     let missing = exchange.request.missing.saturating_add(response.map_or(0, |response| response.missing));
     push_count(attributes, "wirespan.missing_bytes", missing);

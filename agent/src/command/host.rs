@@ -38,7 +38,7 @@ fn shown(config: &Config, usual: Output) -> Option<Display> {
 }
 
 /// A service that sends its spans on does not fill the journal with them, unless it is asked to.
-fn output(config: &Config, usual: Output) -> Option<Output> {
+pub(super) fn output(config: &Config, usual: Output) -> Option<Output> {
     let watched = config.otlp.endpoint.is_none() || io::stdout().is_terminal();
     match config.output.format {
         choice::Output::Auto => watched.then_some(usual),

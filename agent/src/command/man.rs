@@ -75,6 +75,8 @@ mod tests {
                 "wirespan-query-services.1",
                 "wirespan-query-trace.1",
                 "wirespan-query.1",
+                "wirespan-record.1",
+                "wirespan-replay.1",
                 "wirespan-run.1",
                 "wirespan-top.1",
                 "wirespan-trace.1",

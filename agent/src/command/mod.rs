@@ -10,6 +10,8 @@ pub mod doctor;
 mod host;
 pub mod man;
 pub mod query;
+pub mod record;
+pub mod replay;
 pub mod run;
 pub mod top;
 pub mod trace;
@@ -31,6 +33,8 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Trace(args) => trace::run(&args),
         Command::Top(args) => top::run(&args),
         Command::Doctor(args) => doctor::run(&args),
+        Command::Record(args) => record::run(&args),
+        Command::Replay(args) => replay::run(&args),
         Command::Config(args) => config::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

@@ -14,11 +14,11 @@ use std::{
 
 use tokio::sync::oneshot;
 use wirespan_kernel::{Policies, Programs, Reader, Verdicts, Waker};
-use wirespan_proto::event::{Cookie, Nanos, Policy};
+use wirespan_proto::event::{Cookie, Event, Nanos, Policy};
 use wirespan_span::{Clock, span::UnixNanos};
 use wirespan_trace::trace::Trace;
 
-use super::{Shown, Sinks, Summary, reload::Reload};
+use super::{Recorder, Shown, Sinks, Summary, reload::Reload};
 use crate::{
     observe::watch::{Snapshot, Watch},
     pipeline::{Orders, Pipeline},
@@ -91,7 +91,7 @@ impl Capture {
     pub(super) fn new(
         mut programs: Programs,
         verdicts: Verdicts,
-        pipeline: Pipeline,
+        mut pipeline: Pipeline,
         sinks: Sinks,
         watch: Arc<Watch>,
     ) -> (Self, Control, oneshot::Receiver<Summary>) {
@@ -101,6 +101,9 @@ impl Capture {
         let (sender, reloads) = mpsc::channel();
         let control = Control { flag: Arc::clone(&flag), reloads: sender, waker: reader.waker() };
         let (ended, said) = oneshot::channel();
+        if sinks.recorder.is_some() {
+            pipeline.processes().keep_told();
+        }
         let capture = Self {
             programs,
             reader,
@@ -127,8 +130,8 @@ impl Capture {
         let mut swept = self.reader.now();
         while !self.stop.load(Ordering::SeqCst) && self.sinks.open() {
             let clock = clock(self.reader.now());
-            let Self { reader, pipeline, kernel, .. } = &mut self;
-            let events = reader.poll(|event| pipeline.event(event, clock, kernel));
+            let Self { reader, pipeline, kernel, sinks, .. } = &mut self;
+            let events = reader.poll(|event| pass(event, clock, pipeline, kernel, sinks));
             let now = self.reader.now();
             if events == 0 || now.since(swept) >= SWEEP_NS {
                 swept = now;
@@ -136,6 +139,9 @@ impl Capture {
                 self.tell();
                 self.hear();
                 self.publish(now);
+                if let Some(recorder) = &mut self.sinks.recorder {
+                    recorder.tick(now);
+                }
             }
             self.sinks.give(self.pipeline.take());
             self.reader.wait();
@@ -183,10 +189,13 @@ impl Capture {
 
     fn finish(mut self) {
         let clock = clock(self.reader.now());
-        let Self { reader, pipeline, kernel, .. } = &mut self;
-        reader.finish(|event| pipeline.event(event, clock, kernel));
+        let Self { reader, pipeline, kernel, sinks, .. } = &mut self;
+        reader.finish(|event| pass(event, clock, pipeline, kernel, sinks));
         pipeline.sweep(reader.now(), clock, kernel);
         pipeline.flush();
+        if let Some(recorder) = sinks.recorder.take() {
+            recorder.finish(pipeline.processes().told(), reader.now(), &reader.losses());
+        }
         self.sinks.give(self.pipeline.take());
         let summary = Summary {
             counters: self.pipeline.counters(),
@@ -199,6 +208,17 @@ impl Capture {
     }
 }
 
+/// One event, to the pipeline and the recorder. What the filters leave out is in no recording.
+fn pass(event: &Event<'_>, clock: Clock, pipeline: &mut Pipeline, kernel: &mut Kernel, sinks: &mut Sinks) {
+    let wanted = pipeline.event(event, clock, kernel);
+    if let Some(recorder) = &mut sinks.recorder
+        && wanted
+    {
+        // What the pipeline asked the host because of this event stands before it: there it is asked again.
+        recorder.event(pipeline.processes().told(), event, clock);
+    }
+}
+
 /// The time of day at which the boot-time clock stood at zero, as the two clocks stand now.
 fn clock(now: Nanos) -> Clock {
     let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
@@ -208,7 +228,8 @@ fn clock(now: Nanos) -> Clock {
 impl Sinks {
     /// Is somebody still looking?
     fn open(&self) -> bool {
-        self.shown.as_ref().is_none_or(Shown::open) || self.intake.is_some()
+        let looking = self.shown.as_ref().is_none_or(Shown::open) || self.intake.is_some();
+        self.recorder.as_ref().map_or(looking, Recorder::open)
     }
 
     fn give(&self, traces: Vec<Trace>) {

@@ -6,12 +6,13 @@
 
 mod capture;
 mod duty;
+mod recorder;
 mod reload;
 mod screen;
-mod setup;
+pub(crate) mod setup;
 mod summary;
 
-use std::{io::Write, sync::Arc, time::Duration};
+use std::{fs::File, io::Write, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use tokio::sync::oneshot;
@@ -24,6 +25,7 @@ use wirespan_kernel::{Filter as ProcessFilter, Programs, Verdicts};
 use self::{
     capture::{Capture, Control},
     duty::Duty,
+    recorder::{Disk, Recorder},
     screen::Screen,
 };
 use crate::{
@@ -36,6 +38,7 @@ use crate::{
 };
 
 pub use self::{
+    recorder::Recorded,
     reload::Source,
     screen::{Backlog, Shown},
     summary::Summary,
@@ -68,6 +71,8 @@ pub enum Purpose {
     Look(Option<Display>),
     /// A service: the same, and once attached it gives away the privileges that only loading took.
     Serve(Option<Display>),
+    /// What is captured is written to a file for [`replay`](crate::replay); spans are as for `Look`.
+    Record(Option<Display>, File),
     /// Spans are counted by route; nothing is shown, sent or served.
     Count(Arc<Routes>),
 }
@@ -77,6 +82,7 @@ pub struct Daemon {
     runtime: tokio::runtime::Runtime,
     exporter: Option<Exporter>,
     screen: Option<Screen>,
+    disk: Option<Disk>,
     control: Control,
     watch: Arc<Watch>,
     duty: Duty,
@@ -122,7 +128,7 @@ impl Daemon {
         if matches!(purpose, Purpose::Serve(_)) {
             wirespan_kernel::drop_privileges().context("cannot give away privileges")?;
         }
-        let (screen, sinks) = outputs(config, purpose, exporter.as_ref());
+        let Outputs { screen, disk, sinks } = outputs(config, purpose, exporter.as_ref(), plan)?;
         let watch = Arc::new(watch(config, &programs, &sinks));
         if *scope == Scope::Host && !counting {
             observe(config, &runtime, &watch);
@@ -130,7 +136,7 @@ impl Daemon {
         let (capture, control, ended) = Capture::new(programs, verdicts, pipeline, sinks, Arc::clone(&watch));
         capture.start().context("cannot start the capture thread")?;
         let (flush, duty) = (config.limits.flush_timeout, Duty::default());
-        Ok(Self { runtime, exporter, screen, control, watch, duty, ended, flush, plan })
+        Ok(Self { runtime, exporter, screen, disk, control, watch, duty, ended, flush, plan })
     }
 
     /// From now on SIGHUP reads the configuration again instead of ending the daemon, and systemd, where it manages
@@ -183,6 +189,9 @@ impl Daemon {
         if let Some(screen) = self.screen.take() {
             summary.shown = Some(screen.finish());
         }
+        if let Some(disk) = self.disk.take() {
+            summary.recorded = Some(disk.finish());
+        }
         if let Some(exporter) = self.exporter.take() {
             summary.exported = Some(self.runtime.block_on(exporter.shutdown(self.flush)));
         }
@@ -190,7 +199,11 @@ impl Daemon {
     }
 }
 
-fn exporter(config: &Config, runtime: &tokio::runtime::Runtime) -> anyhow::Result<Option<Exporter>> {
+/// The exporter, where an endpoint is named.
+pub(crate) fn exporter(
+    config: &Config,
+    runtime: &tokio::runtime::Runtime,
+) -> anyhow::Result<Option<Exporter>> {
     let Some(settings) = setup::otlp(config)? else { return Ok(None) };
     let _inside = runtime.enter();
     let say = |message: &str| eprintln!("wirespan: {message}");
@@ -207,14 +220,29 @@ fn attach(config: &Config, scope: &Scope) -> anyhow::Result<(Programs, Verdicts)
     Ok((programs, verdicts))
 }
 
-fn outputs(config: &Config, purpose: Purpose, exporter: Option<&Exporter>) -> (Option<Screen>, Sinks) {
-    let (display, routes) = match purpose {
-        Purpose::Look(display) | Purpose::Serve(display) => (display, None),
-        Purpose::Count(routes) => (None, Some(routes)),
+/// Where everything goes.
+struct Outputs {
+    screen: Option<Screen>,
+    disk: Option<Disk>,
+    sinks: Sinks,
+}
+
+fn outputs(
+    config: &Config,
+    purpose: Purpose,
+    exporter: Option<&Exporter>,
+    plan: wirespan_kernel::Plan,
+) -> anyhow::Result<Outputs> {
+    let (display, routes, file) = match purpose {
+        Purpose::Look(display) | Purpose::Serve(display) => (display, None, None),
+        Purpose::Record(display, file) => (display, None, Some(file)),
+        Purpose::Count(routes) => (None, Some(routes), None),
     };
+    let (recorder, disk) = file.map(|file| Recorder::start(file, plan)).transpose()?.unzip();
     let screen = display.map(|display| Screen::start(display, config.limits.queue_spans));
     let shown = screen.as_ref().map(Screen::shown);
-    (screen, Sinks { intake: exporter.map(Exporter::intake), shown, routes })
+    let sinks = Sinks { intake: exporter.map(Exporter::intake), shown, routes, recorder };
+    Ok(Outputs { screen, disk, sinks })
 }
 
 fn watch(config: &Config, programs: &Programs, sinks: &Sinks) -> Watch {
@@ -260,9 +288,10 @@ fn process_filter(config: &Config, scope: &Scope) -> ProcessFilter {
     }
 }
 
-/// What the capture thread hands finished traces to.
+/// What the capture thread hands finished traces to, and the events themselves.
 struct Sinks {
     intake: Option<Intake>,
     shown: Option<Shown>,
     routes: Option<Arc<Routes>>,
+    recorder: Option<Recorder>,
 }

@@ -27,7 +27,8 @@ struct Shared {
 /// The capture thread's handle.
 #[derive(Clone)]
 pub struct Shown {
-    queue: mpsc::Sender<Vec<Trace>>,
+    /// `None` is the end: whoever watches the daemon's counters has a handle, too, and may keep it for longer.
+    queue: mpsc::Sender<Option<Vec<Trace>>>,
     shared: Arc<Shared>,
     limit: u64,
 }
@@ -59,7 +60,7 @@ pub(super) struct Screen {
 impl Screen {
     /// Starts writing. At most `limit` spans wait.
     pub(super) fn start(display: Display, limit: u32) -> Self {
-        let (queue, traces) = mpsc::channel::<Vec<Trace>>();
+        let (queue, traces) = mpsc::channel();
         let shared = Arc::<Shared>::default();
         let shown = Shown { queue, shared: Arc::clone(&shared), limit: u64::from(limit) };
         let thread = thread::spawn(move || write(display, &traces, &shared));
@@ -74,17 +75,17 @@ impl Screen {
     /// Writes what waits, and ends. Gives the number of spans that were dropped.
     pub(super) fn finish(self) -> u64 {
         let Self { shown, thread } = self;
-        let shared = Arc::clone(&shown.shared);
-        drop(shown);
+        // A thread that has ended needs not be told.
+        let _ = shown.queue.send(None);
         // The thread panics only if a writer does; its message is out already.
         let _ = thread.join();
-        shared.dropped.load(Ordering::Relaxed)
+        shown.backlog().dropped()
     }
 }
 
-fn write(display: Display, traces: &mpsc::Receiver<Vec<Trace>>, shared: &Shared) {
+fn write(display: Display, traces: &mpsc::Receiver<Option<Vec<Trace>>>, shared: &Shared) {
     let mut terminal = Terminal::new(display.to, display.output, display.color);
-    for batch in traces {
+    for batch in traces.iter().map_while(|batch| batch) {
         let written = terminal.write(&batch);
         shared.waiting.fetch_sub(spans(&batch), Ordering::Relaxed);
         match written {
@@ -108,14 +109,13 @@ impl Shown {
     pub(super) fn offer(&self, traces: Vec<Trace>) {
         let count = spans(&traces);
         let waiting = self.shared.waiting.fetch_add(count, Ordering::Relaxed);
-        if waiting + count > self.limit || self.queue.send(traces).is_err() {
+        if waiting + count > self.limit || self.queue.send(Some(traces)).is_err() {
             self.shared.waiting.fetch_sub(count, Ordering::Relaxed);
             self.shared.dropped.fetch_add(count, Ordering::Relaxed);
         }
     }
 
-    /// A look at the counts. The thread ends when nobody can hand it anything any more: whoever only looks must not
-    /// hold it up.
+    /// A look at the counts, for whoever hands nothing over.
     pub(super) fn backlog(&self) -> Backlog {
         Backlog(Arc::clone(&self.shared))
     }
@@ -123,5 +123,21 @@ impl Shown {
     /// Is somebody still reading?
     pub(super) fn open(&self) -> bool {
         !self.shared.closed.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wirespan_export::terminal::Output;
+
+    use super::*;
+
+    #[test]
+    fn the_end_does_not_wait_for_those_who_watch() {
+        let display = Display { output: Output::Line, color: false, to: Box::new(std::io::sink()) };
+        let screen = Screen::start(display, 9);
+        let watching = screen.shown();
+        assert_eq!(screen.finish(), 0);
+        assert!(!watching.open());
     }
 }

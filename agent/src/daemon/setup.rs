@@ -17,19 +17,33 @@ use crate::{
 /// Generations of children that `trace -p` looks for at its start; later ones are seen as they are born.
 const GENERATIONS: usize = 16;
 
+/// The stages for the live kernel: this host's processes, ids that nobody can foretell.
 pub(super) fn pipeline(config: &Config) -> anyhow::Result<Pipeline> {
     let sources = Sources::default();
     let host = HostFacts::read(&sources.proc_root, &sources.root);
     let processes = Processes::new(sources, host, &config.service.names, config.limits.processes as usize);
-    let settings = pipeline::Settings {
+    let mut keys = [[0; 16]; 2];
+    for key in &mut keys {
+        getrandom::fill(key).context("the system gives no random numbers")?;
+    }
+    Ok(Pipeline::new(stages(config, keys, std::process::id())?, processes))
+}
+
+/// The settings of every stage. The first of the `keys` makes the ids that both ends of a connection agree on, the
+/// second all others.
+pub(crate) fn stages(
+    config: &Config,
+    keys: [[u8; 16]; 2],
+    own_pid: u32,
+) -> anyhow::Result<pipeline::Settings> {
+    Ok(pipeline::Settings {
         connections: connections(config),
         protocol: protocol(config),
         spans: wirespan_span::Spans::new(&spans(config))?,
-        traces: traces(config)?,
+        traces: traces(config, keys),
         filter: Filter::new(&config.filter).context("the filters cannot be used together")?,
-        own_pid: std::process::id(),
-    };
-    Ok(Pipeline::new(settings, processes))
+        own_pid,
+    })
 }
 
 fn connections(config: &Config) -> wirespan_connection::limits::Limits {
@@ -67,17 +81,12 @@ pub(super) fn spans(config: &Config) -> wirespan_span::settings::Settings {
     settings
 }
 
-fn traces(config: &Config) -> anyhow::Result<wirespan_trace::settings::Settings> {
-    let mut keys = [[0; 16]; 2];
-    for key in &mut keys {
-        getrandom::fill(key).context("the system gives no random numbers")?;
-    }
-    let [key, seed] = keys;
+fn traces(config: &Config, [key, seed]: [[u8; 16]; 2]) -> wirespan_trace::settings::Settings {
     let mut settings = wirespan_trace::settings::Settings::new(key, seed);
     settings.wait_ns = config.limits.trace_wait.as_nanos() as u64;
     settings.max_spans = config.limits.open_spans as usize;
     settings.max_trace_spans = config.limits.trace_spans as usize;
-    Ok(settings)
+    settings
 }
 
 pub(super) fn kernel(config: &Config, scope: &Scope) -> wirespan_kernel::Settings {

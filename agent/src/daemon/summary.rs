@@ -5,6 +5,7 @@ use std::fmt;
 use wirespan_export::otlp::Report;
 use wirespan_kernel::Losses;
 
+use super::Recorded;
 use crate::pipeline::{Counters, Group};
 
 /// The end of a capture, in figures.
@@ -18,13 +19,15 @@ pub struct Summary {
     pub losses: Losses,
     /// Spans that the terminal could not take; `None` where none were shown.
     pub shown: Option<u64>,
+    /// What became of the recording; `None` where there was none.
+    pub recorded: Option<Recorded>,
     /// What the exporter did; `None` where there was none.
     pub exported: Option<Report>,
 }
 
 impl Summary {
     /// Everything that was missed, by cause.
-    fn causes(&self) -> [(u64, &'static str); 10] {
+    fn causes(&self) -> [(u64, &'static str); 11] {
         let Counters { connections, traces, panics, .. } = &self.counters;
         [
             (self.losses.lost_records, "events lost (ring full)"),
@@ -35,6 +38,10 @@ impl Summary {
             (self.losses.io_uring, "calls of io_uring, not looked into"),
             (*panics, "connections given up"),
             (self.shown.unwrap_or(0), "spans not shown (output too slow)"),
+            (
+                self.recorded.as_ref().map_or(0, |recorded| recorded.unwritten),
+                "events not recorded (disk too slow)",
+            ),
             (self.exported.as_ref().map_or(0, |report| report.counters.spans_lost()), "spans not exported"),
             (traces.untracked, "spans not linked (table full)"),
         ]

@@ -122,13 +122,16 @@ impl Pipeline {
         }
     }
 
-    /// Takes one event. `clock` tells the time of day of the spans that it ends.
-    pub fn event(&mut self, event: &Event<'_>, clock: Clock, orders: &mut impl Orders) {
+    /// Takes one event. `clock` tells the time of day of the spans that it ends. False: its bytes are those of a
+    /// process that the filters leave out.
+    pub fn event(&mut self, event: &Event<'_>, clock: Clock, orders: &mut impl Orders) -> bool {
         let Self { connections, road } = self;
         road.clock = clock;
-        if road.before(event, orders) {
+        let passes = road.before(event, orders);
+        if passes {
             connections.accept(event, |connection| road.visit(connection, orders));
         }
+        passes || !matches!(event, Event::Data(_))
     }
 
     /// Does what the time asks for. To be called every few milliseconds while events come, and at least every 100 ms.
@@ -150,6 +153,11 @@ impl Pipeline {
     /// The traces finished since the last call.
     pub fn take(&mut self) -> Vec<Trace> {
         std::mem::take(&mut self.road.done)
+    }
+
+    /// The processes that spans are of.
+    pub const fn processes(&mut self) -> &mut Processes {
+        &mut self.road.processes
     }
 
     /// What happened so far.

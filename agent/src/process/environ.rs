@@ -40,6 +40,14 @@ impl Otel {
     }
 }
 
+/// The entries that [`Otel`] reads, as they are: what may be kept of an environment.
+#[must_use]
+pub(crate) fn kept(environ: &[u8]) -> Vec<u8> {
+    let is_kept = |entry: &&[u8]| entry.starts_with(SERVICE_NAME) || entry.starts_with(RESOURCE_ATTRIBUTES);
+    let entries = environ.split_inclusive(|byte| *byte == 0);
+    entries.filter(|entry| entry.ends_with(&[0])).filter(is_kept).collect::<Vec<_>>().concat()
+}
+
 /// `key=value,key=value`, percent-encoded. The specification asks to discard the whole value on any error.
 fn attributes(value: &[u8]) -> Option<Vec<(String, String)>> {
     let pairs = value.split(|byte| *byte == b',').filter(|pair| !pair.trim_ascii().is_empty());
@@ -95,6 +103,13 @@ mod tests {
         check("XOTEL_SERVICE_NAME=no\0", None, &[]);
         check("OTEL_SERVICE_NAME=first\0OTEL_SERVICE_NAME=second\0", Some("first"), &[]);
         check("OTEL_SERVICE_NAME=cut", None, &[]);
+    }
+
+    #[test]
+    fn nothing_else_is_kept() {
+        let environ =
+            b"SECRET=x\0OTEL_SERVICE_NAME=shop\0A=b\0OTEL_RESOURCE_ATTRIBUTES=a=b\0OTEL_SERVICE_NAME=cu";
+        assert_eq!(kept(environ), b"OTEL_SERVICE_NAME=shop\0OTEL_RESOURCE_ATTRIBUTES=a=b\0");
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod cgroup;
 mod container;
+mod endpoint;
 mod environ;
 mod host;
 mod java;
@@ -12,22 +13,26 @@ mod path;
 mod procfs;
 mod program;
 mod resource;
+mod source;
 
-use std::{path::PathBuf, sync::Arc};
+use std::{net::IpAddr, path::PathBuf, sync::Arc};
 
 use globset::GlobMatcher;
 use rustc_hash::FxHashMap;
 use wirespan_proto::event::{Exec, Exit, Fork, Nanos};
+use wirespan_recording::Fact;
 use wirespan_span::resource::Resource;
 
 use crate::config::value::PatternNames;
 use cgroup::Cgroup;
-use container::Engines;
+use endpoint::Endpoints;
 use environ::Otel;
-use procfs::{Procfs, Snapshot};
+use procfs::Snapshot;
 use program::Program;
 use resource::Names;
+use source::Source;
 
+pub(crate) use environ::kept as kept_environ;
 pub use host::HostFacts;
 
 /// What filters ask of a process. What is not known is `None`.
@@ -96,8 +101,7 @@ struct Place {
 /// The processes of this host, as far as they matter.
 #[derive(Debug)]
 pub struct Processes {
-    procfs: Procfs,
-    engines: Engines,
+    source: Source,
     host: HostFacts,
     names: Vec<(GlobMatcher, String)>,
     capacity: usize,
@@ -112,15 +116,52 @@ impl Processes {
     /// cgroups) are kept.
     #[must_use]
     pub fn new(sources: Sources, host: HostFacts, names: &PatternNames, capacity: usize) -> Self {
+        Self::from(Source::host(sources), host, names, capacity)
+    }
+
+    /// The processes of a recorded host: what is known of them is what [`learn`](Self::learn) is told.
+    #[must_use]
+    pub fn recorded(host: HostFacts, names: &PatternNames, capacity: usize) -> Self {
+        Self::from(Source::recording(capacity), host, names, capacity)
+    }
+
+    /// The addresses of a packet capture, in the place of processes; see [`learn_endpoint`](Self::learn_endpoint).
+    #[must_use]
+    pub fn captured(names: &PatternNames, capacity: usize) -> Self {
+        Self::from(Source::Capture(Endpoints::default()), HostFacts::default(), names, capacity)
+    }
+
+    fn from(source: Source, host: HostFacts, names: &PatternNames, capacity: usize) -> Self {
         Self {
-            procfs: Procfs::new(sources.proc_root),
-            engines: Engines::new(sources.root),
+            source,
             host,
             names: names.iter().map(|(pattern, name)| (pattern.0.compile_matcher(), name.clone())).collect(),
             capacity: capacity.max(1),
             clock: 0,
             entries: FxHashMap::default(),
             places: FxHashMap::default(),
+        }
+    }
+
+    /// From now on, keeps what the host says of processes for [`told`](Self::told).
+    pub fn keep_told(&mut self) {
+        self.source.keep_told();
+    }
+
+    /// What the host said of processes since the last call, to be recorded.
+    pub fn told(&mut self) -> Vec<Fact> {
+        self.source.told()
+    }
+
+    /// What a recorded host said of a process.
+    pub fn learn(&mut self, fact: Fact) {
+        self.source.learn(fact);
+    }
+
+    /// From now on `pid` stands for whoever is behind an address of a packet capture.
+    pub fn learn_endpoint(&mut self, pid: u32, address: IpAddr, port: Option<u16>) {
+        if let Source::Capture(endpoints) = &mut self.source {
+            endpoints.learn(pid, address, port);
         }
     }
 
@@ -134,7 +175,7 @@ impl Processes {
         self.insert(exec.pid, Some(Arc::new(image)));
         // Once for each cgroup, so that its later processes may be gone before they are looked at.
         let unknown = exec.cgroup != 0 && !self.places.contains_key(&exec.cgroup);
-        if let Some(cgroup) = unknown.then(|| self.procfs.cgroup(exec.pid)).flatten() {
+        if let Some(cgroup) = unknown.then(|| self.source.cgroup(exec.pid)).flatten() {
             self.learn_place(exec.cgroup, cgroup);
         }
     }
@@ -143,6 +184,7 @@ impl Processes {
     pub fn fork(&mut self, fork: &Fork) {
         let image = self.entries.get(&fork.parent).and_then(|parent| parent.image.clone());
         self.entries.remove(&fork.pid);
+        self.source.forget(fork.pid);
         if image.is_some() {
             self.insert(fork.pid, image);
         }
@@ -203,7 +245,7 @@ impl Processes {
         if !moved && entry.exited.is_none() {
             return;
         }
-        let now = self.procfs.started(pid);
+        let now = self.source.started(pid);
         let started = entry.known.as_ref().and_then(|known| known.started);
         let other = matches!((started, now), (Some(then), Some(now)) if then != now);
         let after_exit = matches!((entry.exited, now), (Some(exited), Some(now)) if now > exited);
@@ -216,7 +258,11 @@ impl Processes {
 
     /// Finds out who a process is, from what it said at exec, from `/proc`, and from its cgroup.
     fn look(&mut self, pid: u32, cgroup: u64, image: Option<&Image>) -> Known {
-        let snapshot = self.procfs.snapshot(pid);
+        if let Some(resource) = self.source.endpoint(pid) {
+            let process = Arc::new(Process { pid, ..Process::default() });
+            return Known { cgroup, started: None, process, resource: Arc::new(resource) };
+        }
+        let snapshot = self.source.snapshot(pid);
         let started = snapshot.as_ref().map(|snapshot| snapshot.started);
         let mut snapshot = snapshot.unwrap_or_default();
         let place = self.place(cgroup, started.is_some().then(|| snapshot.cgroup.clone()));
@@ -237,9 +283,9 @@ impl Processes {
         Known { cgroup, started, process: Arc::new(process), resource: Arc::new(resource) }
     }
 
-    fn build(&self, process: &Process, program: &Program, place: &Place, otel: &Otel) -> Resource {
+    fn build(&mut self, process: &Process, program: &Program, place: &Place, otel: &Otel) -> Resource {
         let package =
-            program.package.as_ref().and_then(|directory| self.procfs.package_name(process.pid, directory));
+            program.package.as_ref().and_then(|directory| self.source.package_name(process.pid, directory));
         let names = Names {
             configured: self.configured_name(process),
             otel: otel.service_name.as_deref(),
@@ -266,7 +312,7 @@ impl Processes {
     }
 
     fn learn_place(&mut self, id: u64, cgroup: Cgroup) -> Arc<Place> {
-        let container_name = cgroup.container.as_deref().and_then(|id| self.engines.name(id));
+        let container_name = cgroup.container.as_deref().and_then(|id| self.source.container_name(id));
         let place = Arc::new(Place { cgroup, container_name });
         if id != 0 {
             // Few hosts have so many cgroups; where they do, the living ones are learned again.

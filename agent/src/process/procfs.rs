@@ -8,8 +8,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{cgroup::Cgroup, environ::Otel};
 use wirespan_proto::event::Nanos;
+use wirespan_recording::Process as Said;
+
+use super::{
+    cgroup::Cgroup,
+    environ::{self, Otel},
+};
 
 /// Bytes read of a command line: Java's class paths come before the main class and are long.
 const MAX_CMDLINE: u64 = 128 << 10;
@@ -39,6 +44,19 @@ pub(super) struct Snapshot {
     pub otel: Otel,
 }
 
+impl From<&Said> for Snapshot {
+    fn from(said: &Said) -> Self {
+        Self {
+            started: said.started,
+            executable: said.executable.clone(),
+            args: split_args(&said.cmdline),
+            cwd: said.cwd.clone(),
+            cgroup: Cgroup::parse(&said.cgroup),
+            otel: Otel::from_environ(&said.environ),
+        }
+    }
+}
+
 /// A `/proc` file system, or a tree that looks like one.
 #[derive(Debug)]
 pub(super) struct Procfs {
@@ -64,24 +82,24 @@ impl Procfs {
 
     /// What is known of the process; `None` where there is none (any more).
     #[must_use]
-    pub(super) fn snapshot(&self, pid: u32) -> Option<Snapshot> {
+    pub(super) fn process(&self, pid: u32) -> Option<Said> {
         let bytes = |name, limit| read(&self.path(pid, name), limit).unwrap_or_default();
-        let snapshot = Snapshot {
+        let said = Said {
             started: self.started(pid)?,
             executable: self.link(pid, "exe").map(|path| path.trim_end_matches(" (deleted)").to_owned()),
-            args: split_args(&bytes("cmdline", MAX_CMDLINE)),
+            cmdline: bytes("cmdline", MAX_CMDLINE),
             cwd: self.link(pid, "cwd"),
-            cgroup: Cgroup::parse(&bytes("cgroup", MAX_SMALL)),
-            otel: Otel::from_environ(&bytes("environ", MAX_ENVIRON)),
+            cgroup: bytes("cgroup", MAX_SMALL),
+            environ: environ::kept(&bytes("environ", MAX_ENVIRON)),
         };
         // Still the same process? Else what was read may be of two.
-        (self.started(pid) == Some(snapshot.started)).then_some(snapshot)
+        (self.started(pid) == Some(said.started)).then_some(said)
     }
 
-    /// The process's cgroup alone.
+    /// The process's cgroup file alone.
     #[must_use]
-    pub(super) fn cgroup(&self, pid: u32) -> Option<Cgroup> {
-        read(&self.path(pid, "cgroup"), MAX_SMALL).map(|file| Cgroup::parse(&file))
+    pub(super) fn cgroup(&self, pid: u32) -> Option<Vec<u8>> {
+        read(&self.path(pid, "cgroup"), MAX_SMALL)
     }
 
     /// `name` of the nearest `package.json` in `directory` (as the process sees it) or a few levels above.

@@ -9,7 +9,7 @@ use wirespan_span::{resource::Resource, span::Value};
 use super::{HostFacts, Process, cgroup::Cgroup, environ::Otel, path};
 
 /// What OpenTelemetry's conventions put where a service's name is not known.
-const UNKNOWN: &str = "unknown_service";
+pub(super) const UNKNOWN: &str = "unknown_service";
 
 /// Longest name or attribute value, in bytes: what a process says about itself must not bloat every span.
 const MAX_TEXT: usize = 1024;

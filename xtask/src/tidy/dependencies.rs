@@ -11,6 +11,8 @@ const ROAD: &[(&str, &[&str])] = &[
     ("wirespan-proto", &[]),
     ("wirespan-ebpf", &["wirespan-proto"]),
     ("wirespan-kernel", &["wirespan-proto"]),
+    ("wirespan-recording", &["wirespan-proto"]),
+    ("wirespan-capture-file", &["wirespan-proto"]),
     ("wirespan-connection", &["wirespan-proto"]),
     ("wirespan-protocol", &["wirespan-connection"]),
     ("wirespan-span", &["wirespan-protocol"]),
@@ -25,6 +27,8 @@ const ROAD: &[(&str, &[&str])] = &[
         &[
             "wirespan-proto",
             "wirespan-kernel",
+            "wirespan-recording",
+            "wirespan-capture-file",
             "wirespan-connection",
             "wirespan-protocol",
             "wirespan-span",
