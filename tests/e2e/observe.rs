@@ -106,7 +106,9 @@ fn doctor_misses_what_it_lacks() -> Result<()> {
     command
         .args(["--bounding-set=-all", "--inh-caps=-all"])
         .arg(wirespan().get_program())
-        .env_remove("WIRESPAN_BIN");
+        .env_remove("WIRESPAN_BIN")
+        .env_remove("WIRESPAN_OTELCOL")
+        .env_remove("WIRESPAN_PYTHON");
     let (code, report) = doctor(command.args(["doctor", "--metrics", "off"]))?;
 
     ensure!(code == 2 && finding(&report, "privileges")?["level"] == "broken", "{report:#}");

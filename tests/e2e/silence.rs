@@ -81,9 +81,9 @@ fn random_bytes() -> Result<()> {
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn inline_commands_that_begin_like_http() -> Result<()> {
     no_span(&[
-        (b"PING\r\n", b"+PONG\r\n"),
-        (b"GET foo\r\n", b"$3\r\nbar\r\n"),
-        (b"DELETE foo\r\n", b":1\r\n"),
+        (b"POST foo\r\n", b"bar 1\r\n"),
+        (b"GET foo bar\r\n", b"bar 3 of foo\r\n"),
+        (b"DELETE foo\r\n", b"gone 1\r\n"),
     ])
 }
 

@@ -46,7 +46,7 @@ struct Speech {
 
 impl Default for Session {
     fn default() -> Self {
-        Self::with(&REGISTRY)
+        Self::with(REGISTRY)
     }
 }
 

@@ -38,7 +38,7 @@ fn lines(bench: &Bench) -> Vec<String> {
 
 /// A socket of datagrams.
 fn socket(side: Side) -> Bench {
-    let mut bench = Bench::new(&REGISTRY, side);
+    let mut bench = Bench::new(REGISTRY, side);
     bench.facts.socket.transport = Transport::Udp;
     bench
 }

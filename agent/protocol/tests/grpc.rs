@@ -22,7 +22,7 @@ const HEAD: [(&str, &str); 6] = [
 const OK: [(&str, &str); 2] = [(":status", "200"), ("content-type", "application/grpc")];
 
 fn played(side: Side, calls: Vec<Call>) -> Bench {
-    let mut bench = Bench::new(&REGISTRY, side);
+    let mut bench = Bench::new(REGISTRY, side);
     bench.play(&talk(calls));
     every_opening_ends_once(&bench.out);
     bench
@@ -217,7 +217,7 @@ fn messages_are_not_counted_where_a_length_was_missed() {
 
 #[test]
 fn metadata_is_captured_when_asked_for() {
-    let mut bench = Bench::new(&REGISTRY, Side::Server);
+    let mut bench = Bench::new(REGISTRY, Side::Server);
     bench.settings.capture_request_headers = vec!["te".into()];
     bench.settings.capture_response_headers = vec!["content-type".into()];
     bench.play(&talk(vec![received(ask(&[message(0, "")])), sent(answer(&[], "0", ""))]));

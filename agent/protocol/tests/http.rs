@@ -35,7 +35,7 @@ fn line(exchange: &Exchange) -> String {
 }
 
 fn bench(side: Side, calls: Vec<Call>) -> Bench {
-    let mut bench = Bench::new(&REGISTRY, side);
+    let mut bench = Bench::new(REGISTRY, side);
     bench.play(&talk(calls));
     bench
 }
@@ -384,7 +384,7 @@ fn a_lost_request_does_not_shift_the_pairs() {
 
 #[test]
 fn too_many_pipelined_requests_end_as_lost() {
-    let mut bench = Bench::new(&REGISTRY, Side::Server);
+    let mut bench = Bench::new(REGISTRY, Side::Server);
     bench.settings.max_pending = 4;
     bench.play(&talk(vec![received(GET.repeat(6))])).finish(Ending::Closed, 9 * STEP);
     every_opening_ends_once(&bench.out);

@@ -29,7 +29,7 @@ fn line(exchange: &Exchange) -> String {
 }
 
 fn played(side: Side, calls: Vec<Call>) -> Bench {
-    let mut bench = Bench::new(&REGISTRY, side);
+    let mut bench = Bench::new(REGISTRY, side);
     bench.play(&talk(calls));
     bench
 }
@@ -419,7 +419,7 @@ fn a_stream_whose_end_was_lost_ends_as_lost() {
 #[test]
 fn too_many_open_streams_end_the_oldest() {
     let mut client = Client::default();
-    let mut bench = Bench::new(&REGISTRY, Side::Server);
+    let mut bench = Bench::new(REGISTRY, Side::Server);
     bench.settings.max_pending = 4;
     let asks: Vec<u8> = (0..6).flat_map(|number| get(&mut client, 2 * number + 1, "/a")).collect();
     bench.play(&talk(vec![received([PREFACE.to_vec(), asks].concat())]));

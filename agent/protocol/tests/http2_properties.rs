@@ -169,23 +169,23 @@ proptest! {
 
     #[test]
     fn any_split_gives_the_same(calls in conversation(), cuts in prop::collection::vec(1_usize..40, 1..12), side in side()) {
-        testing::same_for_any_split(&REGISTRY, side, &calls, &cuts);
+        testing::same_for_any_split(REGISTRY, side, &calls, &cuts);
     }
 
     #[test]
     fn any_prefix_waits(calls in conversation(), side in side()) {
-        testing::prefixes_wait(&REGISTRY, side, &calls);
+        testing::prefixes_wait(REGISTRY, side, &calls);
     }
 
     #[test]
     fn anything_at_all_is_bounded(calls in noise(), side in side()) {
-        testing::bounded(&REGISTRY, side, &calls);
+        testing::bounded(REGISTRY, side, &calls);
     }
 
     #[test]
     fn every_answered_request_gives_one_exchange(exchanges in prop::collection::vec(exchange(), 1..6)) {
         let (mut client, mut server) = (Client::default(), Client::default());
-        let mut bench = Bench::new(&REGISTRY, Side::Client);
+        let mut bench = Bench::new(REGISTRY, Side::Client);
         let mut calls = vec![call(Direction::Sent, PREFACE)];
         for (stream, one) in (1..).step_by(2).zip(&exchanges) {
             calls.push(call(Direction::Sent, one.ask(stream, &mut client)));
@@ -209,7 +209,7 @@ proptest! {
         flags in 0_u8..32,
         size in 0_u32..4097,
     ) {
-        let mut bench = Bench::new(&REGISTRY, Side::Server);
+        let mut bench = Bench::new(REGISTRY, Side::Server);
         let names: Vec<_> = blocks.iter().flatten().map(|(name, _)| name.clone()).collect();
         bench.settings.capture_request_headers = names;
         let mut encoder = Encoder::with_dynamic_size(4096);

@@ -8,7 +8,7 @@ use wirespan_protocol::{
 };
 
 fn exchange(side: Side, request: &str, response: &str, headers: &[&str]) -> Exchange {
-    let mut bench = Bench::new(&REGISTRY, side);
+    let mut bench = Bench::new(REGISTRY, side);
     bench.settings.capture_request_headers = headers.iter().map(|name| (*name).to_owned()).collect();
     bench.settings.capture_response_headers = bench.settings.capture_request_headers.clone();
     let calls = match side {

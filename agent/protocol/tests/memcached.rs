@@ -26,7 +26,7 @@ fn lines(bench: &Bench) -> Vec<String> {
 }
 
 fn client(calls: Vec<Call>) -> Vec<String> {
-    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    let mut bench = Bench::new(REGISTRY, Side::Client);
     lines(bench.play(&talk(calls)))
 }
 
@@ -122,7 +122,7 @@ fn a_large_value_costs_its_length() {
     let head = "set big 0 0 5000000\r\n";
     let ask = sent(head).gap(Gap::NotCopied, 5_000_000).then("\r\n");
     let answer = received("VALUE big 0 5000000\r\n").gap(Gap::NotCopied, 5_000_000).then("\r\nEND\r\n");
-    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    let mut bench = Bench::new(REGISTRY, Side::Client);
     bench.play(&talk(vec![ask, received("STORED\r\n"), sent("get big\r\n"), answer]));
     assert_eq!(lines(&bench), ["set | set big ? | ok", "get | get big | ok"]);
     let bytes: Vec<_> = bench
@@ -142,7 +142,7 @@ fn a_cut_command_is_truncated_and_what_follows_is_found() {
         sent("get b\r\n"),
         received("END\r\n"),
     ];
-    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    let mut bench = Bench::new(REGISTRY, Side::Client);
     bench.play(&talk(calls));
     assert_eq!(lines(&bench), ["set | set a ? | ok", "get | get one two | ok", "get | get b | ok"]);
     let truncated = bench.exchanges().nth(1).map(|exchange| {
@@ -170,7 +170,7 @@ fn lost_answers_end_as_lost_until_the_connection_is_at_rest() {
 
 #[test]
 fn quiet_commands_without_an_end_are_no_failure() {
-    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    let mut bench = Bench::new(REGISTRY, Side::Client);
     bench.play(&talk(vec![sent("ms a 1\r\nx\r\n"), received("HD\r\n"), sent("ms b 1 q\r\ny\r\n")]));
     bench.finish(Ending::Closed, 9 * STEP);
     assert_eq!(lines(&bench), ["ms | ms a ? | ok", "ms | ms b ? | ok"]);
@@ -189,7 +189,7 @@ fn a_line_alone_is_not_enough() {
 fn an_older_connection_is_recognised_at_its_next_command() {
     let calls = vec![received("rest of a value\r\nEND\r\n"), sent("get a\r\n"), received("END\r\n")];
     for side in [Side::Client, Side::Unknown] {
-        let mut bench = Bench::new(&REGISTRY, side);
+        let mut bench = Bench::new(REGISTRY, side);
         bench.play(&talk(calls.clone()));
         assert_eq!(lines(&bench), ["get | get a | ok"], "{side:?}");
     }

@@ -326,7 +326,7 @@ fn passwords_are_not_looked_at() {
 
 #[test]
 fn what_waits_is_bounded() {
-    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    let mut bench = Bench::new(REGISTRY, Side::Client);
     bench.settings = Settings { max_pending: 4, ..Settings::default() };
     bench.play(&talk(vec![sent(START), received(WELCOME), sent(SELECT.repeat(9))]));
     let open = bench.out.iter().filter(|output| matches!(output, Output::Opened(_))).count();
@@ -337,7 +337,7 @@ fn what_waits_is_bounded() {
 
 #[test]
 fn statements_are_bounded() {
-    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    let mut bench = Bench::new(REGISTRY, Side::Client);
     bench.settings = Settings { max_statements: 1, ..Settings::default() };
     let parse = |name: &str| {
         let content = format!("{name}\0SELECT 1\0\0\0");

@@ -26,7 +26,7 @@ fn lines(bench: &Bench) -> Vec<String> {
 }
 
 fn client(calls: Vec<Call>) -> Vec<String> {
-    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    let mut bench = Bench::new(REGISTRY, Side::Client);
     lines(bench.play(&talk(calls)))
 }
 
@@ -148,7 +148,7 @@ fn attributes_follow_the_conventions() {
 
 #[test]
 fn redirects_say_where_to() {
-    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    let mut bench = Bench::new(REGISTRY, Side::Client);
     bench.play(&talk(vec![sent(command(&["GET", "k"])), received("-MOVED 3999 127.0.0.1:6381\r\n")]));
     let outcome = bench.exchanges().next().map(|exchange| exchange.outcome.clone());
     let expected = Outcome::Error("MOVED".into(), Some("MOVED 3999 127.0.0.1:6381".into()));
@@ -158,7 +158,7 @@ fn redirects_say_where_to() {
 #[test]
 fn errors_that_quote_arguments_are_not_repeated() {
     let error = "-ERR unknown command 'foo', with args beginning with: 'hush'\r\n";
-    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    let mut bench = Bench::new(REGISTRY, Side::Client);
     bench.play(&talk(vec![sent(command(&["GET", "k"])), received("$-1\r\n")]));
     bench.play(&talk(vec![sent(command(&["foo", "hush"])), received(error)]));
     let outcomes: Vec<_> = bench.exchanges().map(|exchange| exchange.outcome.clone()).collect();
@@ -171,7 +171,7 @@ fn a_large_value_costs_its_length() {
     let (head, all) = set("big", 5_000_000);
     let ask = sent(head).gap(Gap::NotCopied, 5_000_000 - 30).then([b'x'; 30]).then("\r\n");
     let get = received("$5000000\r\n").gap(Gap::NotCopied, 5_000_000).then("\r\n");
-    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    let mut bench = Bench::new(REGISTRY, Side::Client);
     bench.play(&talk(vec![ask, received("+OK\r\n"), sent(command(&["GET", "big"])), get]));
     assert_eq!(lines(&bench), ["SET big ? [0] ok", "GET big [0] ok"]);
     let bytes: Vec<_> = bench
@@ -192,7 +192,7 @@ fn a_cut_command_is_truncated_and_what_follows_is_found() {
         received("*3\r\n$1\r\na").gap(Gap::NotCopied, 99),
     ];
     let after = vec![sent(command(&["GET", "b"])), received("$-1\r\n")];
-    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    let mut bench = Bench::new(REGISTRY, Side::Client);
     bench.play(&talk([calls, after].concat()));
     assert_eq!(lines(&bench), ["SADD key ? [0] ok", "GET a [0] ok", "GET b [0] ok"]);
     let truncated = |exchange: &Exchange| {
@@ -255,7 +255,7 @@ fn blocking_commands_may_take_their_time() {
         received("*-1\r\n"),
         sent(command(&["GET", "k"])),
     ]);
-    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    let mut bench = Bench::new(REGISTRY, Side::Client);
     for call in &calls {
         bench.play(std::slice::from_ref(call)).tick(1000 * STEP);
     }
@@ -273,7 +273,7 @@ fn inline_commands_are_recognised_by_their_answer() {
 fn an_older_connection_is_recognised_at_its_next_command() {
     let calls = vec![received("rest of a value\r\n"), sent(command(&["GET", "a"])), received("$-1\r\n")];
     for side in [Side::Client, Side::Unknown] {
-        let mut bench = Bench::new(&REGISTRY, side);
+        let mut bench = Bench::new(REGISTRY, side);
         bench.play(&talk(calls.clone()));
         assert_eq!(bench.exchanges().count(), 1, "{side:?}");
     }
@@ -281,7 +281,7 @@ fn an_older_connection_is_recognised_at_its_next_command() {
 
 #[test]
 fn what_follows_psync_is_left_alone() {
-    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    let mut bench = Bench::new(REGISTRY, Side::Client);
     bench.play(&talk(vec![sent(command(&["PSYNC", "?", "-1"])), received("+FULLRESYNC x 0\r\n$9\r\nREDIS")]));
     assert_eq!(lines(&bench), ["PSYNC ? ? [0] ok"]);
     assert_eq!(bench.session.protocol(), None);
@@ -289,7 +289,7 @@ fn what_follows_psync_is_left_alone() {
 
 #[test]
 fn a_pipeline_opens_in_order_before_its_answers() {
-    let mut bench = Bench::new(&REGISTRY, Side::Client);
+    let mut bench = Bench::new(REGISTRY, Side::Client);
     let three = ["a", "b", "c"].map(|key| command(&["GET", key])).concat();
     bench.play(&talk(vec![sent(three), received("$-1\r\n$-1\r\n$-1\r\n")]));
     let kinds: Vec<_> = bench
@@ -314,7 +314,7 @@ fn other_protocols_with_similar_words_are_left_alone() {
     for (greeting, line) in
         [("+OK POP3 ready\r\n", "USER a\r\n"), ("+OK\r\n", "CONNECT {}\r\n"), (":a 001 b\r\n", "NICK b\r\n")]
     {
-        let mut bench = Bench::new(&REGISTRY, Side::Client);
+        let mut bench = Bench::new(REGISTRY, Side::Client);
         bench.play(&talk(vec![received(greeting), sent(line), received("+OK\r\n"), sent("QUIT\r\n")]));
         assert_eq!((bench.session.protocol(), bench.out.len()), (None, 0), "{greeting}");
     }

@@ -139,12 +139,12 @@ proptest! {
 
     #[test]
     fn any_split_gives_the_same(calls in conversation(), cuts in prop::collection::vec(1_usize..40, 1..12), side in side()) {
-        testing::same_for_any_split(&REGISTRY, side, &calls, &cuts);
+        testing::same_for_any_split(REGISTRY, side, &calls, &cuts);
     }
 
     #[test]
     fn every_answered_request_gives_one_exchange(calls in conversation(), side in side()) {
-        let mut bench = testing::Bench::new(&REGISTRY, side);
+        let mut bench = testing::Bench::new(REGISTRY, side);
         bench.play(&calls);
         prop_assert!(bench.exchanges().count() > 0);
         testing::every_opening_ends_once(&bench.out);
@@ -152,11 +152,11 @@ proptest! {
 
     #[test]
     fn any_prefix_waits(calls in conversation(), side in side()) {
-        testing::prefixes_wait(&REGISTRY, side, &calls);
+        testing::prefixes_wait(REGISTRY, side, &calls);
     }
 
     #[test]
     fn anything_at_all_is_bounded(calls in noise(), side in side()) {
-        testing::bounded(&REGISTRY, side, &calls);
+        testing::bounded(REGISTRY, side, &calls);
     }
 }

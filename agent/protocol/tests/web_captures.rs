@@ -52,14 +52,14 @@ fn line(exchange: &Exchange) -> String {
 fn check(text: &str, expected: &[&str]) {
     for (side, role) in [(Side::Client, Role::Client), (Side::Server, Role::Server)] {
         let calls = calls(text, side);
-        let mut bench = Bench::new(&REGISTRY, side);
+        let mut bench = Bench::new(REGISTRY, side);
         bench.play(&calls).finish(Ending::Closed, 1000 * STEP);
         testing::every_opening_ends_once(&bench.out);
         assert_eq!(bench.exchanges().map(line).collect::<Vec<_>>(), expected, "{side:?}");
         assert!(bench.exchanges().all(|exchange| exchange.role == role));
-        testing::same_for_any_split(&REGISTRY, side, &calls, &[1, 7, 100, 3]);
-        testing::prefixes_wait(&REGISTRY, side, &calls);
-        testing::bounded(&REGISTRY, side, &calls);
+        testing::same_for_any_split(REGISTRY, side, &calls, &[1, 7, 100, 3]);
+        testing::prefixes_wait(REGISTRY, side, &calls);
+        testing::bounded(REGISTRY, side, &calls);
     }
 }
 
@@ -113,7 +113,7 @@ fn grpc_of_python() {
 
 #[test]
 fn the_trace_context_of_a_grpc_call_is_found() {
-    let mut bench = Bench::new(&REGISTRY, Side::Server);
+    let mut bench = Bench::new(REGISTRY, Side::Server);
     bench.play(&calls(include_str!("captured/grpc-python.txt"), Side::Server));
     let carried = bench.out.iter().filter_map(|output| match output {
         Output::Opened(opening) => opening.carrier.first(),
@@ -135,7 +135,7 @@ fn websockets_of_python() {
 #[test]
 fn conversations_are_followed_from_any_call_on() {
     let from = |text, begin: usize| {
-        let mut bench = Bench::new(&REGISTRY, Side::Unknown);
+        let mut bench = Bench::new(REGISTRY, Side::Unknown);
         bench.play(&calls(text, Side::Server)[begin..]).finish(Ending::Closed, 1000 * STEP);
         testing::every_opening_ends_once(&bench.out);
         assert!(bench.exchanges().all(|exchange| exchange.role == Role::Server), "from call {begin}");

@@ -32,7 +32,7 @@ fn close(code: u16) -> [u8; 2] {
 fn session(side: Side, calls: Vec<Call>) -> Bench {
     let hands =
         if side == Side::Client { [sent(ASK), received(SWITCH)] } else { [received(ASK), sent(SWITCH)] };
-    let mut bench = Bench::new(&REGISTRY, side);
+    let mut bench = Bench::new(REGISTRY, side);
     bench.play(&talk(hands.into_iter().chain(calls).collect()));
     bench
 }
@@ -112,7 +112,7 @@ fn close_codes_are_errors_unless_orderly() {
 #[test]
 fn compression_is_told_and_frames_are_counted_all_the_same() {
     let switch = SWITCH.replace("\r\n\r\n", "\r\nSec-WebSocket-Extensions: permessage-deflate; x=1\r\n\r\n");
-    let mut bench = Bench::new(&REGISTRY, Side::Server);
+    let mut bench = Bench::new(REGISTRY, Side::Server);
     bench.play(&talk(vec![received(ASK), sent(switch), received(masked(0xc1, b"\xf2\x48"))]));
     bench.finish(Ending::Closed, 9 * STEP);
     let lines = shown(bench.exchanges().last().unwrap());

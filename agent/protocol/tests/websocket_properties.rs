@@ -62,12 +62,12 @@ proptest! {
 
     #[test]
     fn any_split_gives_the_same(calls in conversation(), cuts in prop::collection::vec(1_usize..4000, 1..12)) {
-        testing::same_for_any_split(&REGISTRY, Side::Client, &calls, &cuts);
+        testing::same_for_any_split(REGISTRY, Side::Client, &calls, &cuts);
     }
 
     #[test]
     fn anything_at_all_is_bounded(calls in noise()) {
-        testing::bounded(&REGISTRY, Side::Client, &calls);
+        testing::bounded(REGISTRY, Side::Client, &calls);
     }
 }
 
@@ -76,6 +76,6 @@ proptest! {
 
     #[test]
     fn any_prefix_waits(calls in conversation()) {
-        testing::prefixes_wait(&REGISTRY, Side::Client, &calls);
+        testing::prefixes_wait(REGISTRY, Side::Client, &calls);
     }
 }

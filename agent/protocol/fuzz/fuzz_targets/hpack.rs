@@ -16,5 +16,5 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         let length = (block.len() as u32 + 1).to_be_bytes();
         wire.extend([&length[1..], &[1, 5], &stream.to_be_bytes(), &[0x82], block].concat());
     }
-    testing::bounded(&REGISTRY, Side::Server, &talk(vec![received(wire)]));
+    testing::bounded(REGISTRY, Side::Server, &talk(vec![received(wire)]));
 });

@@ -5,6 +5,6 @@ use wirespan_protocol::{facts::Side, registry::REGISTRY, testing};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let calls = testing::calls_from(bytes);
-    testing::bounded(&REGISTRY, Side::Client, &calls);
-    testing::bounded(&REGISTRY, Side::Unknown, &calls);
+    testing::bounded(REGISTRY, Side::Client, &calls);
+    testing::bounded(REGISTRY, Side::Unknown, &calls);
 });

@@ -13,5 +13,5 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         sent("GET /a HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"),
         received("HTTP/1.1 101 X\r\nUpgrade: websocket\r\n\r\n"),
     ];
-    testing::bounded(&REGISTRY, Side::Client, &talk([hands, testing::calls_from(bytes)].concat()));
+    testing::bounded(REGISTRY, Side::Client, &talk([hands, testing::calls_from(bytes)].concat()));
 });

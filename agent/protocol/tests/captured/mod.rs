@@ -45,7 +45,7 @@ fn unescaped(text: &str) -> Vec<u8> {
 
 /// Plays a capture from its first byte to the end of the connection.
 pub(crate) fn play(text: &str, side: Side) -> Bench {
-    let mut bench = Bench::new(&REGISTRY, side);
+    let mut bench = Bench::new(REGISTRY, side);
     let calls = calls(text, side);
     bench.play(&calls);
     bench.finish(wirespan_protocol::exchange::Ending::Closed, (calls.len() as u64 + 1) * STEP);

@@ -49,7 +49,7 @@ pub(crate) fn line(exchange: &Exchange) -> String {
 
 /// Plays the calls; what is known while the connection is open.
 pub(crate) fn play(calls: &[Call], side: Side) -> Bench {
-    let mut bench = Bench::new(&REGISTRY, side);
+    let mut bench = Bench::new(REGISTRY, side);
     bench.play(calls);
     let shown = format!("{:?}", bench.out);
     assert!(!shown.contains(SECRET), "a secret got out: {shown}");
@@ -70,10 +70,10 @@ pub(crate) fn shows(recording: &str, expected: &[&str]) {
         let calls = testing::recorded(recording, side);
         assert_eq!(lines(&calls, side), expected, "{side:?}");
         for cuts in [&[1][..], &[7, 3, 100], &[5], &[64, 1]] {
-            testing::same_for_any_split(&REGISTRY, side, &calls, cuts);
+            testing::same_for_any_split(REGISTRY, side, &calls, cuts);
         }
-        testing::prefixes_wait(&REGISTRY, side, &calls);
-        testing::bounded(&REGISTRY, side, &calls);
+        testing::prefixes_wait(REGISTRY, side, &calls);
+        testing::bounded(REGISTRY, side, &calls);
     }
 }
 
