@@ -15,10 +15,13 @@
 //!    (`header`, whichever thread does it). Several such *S*: the one that the thread works on, or none;
 //! 2. its bytes carry another context: an SDK in the program made it, and its span is the parent (`header`). Where it
 //!    belongs to another trace than *S*, the header wins and *S* becomes a link;
-//! 3. the thread works on *S*: `task`. A thread works on what it read last, until that is answered; a response to
-//!    a call made for *S* brings *S* back. On the first request of a connection that was opened for *S*, on a thread
-//!    with several open requests, the opener wins: `handoff`;
-//! 4. none: it begins a trace.
+//! 3. the first request of a connection that was opened for *S*, in a process whose threads serve several requests
+//!    at once: `handoff`;
+//! 4. the thread works on *S*: `task`. What it may work on is what it has read (`threads`): requests, and responses to
+//!    calls made for them. Which of those it is, the process has shown by its answers (`habits`), and how well the
+//!    rule holds is the confidence. Below [`Settings::min_confidence`](settings::Settings::min_confidence) *S*
+//!    becomes a link;
+//! 5. none: it begins a trace, which waits a while: the answer that follows may tell for whom it was made.
 //!
 //! What vetoes: the child begins before its parent, or the parent was answered, or is in another process.
 //!
