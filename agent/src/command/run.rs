@@ -17,7 +17,7 @@ use crate::{
 /// An unusable configuration, or a kernel that does not let us.
 pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     let mut loaded = config::load(&args.flags)?;
-    let collector = embedded(&mut loaded.config)?;
+    let collector = embedded(&mut loaded.config);
     let code = host::capture(&loaded.config, Output::Tree)?;
     drop(collector);
     Ok(code)
@@ -25,22 +25,33 @@ pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
 
 /// The collector, and the agent set up to send to it: through the loopback, which capture leaves out as it does every
 /// connection of this process.
-fn embedded(config: &mut Config) -> anyhow::Result<Option<Running>> {
+fn embedded(config: &mut Config) -> Option<Running> {
     let elsewhere =
         config.otlp.endpoint.is_some() || std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT").is_some();
     if elsewhere || !config.collector.embedded {
-        return Ok(None);
+        return None;
     }
-    let running = collecting::start(config, true)?;
-    collecting::say(&running);
-    let Some(grpc) = running.addresses.otlp_grpc else {
-        anyhow::bail!(
-            "the collector has no port for OTLP, so the agent cannot send to it: set collector.otlp_grpc to a free \
-             one, such as 127.0.0.1:0"
-        );
+    // Another collector may have its ports: no reason not to show on the terminal what happens.
+    let running = match collecting::start(config, true) {
+        Ok(running) => running,
+        Err(error) => {
+            eprintln!("wirespan: {error:#}; going on without a collector");
+            return None;
+        }
     };
-    config.otlp.endpoint = Some(format!("http://{grpc}"));
-    config.otlp.protocol = Some(choice::Protocol::Grpc);
+    collecting::say(&running);
+    let (address, protocol) = match (running.addresses.otlp_grpc, running.addresses.otlp_http) {
+        (Some(grpc), _) => (grpc, choice::Protocol::Grpc),
+        (None, Some(http)) => (http, choice::Protocol::HttpProtobuf),
+        (None, None) => {
+            eprintln!(
+                "wirespan: this collector has no free port for OTLP: spans are shown on the terminal only"
+            );
+            return Some(running);
+        }
+    };
+    config.otlp.endpoint = Some(format!("http://{address}"));
+    config.otlp.protocol = Some(protocol);
     if let Some(token) = &config.collector.ingest_token {
         config.otlp.headers.push(("authorization".to_owned(), format!("Bearer {token}")));
     }
@@ -48,5 +59,5 @@ fn embedded(config: &mut Config) -> anyhow::Result<Option<Running>> {
     if config.output.format == choice::Output::Auto {
         config.output.format = choice::Output::Tree;
     }
-    Ok(Some(running))
+    Some(running)
 }
