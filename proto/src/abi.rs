@@ -29,7 +29,7 @@ pub const SLACK: u32 = 96 << 10;
 pub const MAX_EXEC: u32 = 8 << 10;
 
 /// I/O vectors looked at in one call. Bytes beyond them are a gap.
-pub const MAX_IOVECS: usize = 7;
+pub const MAX_IOVECS: u32 = 64;
 
 /// Slots of the direct-mapped policy table, a power of two.
 pub const POLICY_SLOTS: u32 = 32 << 10;

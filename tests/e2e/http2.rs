@@ -1,9 +1,12 @@
-//! HTTP/2 as programs really speak it: nginx and hypercorn, visited by curl.
+//! HTTP/2 as programs really speak it: nginx and hypercorn, visited by curl and Node.
+
+use std::process::Command;
 
 use anyhow::{Result, ensure};
 use wirespan_tests::{
     agent::Agent,
-    servers::{Hypercorn, Nginx},
+    program,
+    servers::{Hypercorn, Nginx, program_file},
     span::{Kind, Span, only},
     visitors::curl,
 };
@@ -48,4 +51,20 @@ fn upgrade_curl_and_hypercorn() -> Result<()> {
     let spans = agent.stop()?;
     pair(&spans, "/up/first", 200)?;
     pair(&spans, "/up/second", 200)
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn many_streams_at_once_node_and_hypercorn() -> Result<()> {
+    let (agent, server) = (Agent::start()?, Hypercorn::start()?);
+    let paths: Vec<_> = (0..20).map(|number| format!("/at-once/{number}-x")).collect();
+
+    let mut visitor = Command::new("node");
+    visitor.arg(program_file("visitor.mjs")).arg(&server.address).args(&paths).arg("/missing/x");
+    ensure!(program::run(&mut visitor)?.trim() == format!("{}404", "200 ".repeat(20)));
+    agent.until_path(2, "/missing/x")?;
+
+    let spans = agent.stop()?;
+    pair(&spans, "/missing/x", 404)?;
+    paths.iter().try_for_each(|path| pair(&spans, path, 200))
 }

@@ -15,6 +15,7 @@ mod programs;
 mod reader;
 mod ring;
 
+pub use clock::Offset;
 pub use plan::{Choice, Plan};
 pub use privileges::{KEPT, drop_privileges};
 pub use probe::{Report, Trial, attempt, probe};

@@ -14,7 +14,8 @@ use aya::maps::{MapData, RingBuf};
 use wirespan_proto::{abi, event::Event, event::Nanos};
 
 use crate::{
-    clock, decode,
+    clock::{self, Offset},
+    decode,
     memory::Mapping,
     ring::{self, Ring},
 };
@@ -96,6 +97,8 @@ pub struct Reader {
     waker: Waker,
     batch: Batch,
     held: Batch,
+    /// What to add to a stamp of the kernel programs.
+    boot: Offset,
     quiet: u32,
     full: bool,
 }
@@ -114,7 +117,17 @@ impl Reader {
         // SAFETY: just opened, owned by nobody else.
         let waker = Waker(Arc::new(unsafe { OwnedFd::from_raw_fd(event) }));
         let (batch, held) = (Batch::default(), Batch::default());
-        Ok(Self { rings, _memory: memory, wake, waker, batch, held, quiet: 0, full: false })
+        Ok(Self {
+            rings,
+            _memory: memory,
+            wake,
+            waker,
+            batch,
+            held,
+            boot: Offset::boot(),
+            quiet: 0,
+            full: false,
+        })
     }
 
     /// A handle that wakes this reader.
@@ -168,7 +181,7 @@ impl Reader {
     }
 
     fn give(&mut self, settled: u64, mut visit: impl FnMut(&Event<'_>)) -> usize {
-        let clock = clock::boot_minus_monotonic();
+        let clock = self.boot.now();
         let ready = self.batch.places.partition_point(|place| place.time <= settled);
         let (now, later) = self.batch.places.split_at(ready);
         for place in now {

@@ -9,11 +9,10 @@ use std::{
         mpsc,
     },
     thread,
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use tokio::sync::oneshot;
-use wirespan_kernel::{Policies, Programs, Reader, Verdicts, Waker};
+use wirespan_kernel::{Offset, Policies, Programs, Reader, Verdicts, Waker};
 use wirespan_proto::event::{Cookie, Event, Nanos, Policy};
 use wirespan_span::{Clock, span::UnixNanos};
 use wirespan_trace::trace::Trace;
@@ -80,6 +79,8 @@ pub(super) struct Capture {
     reloads: mpsc::Receiver<Reload>,
     reloaded: u64,
     published: Nanos,
+    /// The time of day at which the boot-time clock stood at zero.
+    day: Offset,
     stop: Arc<AtomicBool>,
     ended: oneshot::Sender<Summary>,
     /// Was the user told that some sockets are driven by `io_uring`?
@@ -114,6 +115,7 @@ impl Capture {
             reloads,
             reloaded: 0,
             published: Nanos(0),
+            day: Offset::day(),
             stop: flag,
             ended,
             told: false,
@@ -129,7 +131,7 @@ impl Capture {
     fn run(mut self) {
         let mut swept = self.reader.now();
         while !self.stop.load(Ordering::SeqCst) && self.sinks.open() {
-            let clock = clock(self.reader.now());
+            let clock = Clock { boot: UnixNanos(self.day.now()) };
             let Self { reader, pipeline, kernel, sinks, .. } = &mut self;
             let events = reader.poll(|event| pass(event, clock, pipeline, kernel, sinks));
             let now = self.reader.now();
@@ -188,7 +190,7 @@ impl Capture {
     }
 
     fn finish(mut self) {
-        let clock = clock(self.reader.now());
+        let clock = Clock { boot: UnixNanos(self.day.now()) };
         let Self { reader, pipeline, kernel, sinks, .. } = &mut self;
         reader.finish(|event| pass(event, clock, pipeline, kernel, sinks));
         pipeline.sweep(reader.now(), clock, kernel);
@@ -217,12 +219,6 @@ fn pass(event: &Event<'_>, clock: Clock, pipeline: &mut Pipeline, kernel: &mut K
         // What the pipeline asked the host because of this event stands before it: there it is asked again.
         recorder.event(pipeline.processes().told(), event, clock);
     }
-}
-
-/// The time of day at which the boot-time clock stood at zero, as the two clocks stand now.
-fn clock(now: Nanos) -> Clock {
-    let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
-    Clock { boot: UnixNanos(unix.saturating_sub(now.0)) }
 }
 
 impl Sinks {

@@ -1,8 +1,7 @@
 //! Copies the first and the last bytes of a call out of the user's memory.
 //!
-//! The verifier follows every path; so what the loop carries is masked to the same range on each turn, and the list
-//! of vectors stands in the ring (in the place of the record's fixed part, which is written last), where the verifier
-//! does not follow single values.
+//! The verifier follows every path; so what the loop carries goes through the ring's memory on each turn, where the
+//! verifier does not follow single values, and is masked to the same range.
 
 use aya_ebpf::helpers::{bpf_probe_read_user, generated};
 use wirespan_proto::abi::{DataRecord, Head, MAX_HEAD, MAX_IOVECS, TAIL};
@@ -24,11 +23,10 @@ pub(crate) struct Iovec {
     len: u64,
 }
 
-/// Where the list of vectors stands in a record that is being made.
+/// Where a record that is being made has room for a number: its fixed part is written last.
 const SCRATCH: usize = 16;
 
-const _: () = assert!(SCRATCH >= size_of::<Head>());
-const _: () = assert!(SCRATCH + MAX_IOVECS * size_of::<Iovec>() <= size_of::<DataRecord>());
+const _: () = assert!(SCRATCH >= size_of::<Head>() && SCRATCH + 8 <= size_of::<DataRecord>());
 
 /// What was copied.
 #[derive(Clone, Copy, Default)]
@@ -115,94 +113,97 @@ pub(crate) fn peek(vectors: &Vectors) -> [u8; 4] {
 pub(crate) unsafe fn copy(vectors: &Vectors, len: u32, want: u32, record: *mut u8) -> Copied {
     // SAFETY: the ring's slack has room for two heads and a tail behind any record's beginning.
     unsafe {
-        let list = record.add(SCRATCH).cast::<Iovec>();
-        let count = gather(vectors, len, list);
         let to = record.add(size_of::<DataRecord>());
-        let mut copied = copy_beginning(list, want, to);
-        if copied.head < len && !copied.fault && total(list) == u64::from(len) {
-            copied.tail = copy_end(list, count, len, copied.head, to);
-        }
-        copied
-    }
-}
-
-/// Writes the list of vectors, unused ones empty. Gives their number.
-#[inline(always)]
-unsafe fn gather(vectors: &Vectors, len: u32, list: *mut Iovec) -> u32 {
-    // SAFETY: the list has `MAX_IOVECS` places; the helper checks the user's address.
-    unsafe {
-        for index in 0..MAX_IOVECS {
-            core::ptr::write_volatile(list.add(index), Iovec::default());
-        }
-        if vectors.single {
-            // What was moved of the buffer is its beginning.
-            *list = Iovec { base: vectors.address, len: u64::from(len) };
-            return 1;
-        }
-        let count = if vectors.count < MAX_IOVECS as u64 { vectors.count as u32 } else { MAX_IOVECS as u32 };
-        let size = bound::<127>(count * size_of::<Iovec>() as u32);
-        if size > (MAX_IOVECS * size_of::<Iovec>()) as u32 {
-            return 0;
-        }
-        generated::bpf_probe_read_user(list.cast(), size, vectors.address as *const _);
-        // With more vectors than are looked at the sum falls short, and no end is copied.
-        count
-    }
-}
-
-#[inline(always)]
-unsafe fn total(list: *const Iovec) -> u64 {
-    let mut total = 0;
-    for index in 0..MAX_IOVECS {
-        // SAFETY: a place of the list.
-        total += unsafe { core::ptr::read_volatile(&raw const (*list.add(index)).len) };
-    }
-    total
-}
-
-#[inline(always)]
-unsafe fn copy_beginning(list: *const Iovec, want: u32, to: *mut u8) -> Copied {
-    let mut head = 0;
-    for index in 0..MAX_IOVECS {
-        // SAFETY: a place of the list; `to` has room for two heads; the helper checks the user's address.
-        let failed = unsafe {
-            let vector = core::ptr::read_volatile(list.add(index));
-            let room = want - head;
-            let count =
-                bound::<HEAD_MASK>(if vector.len < u64::from(room) { vector.len as u32 } else { room });
-            let at = bound::<HEAD_MASK>(head);
-            head = at + count;
-            generated::bpf_probe_read_user(to.add(at as usize).cast(), count, vector.base as *const _) != 0
-        };
-        if failed {
+        let Some(mut walk) = walk(vectors, len, want, record.add(SCRATCH).cast(), to) else {
             return Copied { head: 0, tail: 0, fault: true };
+        };
+        // Had the call moved less than the vectors describe, nobody would know where in them the message ends.
+        if walk.copied.head < len && walk.whole && walk.total == u64::from(len) {
+            walk.copied.tail = copy_end(walk.last, len, walk.copied.head, to);
         }
-        if head >= want {
+        walk.copied
+    }
+}
+
+impl Vectors {
+    /// The vector at `index`, of a message of `len` bytes; `None` where it cannot be read.
+    #[inline(always)]
+    fn at(&self, index: u32, len: u32) -> Option<Iovec> {
+        if self.single {
+            // What was moved of the buffer is its beginning.
+            return Some(Iovec { base: self.address, len: u64::from(len) });
+        }
+        let address = self.address + u64::from(index) * size_of::<Iovec>() as u64;
+        // SAFETY: the helper checks the address.
+        unsafe { bpf_probe_read_user(address as *const Iovec) }.ok()
+    }
+}
+
+/// What going through the vectors gave.
+#[derive(Default)]
+struct Walk {
+    copied: Copied,
+    /// The vector seen last.
+    last: Iovec,
+    /// Their lengths.
+    total: u64,
+    /// Were they all seen?
+    whole: bool,
+}
+
+/// Goes through the vectors until the message is copied whole. `None`: memory that cannot be read.
+#[inline(always)]
+unsafe fn walk(vectors: &Vectors, len: u32, want: u32, scratch: *mut u64, to: *mut u8) -> Option<Walk> {
+    let mut walk = Walk::default();
+    for index in 0..MAX_IOVECS {
+        // SAFETY: the scratch is ours; `to` has room for two heads; the helper checks the user's address.
+        unsafe {
+            let vector = vectors.at(index, len)?;
+            let room = opaque(scratch, u64::from(want - walk.copied.head));
+            let size = bound::<HEAD_MASK>(opaque(scratch, room.min(vector.len)) as u32);
+            let at = bound::<HEAD_MASK>(opaque(scratch, u64::from(walk.copied.head)) as u32);
+            if generated::bpf_probe_read_user(to.add(at as usize).cast(), size, vector.base as *const _) != 0
+            {
+                return None;
+            }
+            walk.copied.head = at + size;
+            walk.total += vector.len;
+            walk.last = vector;
+        }
+        if vectors.single || u64::from(index) + 1 >= vectors.count {
+            walk.whole = true;
+            break;
+        }
+        if walk.copied.head >= len {
             break;
         }
     }
-    Copied { head, tail: 0, fault: false }
+    Some(walk)
+}
+
+/// The same value, of which the verifier then knows nothing.
+#[inline(always)]
+unsafe fn opaque(scratch: *mut u64, value: u64) -> u64 {
+    // SAFETY: the caller's memory.
+    unsafe {
+        core::ptr::write_volatile(scratch, value);
+        core::ptr::read_volatile(scratch)
+    }
 }
 
 /// The end of the last vector, not reaching back into what the head has.
 #[inline(always)]
-unsafe fn copy_end(list: *const Iovec, count: u32, len: u32, head: u32, to: *mut u8) -> u32 {
-    let index = bound::<7>(count.wrapping_sub(1));
-    if index >= MAX_IOVECS as u32 {
-        return 0;
+unsafe fn copy_end(last: Iovec, len: u32, head: u32, to: *mut u8) -> u32 {
+    let missing = len - head;
+    let mut size = if missing < TAIL { missing } else { TAIL };
+    if last.len < u64::from(size) {
+        size = last.len as u32;
     }
-    // SAFETY: a place of the list; `to` has room for two heads and a tail; the helper checks the user's address.
-    unsafe {
-        let last = core::ptr::read_volatile(list.add(index as usize));
-        let missing = len - head;
-        let mut size = if missing < TAIL { missing } else { TAIL };
-        if last.len < u64::from(size) {
-            size = last.len as u32;
-        }
-        let size = bound::<127>(size);
-        let at = bound::<HEAD_MASK>(head);
-        let from = last.base + last.len - u64::from(size);
-        let failed = generated::bpf_probe_read_user(to.add(at as usize).cast(), size, from as *const _) != 0;
-        if failed { 0 } else { size }
-    }
+    let size = bound::<127>(size);
+    let at = bound::<HEAD_MASK>(head);
+    let from = last.base + last.len - u64::from(size);
+    // SAFETY: `to` has room for two heads and a tail; the helper checks the user's address.
+    let failed =
+        unsafe { generated::bpf_probe_read_user(to.add(at as usize).cast(), size, from as *const _) != 0 };
+    if failed { 0 } else { size }
 }

@@ -1,0 +1,57 @@
+//! gRPC as programs really speak it: grpcio at both ends.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use wirespan_tests::{
+    agent::Agent,
+    program::{self, Program},
+    servers::{packaged_python, program_file},
+    span::{Kind, Span},
+};
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn grpc_in_all_forms() -> Result<()> {
+    let agent = Agent::start()?;
+    let script = program_file("calls_grpc.py");
+    let mut server = Program::start(Command::new(packaged_python()).arg(&script).arg("serve"))?;
+    let address = server.line()?;
+
+    program::run(Command::new(packaged_python()).arg(&script).args(["call", &address]))?;
+    agent.until(10, "both spans of five calls", |span| span.text("rpc.system.name") == Some("grpc"))?;
+
+    let spans = agent.stop()?;
+    for (method, status, messages) in [
+        ("shop.Orders/Place", "OK", (1, 1)),
+        ("shop.Orders/Watch", "OK", (1, 3)),
+        ("shop.Orders/Upload", "OK", (2, 1)),
+        ("shop.Orders/Chat", "OK", (2, 2)),
+        ("shop.Orders/Place", "NOT_FOUND", (1, 0)),
+    ] {
+        call(&spans, method, status, messages).with_context(|| format!("{method} {status}"))?;
+    }
+    Ok(())
+}
+
+/// One call is one span at each end, linked.
+fn call(spans: &[Span], method: &str, status: &str, messages: (i64, i64)) -> Result<()> {
+    let of = |kind| {
+        spans.iter().find(|span| {
+            span.kind == kind
+                && span.name == method
+                && span.text("rpc.method") == Some(method)
+                && span.text("rpc.response.status_code") == Some(status)
+        })
+    };
+    let (client, server) = (of(Kind::Client).context("no client")?, of(Kind::Server).context("no server")?);
+    ensure!(server.parent.as_ref() == Some(&client.id), "{client:#?} {server:#?}");
+    for span in [client, server] {
+        let counted =
+            (span.integer("wirespan.grpc.request.messages"), span.integer("wirespan.grpc.response.messages"));
+        ensure!(counted == (Some(messages.0), Some(messages.1)), "{span:#?}");
+    }
+    // What the caller did wrong is no fault of the server's.
+    ensure!(client.failed() == (status != "OK") && !server.failed(), "{client:#?} {server:#?}");
+    Ok(())
+}
