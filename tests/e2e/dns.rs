@@ -40,6 +40,7 @@ fn questions_of_dig_are_spans_of_both_sides() -> Result<()> {
     let (agent, server) = (Agent::start()?, Service::dnsmasq(RECORDS)?);
 
     ensure!(dig(&server, &["alias.test", "A"])?.ends_with("10.2.2.2\n"));
+    dig(&server, &["none.test", "A"])?;
     dig(&server, &["+tcp", "text.test", "TXT"])?;
     agent.until(2, "both sides of the last question", |span| {
         span.text("dns.question.name") == Some("text.test")
@@ -47,9 +48,14 @@ fn questions_of_dig_are_spans_of_both_sides() -> Result<()> {
 
     let spans = agent.stop()?;
     let client = told(&spans, Kind::Client, is_dns, line);
-    let expected = ["QUERY A alias.test NOERROR udp -", "QUERY TXT text.test NOERROR tcp -"];
+    let expected = [
+        "QUERY A alias.test NOERROR udp -",
+        "QUERY A none.test NXDOMAIN udp host_not_found",
+        "QUERY TXT text.test NOERROR tcp -",
+    ];
     ensure!(client == expected, "{client:#?}");
     let server = told(&spans, Kind::Server, is_dns, line);
+    let expected: Vec<_> = expected.iter().map(|line| line.replace("host_not_found", "-")).collect();
     ensure!(server == expected, "{server:#?}");
     Ok(())
 }

@@ -140,6 +140,10 @@ impl<S> Connection<S> {
     fn learn(&mut self, data: &Data<'_>, counters: &mut Counters) {
         let facts = &mut self.facts;
         learn_addresses(&mut facts.socket, &data.socket);
+        if is_datagram(data) {
+            // The next one may be another's.
+            facts.socket.peer = data.socket.peer;
+        }
         (facts.task, facts.cgroup) = (data.task, data.cgroup);
         if data.rtt_us != 0 {
             facts.rtt_us = data.rtt_us;

@@ -234,6 +234,17 @@ fn each_datagram_has_its_peer() {
 }
 
 #[test]
+fn a_datagram_from_nobody_known_is_not_its_predecessors() {
+    let from = |peer, offset| Data { flags: DataFlags::DATAGRAM, ..data(udp(1, peer), 1, offset, b"ab") };
+    let mut connections = Connections::<()>::new(Limits::default());
+    let mut seen = Vec::new();
+    for (peer, offset) in [(address(3, 53), 0), (Address::Unknown, 2)] {
+        connections.accept(&Bytes(from(peer, offset)), |connection| seen.push(connection.facts.socket.peer));
+    }
+    assert_eq!(seen, [address(3, 53), Address::Unknown]);
+}
+
+#[test]
 fn marks_of_many_small_calls_get_coarser_but_never_later() {
     let mut connections = Connections::<()>::new(Limits::default());
     let mut marks = Vec::new();
