@@ -60,7 +60,7 @@ fn many_streams_at_once_node_and_hypercorn() -> Result<()> {
     let paths: Vec<_> = (0..20).map(|number| format!("/at-once/{number}-x")).collect();
 
     let mut visitor = Command::new("node");
-    visitor.arg(program_file("visitor.mjs")).arg(&server.address).args(&paths).arg("/missing/x");
+    visitor.arg(program_file("visitor.mjs")).args(["http2", &server.address]).args(&paths).arg("/missing/x");
     ensure!(program::run(&mut visitor)?.trim() == format!("{}404", "200 ".repeat(20)));
     agent.until_path(2, "/missing/x")?;
 

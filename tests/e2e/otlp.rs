@@ -36,9 +36,8 @@ impl Collector {
             file.display()
         );
         fs::write(folder.path().join("collector.yaml"), configuration)?;
-        let log = fs::File::create(folder.path().join("log"))?;
         let mut command = Command::new(binary);
-        command.arg("--config").arg(folder.path().join("collector.yaml")).stderr(log);
+        command.arg("--config").arg(folder.path().join("collector.yaml"));
         let program = Program::start(&mut command)?;
         wait::until("the collector to listen", || std::net::TcpStream::connect(http).ok())?;
         Ok(Self { _program: program, folder, grpc, http })

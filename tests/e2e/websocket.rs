@@ -1,4 +1,4 @@
-//! WebSocket as programs really speak it: hypercorn, visited by Python's websockets.
+//! WebSocket as programs really speak it: hypercorn, visited by Python's websockets and by Node.
 
 use std::process::Command;
 

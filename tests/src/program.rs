@@ -1,7 +1,8 @@
 //! Real programs as children: their first words tell where they listen, their guard stops them by their id.
 
 use std::{
-    io::{BufRead, BufReader},
+    fs::File,
+    io::{BufRead, BufReader, Read, Seek},
     process::{Child, ChildStdout, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -19,12 +20,19 @@ pub struct Program {
     child: Child,
     name: String,
     words: Option<BufReader<ChildStdout>>,
+    /// Its standard error.
+    log: Option<File>,
 }
 
 impl Program {
-    /// Starts `command` without an input; what it prints is for [`line`](Self::line).
+    /// Starts `command` without an input; what it prints is for [`line`](Self::line). Its errors are told at its end, by
+    /// the test that started it: those of a test that passes are not shown.
     pub fn start(command: &mut Command) -> Result<Self> {
-        Self::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))
+        let log = tempfile::tempfile().context("make a file for a program's errors")?;
+        command.stderr(log.try_clone().context("share a program's errors")?);
+        let mut program = Self::spawn(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
+        program.log = Some(log);
+        Ok(program)
     }
 
     /// Starts `command` with the outputs it has.
@@ -32,7 +40,7 @@ impl Program {
         let name = command.get_program().to_string_lossy().into_owned();
         let mut child = command.spawn().with_context(|| format!("start {name}: is it installed?"))?;
         let words = child.stdout.take().map(BufReader::new);
-        Ok(Self { child, name, words })
+        Ok(Self { child, name, words, log: None })
     }
 
     /// Its process id.
@@ -73,6 +81,19 @@ impl Program {
     }
 }
 
+impl Program {
+    fn tell(&mut self) {
+        let mut said = String::new();
+        if let Some(log) = &mut self.log
+            && log.rewind().is_ok()
+            && log.read_to_string(&mut said).is_ok()
+            && !said.is_empty()
+        {
+            eprintln!("{} said:\n{said}", self.name);
+        }
+    }
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
         let asked = matches!(self.child.try_wait(), Ok(None)) && self.signal(Signal::TERM).is_ok();
@@ -83,6 +104,7 @@ impl Drop for Program {
         // Both fail only for a program that has ended, which is what they are for.
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
+        self.tell();
     }
 }
 
