@@ -1,0 +1,184 @@
+//! `cargo xtask bench`: what wirespan costs the programs that it traces. Each workload runs in turns without wirespan, with
+//! its programs attached and every event filtered out (the floor), and with the whole daemon, so that a machine that changes
+//! its mind meanwhile does so for all. Refuses: single runs.
+
+mod loads;
+mod process;
+mod report;
+mod workloads;
+
+use std::{
+    io::{BufRead, BufReader},
+    path::Path,
+    process::{ChildStderr, Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+
+use self::{
+    loads::Load,
+    workloads::{Target, WORKLOADS, Workload},
+};
+use crate::{
+    build, child,
+    child::Running,
+    place,
+    setup::{self, Purpose},
+    step::{note, step},
+};
+
+#[derive(clap::Args)]
+#[group(skip)]
+pub(super) struct Arguments {
+    /// Only this workload; may be repeated.
+    #[arg(long, value_parser = WORKLOADS.iter().map(|workload| workload.name).collect::<Vec<_>>())]
+    workload: Vec<String>,
+    /// Rounds; in each every condition has its turn.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: u32,
+    /// Seconds of load per turn.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    /// Print one JSON object per workload instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How the programs run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Condition {
+    /// Alone.
+    Without,
+    /// Kernel programs attached; the filter leaves everything out.
+    Filtered,
+    /// The daemon as it is installed, budget off, all protocols on; its spans, as JSON, go to /dev/null.
+    Whole,
+}
+
+impl Condition {
+    const ALL: [Self; 3] = [Self::Without, Self::Filtered, Self::Whole];
+
+    const fn arguments(self) -> Option<&'static [&'static str]> {
+        match self {
+            Self::Without => None,
+            // Nobody listens on port 1 of a host that measures.
+            Self::Filtered => Some(&["--include-port", "1"]),
+            Self::Whole => Some(&[]),
+        }
+    }
+}
+
+/// One turn.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    load: Load,
+    /// CPU time of the traced program, µs per operation; NaN where it is not measured.
+    program_cpu: f64,
+    /// CPU time of the daemon, µs per operation; NaN without it.
+    daemon_cpu: f64,
+    /// Resident memory of the daemon at the end, MiB; NaN without it.
+    daemon_memory: f64,
+    /// Spans shown, of those made, 0 to 1 (above 1: other programs of the host made some); NaN without the daemon.
+    captured: f64,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<()> {
+    setup::prepare(Purpose::Test)?;
+    let binary = build::wirespan("release")?;
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(place::root()).args(["build", "--release", "--package", "wirespan-tests", "--bins"]);
+    step("build the loads", || child::run(&mut cargo))?;
+    let wanted = |workload: &&Workload| {
+        arguments.workload.is_empty() || arguments.workload.iter().any(|name| name == workload.name)
+    };
+    report::heading(arguments.json);
+    for workload in WORKLOADS.iter().filter(wanted) {
+        let turns = step(workload.name, || measured(workload, arguments, &binary))?;
+        report::row(workload, &turns, arguments.json);
+    }
+    Ok(())
+}
+
+/// The turns of each condition, in the order of [`Condition::ALL`].
+fn measured(workload: &Workload, arguments: &Arguments, binary: &Path) -> Result<[Vec<Turn>; 3]> {
+    let target = workload.start()?;
+    // Caches fill and interpreters compile before anything counts.
+    workload.load(&target, 1)?;
+    let mut turns = [const { Vec::new() }; 3];
+    for _ in 0..arguments.rounds {
+        for (condition, turns) in Condition::ALL.into_iter().zip(&mut turns) {
+            turns.push(turn(workload, &target, arguments.seconds, condition, binary)?);
+        }
+    }
+    Ok(turns)
+}
+
+fn turn(
+    workload: &Workload,
+    target: &Target,
+    seconds: u64,
+    condition: Condition,
+    binary: &Path,
+) -> Result<Turn> {
+    let daemon = condition.arguments().map(|arguments| Daemon::start(binary, arguments)).transpose()?;
+    let cpu = |process: Option<u32>| process.map(process::cpu_time).transpose();
+    let id = daemon.as_ref().map(|daemon| daemon.running.id());
+    let before = (cpu(target.process)?, cpu(id)?);
+    let load = workload.load(target, seconds)?;
+    let after = (cpu(target.process)?, cpu(id)?);
+    let each = |before: Option<std::time::Duration>, after: Option<std::time::Duration>| {
+        let spent = before.zip(after).map(|(before, after)| after.saturating_sub(before));
+        spent.map_or(f64::NAN, |spent| spent.as_secs_f64() * 1e6 / load.operations.max(1.0))
+    };
+    let memory = id.map(process::resident).transpose()?;
+    let spans = daemon.map(Daemon::stop).transpose()?;
+    let made = load.operations * workload.spans;
+    Ok(Turn {
+        load,
+        program_cpu: each(before.0, after.0),
+        daemon_cpu: each(before.1, after.1),
+        daemon_memory: memory.map_or(f64::NAN, |bytes| bytes as f64 / f64::from(1 << 20)),
+        captured: spans.filter(|_| made > 0.0).map_or(f64::NAN, |spans| spans as f64 / made),
+    })
+}
+
+/// A running wirespan.
+struct Daemon {
+    running: Running,
+    words: BufReader<ChildStderr>,
+}
+
+impl Daemon {
+    /// Starts it and waits until it captures.
+    fn start(binary: &Path, arguments: &[&str]) -> Result<Self> {
+        let mut command = Command::new(binary);
+        command.args(["agent", "--output", "json", "--metrics", "off"]).args(arguments);
+        let mut running = Running::start(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
+        let mut words = BufReader::new(running.stderr()?);
+        while !line(&mut words)?.contains("capturing") {}
+        Ok(Self { running, words })
+    }
+
+    /// Ends it; gives the number of spans that it says it has shown.
+    fn stop(mut self) -> Result<u64> {
+        let process = Pid::from_raw(self.running.id().cast_signed()).context("a process id")?;
+        kill_process(process, Signal::INT).context("stop the daemon: did it end under load?")?;
+        loop {
+            let line = line(&mut self.words)?;
+            let count = line.strip_prefix("wirespan: ").and_then(|rest| rest.split_once(" spans in "));
+            if let Some((count, _)) = count {
+                return count.parse().with_context(|| format!("read the daemon's summary: {line}"));
+            }
+            note(&line);
+        }
+    }
+}
+
+fn line(words: &mut BufReader<ChildStderr>) -> Result<String> {
+    let mut line = String::new();
+    if words.read_line(&mut line).context("read what the daemon says")? == 0 {
+        bail!("the daemon ended; its last words are above");
+    }
+    Ok(line.trim_end().to_owned())
+}
