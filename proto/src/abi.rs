@@ -84,6 +84,11 @@ pub const KIND_FORK: u32 = 4;
 /// [`ProcessRecord`] of an end.
 pub const KIND_EXIT: u32 = 5;
 
+/// [`ThreadRecord`] of a birth.
+pub const KIND_BIRTH: u32 = 6;
+/// [`ThreadRecord`] of an end.
+pub const KIND_DEATH: u32 = 7;
+
 /// `SocketRecord::transport`: TCP.
 pub const TRANSPORT_TCP: u8 = 1;
 /// `SocketRecord::transport`: UDP.
@@ -229,6 +234,24 @@ pub struct ProcessRecord {
     pub pid: u32,
     /// Its parent; 0 at the end.
     pub parent: u32,
+}
+
+/// A thread of a followed process was born or ended.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct ThreadRecord {
+    /// Size and kind.
+    pub head: Head,
+    /// `CLOCK_MONOTONIC`, ns.
+    pub time: u64,
+    /// The process.
+    pub pid: u32,
+    /// The thread.
+    pub tid: u32,
+    /// The thread that made it; 0 at the end.
+    pub by: u32,
+    /// How often that one had slept, see `event::Task::rests`; 0 at the end.
+    pub rests: u32,
 }
 
 /// A slot of the policy table: the socket's cookie above, one of the `POLICY_…` constants in the low byte.
@@ -433,6 +456,7 @@ const _: () = {
     assert!(size_of::<LifeRecord>() == 104);
     assert!(size_of::<ExecRecord>() == 40);
     assert!(size_of::<ProcessRecord>() == 24);
+    assert!(size_of::<ThreadRecord>() == 32);
     assert!(size_of::<Settings>() == 40);
     assert!(size_of::<Fields>() == 57 * 4);
     assert!(RING_BYTES.is_power_of_two() && POLICY_SLOTS.is_power_of_two());

@@ -227,6 +227,28 @@ pub struct Exit {
     pub pid: u32,
 }
 
+/// A thread was born, in a process that is followed.
+#[derive(Clone, Copy, Debug)]
+pub struct Birth {
+    /// When.
+    pub time: Nanos,
+    /// Who made it.
+    pub by: Task,
+    /// The new thread's id, in the host's pid namespace.
+    pub tid: u32,
+}
+
+/// A thread ended, in a process that is followed.
+#[derive(Clone, Copy, Debug)]
+pub struct Death {
+    /// When.
+    pub time: Nanos,
+    /// The process.
+    pub pid: u32,
+    /// The thread.
+    pub tid: u32,
+}
+
 /// One observation.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
@@ -240,6 +262,10 @@ pub enum Event<'a> {
     Fork(Fork),
     /// A process ended.
     Exit(Exit),
+    /// A thread was born.
+    Birth(Birth),
+    /// A thread ended.
+    Death(Death),
 }
 
 impl Event<'_> {
@@ -252,6 +278,8 @@ impl Event<'_> {
             Self::Exec(exec) => exec.time,
             Self::Fork(fork) => fork.time,
             Self::Exit(exit) => exit.time,
+            Self::Birth(birth) => birth.time,
+            Self::Death(death) => death.time,
         }
     }
 }

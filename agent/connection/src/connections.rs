@@ -89,7 +89,7 @@ impl<S: Default> Connections<S> {
         match event {
             Event::Data(data) => self.data(data, &mut visit),
             Event::Life(life) => self.life(life, &mut visit),
-            Event::Exec(_) | Event::Fork(_) | Event::Exit(_) => {}
+            Event::Exec(_) | Event::Fork(_) | Event::Exit(_) | Event::Birth(_) | Event::Death(_) => {}
         }
         self.relieve();
     }

@@ -4,13 +4,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use wirespan_proto::{
     abi::{
-        ACCEPTED, CLOSED, CONNECTED, CONNECTING, DataRecord, ExecRecord, Head, KIND_DATA, KIND_EXEC,
-        KIND_EXIT, KIND_FORK, KIND_LIFE, LifeRecord, ProcessRecord, RECEIVED, RECEIVED_END, SENT_END,
-        SocketRecord, TRANSPORT_TCP, TRANSPORT_UDP, TRANSPORT_UNIX,
+        ACCEPTED, CLOSED, CONNECTED, CONNECTING, DataRecord, ExecRecord, Head, KIND_BIRTH, KIND_DATA,
+        KIND_DEATH, KIND_EXEC, KIND_EXIT, KIND_FORK, KIND_LIFE, LifeRecord, ProcessRecord, RECEIVED,
+        RECEIVED_END, SENT_END, SocketRecord, TRANSPORT_TCP, TRANSPORT_UDP, TRANSPORT_UNIX, ThreadRecord,
     },
     event::{
-        Address, Change, Cookie, Data, DataFlags, Direction, Event, Exec, Exit, Fork, Life, Nanos, Socket,
-        Task, Transport,
+        Address, Birth, Change, Cookie, Data, DataFlags, Death, Direction, Event, Exec, Exit, Fork, Life,
+        Nanos, Socket, Task, Transport,
     },
 };
 use zerocopy::FromBytes;
@@ -28,6 +28,7 @@ pub(crate) fn event(record: &[u8], clock: u64) -> Option<Event<'_>> {
         KIND_LIFE => life(record, clock),
         KIND_EXEC => exec(record, clock),
         KIND_FORK | KIND_EXIT => process(head.kind, record, clock),
+        KIND_BIRTH | KIND_DEATH => thread(head.kind, record, clock),
         _ => None,
     }
 }
@@ -98,6 +99,17 @@ fn process(kind: u32, record: &[u8], clock: u64) -> Option<Event<'_>> {
         Event::Fork(Fork { time, pid: fixed.pid, parent: fixed.parent })
     } else {
         Event::Exit(Exit { time, pid: fixed.pid })
+    })
+}
+
+fn thread(kind: u32, record: &[u8], clock: u64) -> Option<Event<'_>> {
+    let (fixed, _) = ThreadRecord::ref_from_prefix(record).ok()?;
+    let ThreadRecord { pid, tid, by, rests, .. } = *fixed;
+    let time = Nanos(fixed.time + clock);
+    Some(if kind == KIND_BIRTH {
+        Event::Birth(Birth { time, by: Task { pid, tid: by, key: u64::from(by), rests }, tid })
+    } else {
+        Event::Death(Death { time, pid, tid })
     })
 }
 

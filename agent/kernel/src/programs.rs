@@ -151,14 +151,22 @@ pub struct Cost {
     pub time_ns: u64,
 }
 
-/// Writes verdicts on processes.
-pub struct Verdicts(HashMap<MapData, u32, u8>);
+/// Writes what is wanted of single processes.
+pub struct Verdicts {
+    verdicts: HashMap<MapData, u32, u8>,
+    followed: HashMap<MapData, u32, u8>,
+}
 
 impl Verdicts {
     /// Look at this process (and, with [`Filter::Only`], its children to come), or leave it alone.
     pub fn set(&mut self, pid: u32, capture: bool) -> io::Result<()> {
         let verdict = if capture { abi::VERDICT_CAPTURE } else { abi::VERDICT_IGNORE };
-        self.0.insert(pid, verdict, 0).map_err(io::Error::other)
+        self.verdicts.insert(pid, verdict, 0).map_err(io::Error::other)
+    }
+
+    /// From now on, and until the process ends, tell of the births and ends of its threads.
+    pub fn follow(&mut self, pid: u32) -> io::Result<()> {
+        self.followed.insert(pid, 1, 0).map_err(io::Error::other)
     }
 }
 
@@ -218,10 +226,10 @@ impl Programs {
         }
         let reader = reader(&mut ebpf, cpus)?;
         let policies = Policies { slots: mapped(&ebpf, "WS_POLICIES", POLICY_SLOTS as usize * 8)? };
-        let verdicts = Verdicts(
-            HashMap::try_from(take(&mut ebpf, "WS_PROCESSES")?)
-                .map_err(|error| refused("the map WS_PROCESSES")(error.into()))?,
-        );
+        let verdicts = Verdicts {
+            verdicts: by_process(&mut ebpf, "WS_PROCESSES")?,
+            followed: by_process(&mut ebpf, "WS_FOLLOWED")?,
+        };
         Ok(Self {
             plan,
             reader: Some(reader),
@@ -270,6 +278,10 @@ impl Programs {
     pub fn take_verdicts(&mut self) -> Option<Verdicts> {
         self.verdicts.take()
     }
+}
+
+fn by_process(ebpf: &mut Ebpf, name: &'static str) -> Result<HashMap<MapData, u32, u8>, LoadError> {
+    HashMap::try_from(take(ebpf, name)?).map_err(|error| refused(name)(error.into()))
 }
 
 fn choose(choice: Choice, btf: &Btf<'_>) -> Result<Plan, LoadError> {

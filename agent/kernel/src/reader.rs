@@ -233,3 +233,4 @@ const _: () = assert!(std::mem::offset_of!(abi::DataRecord, time) == 8);
 const _: () = assert!(std::mem::offset_of!(abi::LifeRecord, time) == 8);
 const _: () = assert!(std::mem::offset_of!(abi::ExecRecord, time) == 8);
 const _: () = assert!(std::mem::offset_of!(abi::ProcessRecord, time) == 8);
+const _: () = assert!(std::mem::offset_of!(abi::ThreadRecord, time) == 8);

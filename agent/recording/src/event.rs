@@ -2,7 +2,8 @@
 //! (`None`).
 
 use wirespan_proto::event::{
-    Change, Cookie, Data, DataFlags, Direction, Exec, Exit, Fork, Life, Nanos, Socket, Task, Transport,
+    Birth, Change, Cookie, Data, DataFlags, Death, Direction, Exec, Exit, Fork, Life, Nanos, Socket, Task,
+    Transport,
 };
 
 use crate::field::{Fields, Payload};
@@ -175,4 +176,24 @@ pub(crate) fn put_exit(fields: &mut Fields<'_>, exit: &Exit) {
 
 pub(crate) fn exit(payload: &mut Payload<'_>) -> Option<Exit> {
     Some(Exit { time: Nanos(payload.u64()?), pid: payload.u32()? })
+}
+
+pub(crate) fn put_birth(fields: &mut Fields<'_>, birth: &Birth) {
+    fields.u64(birth.time.0);
+    put_task(fields, &birth.by);
+    fields.u32(birth.tid);
+}
+
+pub(crate) fn birth(payload: &mut Payload<'_>) -> Option<Birth> {
+    Some(Birth { time: Nanos(payload.u64()?), by: task(payload)?, tid: payload.u32()? })
+}
+
+pub(crate) fn put_death(fields: &mut Fields<'_>, death: &Death) {
+    fields.u64(death.time.0);
+    fields.u32(death.pid);
+    fields.u32(death.tid);
+}
+
+pub(crate) fn death(payload: &mut Payload<'_>) -> Option<Death> {
+    Some(Death { time: Nanos(payload.u64()?), pid: payload.u32()?, tid: payload.u32()? })
 }

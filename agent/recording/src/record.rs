@@ -23,6 +23,8 @@ const CGROUP: u16 = 9;
 const PACKAGE: u16 = 10;
 const CONTAINER: u16 = 11;
 const END: u16 = 12;
+const BIRTH: u16 = 13;
+const DEATH: u16 = 14;
 
 /// One thing that a recording holds.
 #[derive(Clone, Debug)]
@@ -73,6 +75,8 @@ impl<'a> Record<'a> {
             Self::Event(Event::Exec(_)) => EXEC,
             Self::Event(Event::Fork(_)) => FORK,
             Self::Event(Event::Exit(_)) => EXIT,
+            Self::Event(Event::Birth(_)) => BIRTH,
+            Self::Event(Event::Death(_)) => DEATH,
             Self::Fact(Fact::Process(..)) => PROCESS,
             Self::Fact(Fact::Cgroup(..)) => CGROUP,
             Self::Fact(Fact::Package(..)) => PACKAGE,
@@ -92,6 +96,8 @@ impl<'a> Record<'a> {
             EXEC => Self::Event(Event::Exec(event::exec(payload)?)),
             FORK => Self::Event(Event::Fork(event::fork(payload)?)),
             EXIT => Self::Event(Event::Exit(event::exit(payload)?)),
+            BIRTH => Self::Event(Event::Birth(event::birth(payload)?)),
+            DEATH => Self::Event(Event::Death(event::death(payload)?)),
             PROCESS => Self::Fact(fact::process(payload)?),
             CGROUP => Self::Fact(Fact::Cgroup(payload.u32()?, payload.bytes()?.to_vec())),
             PACKAGE => Self::Fact(Fact::Package(payload.u32()?, payload.text()??)),
@@ -104,7 +110,7 @@ impl<'a> Record<'a> {
 
 /// May it be dropped when there is no room? What is not an observation is small and needed later.
 pub(crate) const fn is_event(kind: u16) -> bool {
-    matches!(kind, DATA | LIFE | EXEC | FORK | EXIT)
+    matches!(kind, DATA | LIFE | EXEC | FORK | EXIT | BIRTH | DEATH)
 }
 
 fn put_event(fields: &mut Fields<'_>, event: &Event<'_>) {
@@ -114,6 +120,8 @@ fn put_event(fields: &mut Fields<'_>, event: &Event<'_>) {
         Event::Exec(exec) => event::put_exec(fields, exec),
         Event::Fork(fork) => event::put_fork(fields, fork),
         Event::Exit(exit) => event::put_exit(fields, exit),
+        Event::Birth(birth) => event::put_birth(fields, birth),
+        Event::Death(death) => event::put_death(fields, death),
     }
 }
 

@@ -4,8 +4,8 @@ use std::io::Read;
 
 use proptest::{collection::vec, option, prelude::*};
 use wirespan_proto::event::{
-    Address, Change, Cookie, Data, DataFlags, Direction, Event, Exec, Exit, Fork, Life, Nanos, Socket, Task,
-    Transport,
+    Address, Birth, Change, Cookie, Data, DataFlags, Death, Direction, Event, Exec, Exit, Fork, Life, Nanos,
+    Socket, Task, Transport,
 };
 use wirespan_recording::{
     Chunk, End, Fact, Finish, Next, Process, Reader, Record, Start, header, pack, unpacked,
@@ -87,12 +87,16 @@ fn life() -> impl Strategy<Value = Event<'static>> {
 }
 
 fn of_a_process() -> impl Strategy<Value = Event<'static>> {
-    (any::<(u64, u32, u32, u64)>(), 0..3).prop_map(|((time, pid, parent, cgroup), which)| {
+    (any::<(u64, u32, u32, u64)>(), 0..5).prop_map(|((time, pid, parent, cgroup), which)| {
         let time = Nanos(time);
         match which {
             0 => Event::Exec(Exec { time, pid, parent, cgroup, args: &[], env: &[] }),
             1 => Event::Fork(Fork { time, pid, parent }),
-            _ => Event::Exit(Exit { time, pid }),
+            2 => Event::Exit(Exit { time, pid }),
+            3 => {
+                Event::Birth(Birth { time, by: Task { pid, tid: parent, key: cgroup, rests: pid }, tid: pid })
+            }
+            _ => Event::Death(Death { time, pid, tid: parent }),
         }
     })
 }

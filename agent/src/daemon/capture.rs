@@ -66,6 +66,11 @@ impl Orders for Kernel {
         // Without the verdict the process goes on paying; its events are dropped in the pipeline all the same.
         let _ = self.verdicts.set(pid, capture);
     }
+
+    fn follow(&mut self, pid: u32) {
+        // Without it, calls of threads that are made for one piece of work stay roots.
+        let _ = self.verdicts.follow(pid);
+    }
 }
 
 /// Everything the thread works with.

@@ -11,13 +11,18 @@ use std::{
     sync::Arc,
 };
 
+use rustc_hash::FxHashSet;
 use wirespan_connection::{
     connection::{Connection, Fate},
     connections::Connections,
 };
 use wirespan_proto::event::{Change, Cookie, Data, Direction, Event, Life, Nanos, Policy};
 use wirespan_protocol::exchange::{Ending, Output};
-use wirespan_span::{Clock, Spans, resource::Resource};
+use wirespan_span::{
+    Clock, Spans,
+    resource::Resource,
+    span::{Activity, Role},
+};
 use wirespan_trace::{Traces, trace::Trace};
 
 use self::{own::Own, tracked::Tracked, unrecognised::Unrecognised, verdicts::Verdicts};
@@ -31,6 +36,8 @@ pub trait Orders {
     fn policy(&mut self, cookie: Cookie, policy: Policy);
     /// From now on, look at this process, or leave it alone.
     fn verdict(&mut self, pid: u32, capture: bool);
+    /// From now on, tell of the births and ends of this process's threads.
+    fn follow(&mut self, pid: u32);
 }
 
 /// How every stage is set up.
@@ -64,6 +71,9 @@ pub struct Counters {
     pub unrecognised: Total,
 }
 
+/// Processes whose threads are followed; there are as many places in the kernel's table.
+const MAX_FOLLOWED: usize = 4096;
+
 /// What the stages hold, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
@@ -90,6 +100,8 @@ struct Road {
     verdicts: Verdicts,
     own: Own,
     own_pid: u32,
+    /// Processes that answer requests: their threads are followed.
+    followed: FxHashSet<u32>,
     clock: Clock,
     unrecognised: Unrecognised,
     exchanges: u64,
@@ -112,6 +124,7 @@ impl Pipeline {
                 verdicts: Verdicts::new(settings.filter),
                 own: Own::default(),
                 own_pid: settings.own_pid,
+                followed: FxHashSet::default(),
                 clock: Clock::default(),
                 unrecognised: Unrecognised::default(),
                 exchanges: 0,
@@ -213,6 +226,15 @@ impl Road {
             Event::Exit(exit) => {
                 self.processes.exit(exit);
                 self.verdicts.forget(exit.pid, orders);
+                self.followed.remove(&exit.pid);
+                false
+            }
+            Event::Birth(birth) => {
+                self.traces.born(birth.tid, birth.by, birth.time);
+                false
+            }
+            Event::Death(death) => {
+                self.traces.died(death.pid, death.tid, death.time);
                 false
             }
         }
@@ -251,7 +273,7 @@ impl Road {
         }
         let policy = connection.state.session.policy();
         self.order(connection, policy, orders);
-        self.pass_on();
+        self.pass_on(orders);
     }
 
     fn parse(&mut self, connection: &mut Connection<Tracked>) {
@@ -301,10 +323,17 @@ impl Road {
         self.unrecognised.count(facts, bytes, until.since(facts.opened));
     }
 
-    fn pass_on(&mut self) {
+    fn pass_on(&mut self, orders: &mut impl Orders) {
         for output in self.outputs.drain(..) {
             self.exchanges += u64::from(matches!(output, Output::Closed(_)));
             let activity = self.spans.accept(output, self.clock, &mut Look(&mut self.processes));
+            if let Activity::Started(start) = &activity
+                && matches!(start.role, Role::Server | Role::Consumer)
+                && self.followed.len() < MAX_FOLLOWED
+                && self.followed.insert(start.task.pid)
+            {
+                orders.follow(start.task.pid);
+            }
             self.traces.accept(activity, &mut self.done);
         }
     }

@@ -86,6 +86,8 @@ mod tests {
         fn verdict(&mut self, pid: u32, capture: bool) {
             self.0.push((pid, capture));
         }
+
+        fn follow(&mut self, _: u32) {}
     }
 
     fn without(pid: &str) -> Filter {

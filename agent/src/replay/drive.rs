@@ -28,6 +28,8 @@ impl Orders for Nobody {
     fn policy(&mut self, _: Cookie, _: Policy) {}
 
     fn verdict(&mut self, _: u32, _: bool) {}
+
+    fn follow(&mut self, _: u32) {}
 }
 
 /// The pipeline, and the time in it.
@@ -82,7 +84,7 @@ impl Drive {
         let is_in = match event {
             Event::Data(data) => self.takes(&data.socket),
             Event::Life(life) => self.takes(&life.socket),
-            Event::Exec(_) | Event::Fork(_) | Event::Exit(_) => true,
+            _ => true,
         };
         if is_in {
             self.pipeline.event(event, self.clock, &mut Nobody);

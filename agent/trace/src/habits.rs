@@ -58,6 +58,8 @@ pub(crate) struct Habit {
     blocking: Tally,
     /// Answers right behind the response to a call: of the call's own request, or of another.
     passed_on: Tally,
+    /// Threads that ended with the work that they were made for, against those that went on with other work.
+    inherited: Tally,
     /// Had a thread ever several open requests?
     several: bool,
     /// Was it seen to work on a request before the one before was answered?
@@ -104,6 +106,16 @@ impl Habit {
     /// Is an answer right behind the response to a call that of the call's own request? From 0 to 1.
     pub(crate) fn passes_on(&self) -> f32 {
         self.passed_on.share(0.97, 10.0)
+    }
+
+    /// A thread that was made for a request ended, or was seen to work for others too.
+    pub(crate) fn inherited(&mut self, ended: bool) {
+        self.inherited.add(ended);
+    }
+
+    /// Does a thread work only for the request that it was made for? From 0 to 1.
+    pub(crate) fn inherits(&self) -> f32 {
+        self.inherited.share(0.5, 2.0)
     }
 
     /// A thread read the response to a call, and had done nothing in between, or had.

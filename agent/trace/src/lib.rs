@@ -17,11 +17,14 @@
 //!    belongs to another trace than *S*, the header wins and *S* becomes a link;
 //! 3. the first request of a connection that was opened for *S*, in a process whose threads serve several requests
 //!    at once: `handoff`;
-//! 4. the thread works on *S*: `task`. What it may work on is what it has read (`threads`): requests, and responses to
+//! 4. the thread was made while its maker worked on *S*, has read no request itself, and its process makes a thread for
+//!    each piece of work (`lineage`): `handoff`;
+//! 5. the thread works on *S*: `task`. What it may work on is what it has read (`threads`): requests, and responses to
 //!    calls made for them. Which of those it is, the process has shown by its answers (`habits`), and how well the
 //!    rule holds is the confidence. Below [`Settings::min_confidence`](settings::Settings::min_confidence) *S*
 //!    becomes a link;
-//! 5. none: it begins a trace, which waits a while: the answer that follows may tell for whom it was made.
+//! 6. none: it begins a trace, which waits a while: the answer that follows may tell for whom it was made, or the end of
+//!    the thread.
 //!
 //! What vetoes: the child begins before its parent, or the parent was answered, or is in another process.
 //!
@@ -34,6 +37,7 @@ mod connects;
 mod habits;
 pub mod header;
 mod ids;
+mod lineage;
 mod node;
 mod order;
 mod placing;

@@ -53,6 +53,8 @@ impl Traces {
         };
         let habit = self.habits.of(node.pid);
         habit.opens();
+        // A thread that reads requests works for those.
+        self.lineage.leave(task.into());
         if !self.threads.read(task, Step { request: Some(node.key), call: None, sure: true }) {
             self.counters.threads_full += 1;
         }
@@ -96,6 +98,7 @@ impl Traces {
             return;
         }
         self.threads.calls(task, call, server);
+        self.lineage.calls(task.into(), call);
         if !placed && let Some(node) = self.nodes.get_mut(&call) {
             node.held = true;
             self.groups.hold(group);
@@ -112,7 +115,7 @@ impl Traces {
         for _ in 0..MAX_DEPTH {
             let Some(call) = next else { return };
             let Some((sight, pid)) = self.nodes.get(&call).map(|node| (node.sight, node.pid)) else { return };
-            self.place_late(call, server, confidence);
+            self.place_late(call, server, Method::Task, confidence);
             let Some(sight) = sight else { return };
             if sight.sure {
                 self.habits.of(pid).answered(&sight, server);
@@ -121,14 +124,14 @@ impl Traces {
         }
     }
 
-    /// A call whose request is known by now: the thread that made it answered that request.
-    pub(crate) fn place_late(&mut self, call: Key, server: Key, confidence: f32) {
+    /// A call whose request is known by now: the thread that made it answered that request, or ended.
+    pub(crate) fn place_late(&mut self, call: Key, server: Key, method: Method, confidence: f32) {
         let Some(mut node) = self.nodes.remove(&call) else { return };
         if std::mem::replace(&mut node.held, false) {
             self.groups.release(node.group, self.now);
         }
         let parent = self.nodes.get(&server).filter(|server| server.start <= node.start);
-        let parent = parent.map(|server| (local(server, Method::Task, confidence), server.group));
+        let parent = parent.map(|server| (local(server, method, confidence), server.group));
         if let Some((parent, group)) = parent
             && node.parent.is_none()
             && confidence >= self.settings.min_confidence
@@ -228,8 +231,22 @@ impl Traces {
             Some(Some((server, confidence))) if self.working(server, task.pid, time) => {
                 Some(Evidence { server, method: Method::Handoff, confidence })
             }
-            Some(Some(_)) | None => by_task,
+            Some(Some(_)) | None => by_task.or_else(|| self.by_lineage(task, time)),
         }
+    }
+
+    /// The request that the thread was made for.
+    fn by_lineage(&mut self, task: Task, time: Nanos) -> Option<Evidence> {
+        let (server, confidence) = self.lineage.of(task.into())?;
+        let habit = self.habits.of(task.pid);
+        let confidence = confidence * habit.inherits();
+        if self.working(server, task.pid, time) {
+            return Some(Evidence { server, method: Method::Handoff, confidence });
+        }
+        // It outlived that request and works on.
+        self.habits.of(task.pid).inherited(false);
+        self.lineage.leave(task.into());
+        None
     }
 
     /// The request that the thread works on, as the habits of its process tell.

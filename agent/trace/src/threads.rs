@@ -21,6 +21,13 @@ pub(crate) struct ThreadKey {
     key: u64,
 }
 
+impl ThreadKey {
+    /// A thread by its id.
+    pub(crate) const fn thread(pid: u32, tid: u32) -> Self {
+        Self { pid, key: tid as u64 }
+    }
+}
+
 impl From<Task> for ThreadKey {
     fn from(task: Task) -> Self {
         Self { pid: task.pid, key: task.key }

@@ -9,11 +9,12 @@ use crate::{
     connects::Connects,
     habits::Habits,
     ids::Ids,
+    lineage::Lineage,
     node::{Ancestor, Node},
     order,
     placing::Forwarded,
     settings::{Counters, Settings},
-    threads::{Sight, Situation, Step, Threads},
+    threads::{Sight, Situation, Step, ThreadKey, Threads},
     trace::{Method, Trace, TracedSpan},
     wire::{End, Wires},
 };
@@ -32,6 +33,7 @@ pub struct Traces {
     pub(crate) threads: Threads,
     pub(crate) habits: Habits,
     pub(crate) connects: Connects,
+    pub(crate) lineage: Lineage,
     pub(crate) forwarded: Forwarded,
     pub(crate) groups: Groups,
     /// The latest moment heard of.
@@ -47,6 +49,7 @@ impl Traces {
             threads: Threads::new(settings.max_threads),
             habits: Habits::new(settings.max_processes),
             connects: Connects::new(settings.max_connects),
+            lineage: Lineage::new(settings.max_threads),
             settings,
             counters: Counters::default(),
             nodes: FxHashMap::default(),
@@ -75,6 +78,31 @@ impl Traces {
         let request = self.by_task(task, time).map(|evidence| (evidence.server, evidence.confidence));
         if !self.connects.open(cookie, time, request) {
             self.counters.connects_full += 1;
+        }
+    }
+
+    /// `maker` made a thread of its process. Call it between the activities, at its place in time.
+    pub fn born(&mut self, tid: u32, maker: Task, time: Nanos) {
+        self.heard(time);
+        let work = self.by_task(maker, time).map(|evidence| (evidence.server, evidence.confidence));
+        let inherited = self.lineage.of(maker.into());
+        let work = work.or(inherited).filter(|(server, _)| self.working(*server, maker.pid, time));
+        if let Some((server, confidence)) = work
+            && !self.lineage.born(ThreadKey::thread(maker.pid, tid), server, confidence)
+        {
+            self.counters.threads_full += 1;
+        }
+    }
+
+    /// A thread ended: what it called, it called for what it was made for.
+    pub fn died(&mut self, pid: u32, tid: u32, time: Nanos) {
+        self.heard(time);
+        let Some(heir) = self.lineage.leave(ThreadKey::thread(pid, tid)) else { return };
+        if !heir.calls.is_empty() {
+            self.habits.of(pid).inherited(true);
+        }
+        for call in heir.calls {
+            self.place_late(call, heir.server, Method::Handoff, heir.confidence);
         }
     }
 
@@ -180,7 +208,7 @@ impl Traces {
         }
         let confidence = habit.blocks();
         for call in self.threads.answers(task, key, time) {
-            self.place_late(call, key, confidence);
+            self.place_late(call, key, Method::Task, confidence);
         }
     }
 

@@ -84,11 +84,21 @@ fn address(address: SocketAddr) -> (u128, u16) {
 
 fn joined(kind: u8, ends: &[(u128, u16); 2], netns: u32, offset: u64, sub: u64) -> [u8; Identity::LEN] {
     let mut bytes = [0; Identity::LEN];
-    let ends = ends.iter().flat_map(|(bits, port)| bits.to_be_bytes().into_iter().chain(port.to_be_bytes()));
-    let tail = netns.to_be_bytes().into_iter().chain(offset.to_be_bytes()).chain(sub.to_be_bytes());
-    for (slot, byte) in bytes.iter_mut().zip(std::iter::once(kind).chain(ends).chain(tail)) {
-        *slot = byte;
+    let mut rest = bytes.as_mut_slice();
+    let mut put = |field: &[u8]| {
+        if let Some((slot, behind)) = std::mem::take(&mut rest).split_at_mut_checked(field.len()) {
+            slot.copy_from_slice(field);
+            rest = behind;
+        }
+    };
+    put(&[kind]);
+    for (bits, port) in ends {
+        put(&bits.to_be_bytes());
+        put(&port.to_be_bytes());
     }
+    put(&netns.to_be_bytes());
+    put(&offset.to_be_bytes());
+    put(&sub.to_be_bytes());
     bytes
 }
 

@@ -12,7 +12,8 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use wirespan_proto::abi::{
-    ExecRecord, FILTER_ONLY, KIND_EXEC, KIND_EXIT, KIND_FORK, MAX_EXEC, ProcessRecord,
+    ExecRecord, FILTER_ONLY, KIND_BIRTH, KIND_DEATH, KIND_EXEC, KIND_EXIT, KIND_FORK, MAX_EXEC,
+    ProcessRecord, ThreadRecord,
 };
 
 use crate::{
@@ -90,12 +91,12 @@ unsafe fn read_user(to: *mut u8, from: u64, len: u32) -> u32 {
 /// A task was born.
 #[btf_tracepoint(function = "sched_process_fork")]
 pub(crate) fn ws_fork(ctx: BtfTracePointContext) -> i32 {
-    let parent: *const u8 = ctx.arg(0);
+    let task: *const u8 = ctx.arg(0);
     let child: *const u8 = ctx.arg(1);
     // SAFETY: typed pointers, checked by the verifier.
     let (parent, child, thread): (u32, u32, u32) = unsafe {
         (
-            Typed::read(parent, offset!(task_tgid)),
+            Typed::read(task, offset!(task_tgid)),
             Typed::read(child, offset!(task_tgid)),
             Typed::read(child, offset!(task_pid)),
         )
@@ -104,6 +105,13 @@ pub(crate) fn ws_fork(ctx: BtfTracePointContext) -> i32 {
         filter::inherit(parent, child);
         if setting!(filter) != FILTER_ONLY || filter::wanted(child) {
             process(KIND_FORK, child, parent);
+        }
+    } else if filter::followed(parent) {
+        // SAFETY: as above. The parent is the current task.
+        unsafe {
+            let (by, rests): (u32, u64) =
+                (Typed::read(task, offset!(task_pid)), Typed::read(task, offset!(task_nvcsw)));
+            told(KIND_BIRTH, parent, thread, by, rests as u32);
         }
     }
     0
@@ -124,8 +132,26 @@ pub(crate) fn ws_exit(ctx: BtfTracePointContext) -> i32 {
             process(KIND_EXIT, pid, 0);
         }
         filter::forget(pid);
+    } else if filter::followed(pid) {
+        told(KIND_DEATH, pid, bpf_get_current_pid_tgid() as u32, 0, 0);
     }
     0
+}
+
+/// A thread's birth or end.
+#[inline(always)]
+fn told(kind: u32, pid: u32, tid: u32, by: u32, rests: u32) {
+    let Some(reserved) = ring::reserve(size_of::<ThreadRecord>() as u32, 0) else { return };
+    let record = reserved.record().cast::<ThreadRecord>();
+    // SAFETY: the record is ours until committed.
+    unsafe {
+        (*record).time = bpf_ktime_get_ns();
+        (*record).pid = pid;
+        (*record).tid = tid;
+        (*record).by = by;
+        (*record).rests = rests;
+    }
+    reserved.commit(kind);
 }
 
 #[inline(always)]

@@ -43,9 +43,20 @@ pub(crate) fn inherit(parent: u32, child: u32) {
     }
 }
 
+/// Does the daemon want to hear of this process's threads?
+#[inline(always)]
+pub(crate) fn followed(pid: u32) -> bool {
+    // SAFETY: nobody looks at the value.
+    unsafe { maps::FOLLOWED.get(pid) }.is_some()
+}
+
 /// Forgets a process that ended.
 #[inline(always)]
 pub(crate) fn forget(pid: u32) {
+    if followed(pid) {
+        // Gone by now, then: nothing to forget.
+        let _ = maps::FOLLOWED.remove(pid);
+    }
     if setting!(filter) != FILTER_ALL {
         // Not there: nothing to forget.
         let _ = maps::PROCESSES.remove(pid);

@@ -33,6 +33,10 @@ pub(crate) static POLICIES: Array<PolicySlot> = Array::with_max_entries(POLICY_S
 #[map(name = "WS_PROCESSES")]
 pub(crate) static PROCESSES: LruHashMap<u32, u8> = LruHashMap::with_max_entries(16384, 0);
 
+/// Processes whose threads' births and ends are told: those that answer requests.
+#[map(name = "WS_FOLLOWED")]
+pub(crate) static FOLLOWED: LruHashMap<u32, u8> = LruHashMap::with_max_entries(4096, 0);
+
 /// Set of ports, 64 to an entry. Consulted only where a port filter is set.
 #[map(name = "WS_PORTS")]
 pub(crate) static PORTS: Array<u64> = Array::with_max_entries(1024, 0);

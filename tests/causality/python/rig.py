@@ -20,7 +20,7 @@ BACKEND = os.environ["CAUSALITY_BACKEND"]
 BACKGROUND_S = float(os.environ["CAUSALITY_BACKGROUND_MS"]) / 1000
 
 # Which calls a request makes; half of them are answered from a cache, at random.
-CALLS = {"sync": 1, "pipelining": 1, "forget": 1, "retry": 1, "sequential": 3, "parallel": 3}
+CALLS = {"sync": 1, "pipelining": 1, "forget": 1, "retry": 1, "sequential": 3, "parallel": 3, "threads": 3}
 
 
 def now():
@@ -117,6 +117,12 @@ def work(path, request):
     if pattern == "parallel":
         for future in [EXECUTOR.submit(call) for _ in range(missed)]:
             future.result()
+    elif pattern == "threads":
+        threads = [threading.Thread(target=call) for _ in range(missed)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     elif pattern == "retry":
         tries = range(3 * missed)
         next((None for _ in tries if call("flaky") == 200), None)

@@ -31,6 +31,8 @@ const SYNC: Pattern = Pattern { name: "sync", lasts: 0.5, batch: 1 };
 const SEQUENTIAL: Pattern = Pattern { name: "sequential", lasts: 1.5, batch: 1 };
 /// Up to three calls at once. The longest of so many exponential times lasts 1, 3/2, 11/6 means.
 const PARALLEL: Pattern = Pattern { name: "parallel", lasts: 1.17, batch: 1 };
+/// The same, with a thread made for each call.
+const THREADS: Pattern = Pattern { name: "threads", ..PARALLEL };
 /// A call that fails every third time, made up to three times.
 const RETRY: Pattern = Pattern { name: "retry", lasts: 0.72, batch: 1 };
 /// The call is made after the answer.
@@ -43,6 +45,7 @@ const PROXY: Pattern = Pattern { name: "sync", lasts: 1.0, batch: 1 };
 const PROXY_PIPELINING: Pattern = Pattern { name: "pipelining", lasts: 2.0, batch: 3 };
 
 const ALL: &[Pattern] = &[SYNC, SEQUENTIAL, PARALLEL, RETRY, FORGET, PIPELINING];
+const WITH_THREADS: &[Pattern] = &[SYNC, SEQUENTIAL, PARALLEL, THREADS, RETRY, FORGET, PIPELINING];
 const NO_PIPELINING: &[Pattern] = &[SYNC, SEQUENTIAL, PARALLEL, RETRY, FORGET];
 const PROXIES: &[Pattern] = &[PROXY, PROXY_PIPELINING];
 
@@ -87,7 +90,7 @@ const fn free(
 
 /// Every runtime.
 pub const RUNTIMES: &[Runtime] = &[
-    free("python-threads", ALL, |place| Ok(vec![python_program(place, "threads.py")])),
+    free("python-threads", WITH_THREADS, |place| Ok(vec![python_program(place, "threads.py")])),
     Runtime { workers: Some(WORKERS), jobs: WORKERS, ..free("gunicorn-sync", NO_PIPELINING, gunicorn_sync) },
     Runtime { workers: Some(WORKERS), ..free("gunicorn-gthread", NO_PIPELINING, gunicorn_gthread) },
     Runtime { jobs: 0, log: Some("access.log"), ..free("nginx", PROXIES, nginx) },

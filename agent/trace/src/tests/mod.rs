@@ -1,12 +1,13 @@
 //! Activities in, trees out; one file per kind of evidence. A script has one activity a line, times in µs:
 //!
 //! `TIME ask|serve NAME CONNECTION[:OFFSET] PID.TID[@RESTS] [trace=T/S]`, `TIME resume|answer NAME PID.TID[@RESTS]`,
-//! `TIME connect CONNECTION PID.TID`, `TIME end NAME`, `TIME withdraw NAME`, `TIME sweep`.
+//! `TIME connect CONNECTION PID.TID`, `TIME born TID PID.TID`, `TIME died PID.TID`, `TIME end NAME`, `TIME withdraw NAME`, `TIME sweep`.
 //! Connection `u1` is a UNIX socket, all others are TCP. A span begins at its `ask` or `serve`.
 
 mod any_order;
 mod assembly;
 mod header;
+mod lineage;
 mod task;
 mod wire;
 
@@ -50,6 +51,11 @@ impl World {
             "withdraw" => Activity::Withdrawn(self.started[words[2]].0),
             "end" => self.end(words[2], time),
             "connect" => return self.traces.connecting(Cookie(number(words[2]) * 2), task(words[3]), time),
+            "born" => {
+                let tid = words[2].parse().expect("a thread id");
+                return self.traces.born(tid, task(words[3]), time);
+            }
+            "died" => return self.traces.died(task(words[2]).pid, task(words[2]).tid, time),
             "sweep" => return self.traces.sweep(time, &mut self.out),
             other => panic!("no such activity: {other}"),
         };
