@@ -45,6 +45,9 @@ pub struct Opening {
     pub start: Mark,
     /// Headers that carry a trace context or correlate requests, as found, names in lower case.
     pub carrier: Vec<(Cow<'static, str>, String)>,
+    /// What kind of request it is: those that ask for the same thing have the same number, whatever ids they name; 0 where
+    /// it is not known.
+    pub shape: u64,
 }
 
 /// A response begins. Read: whatever `task` does next is likely caused by it. Written: `task` worked on the request.

@@ -24,6 +24,7 @@ pub mod redis;
 pub mod registry;
 pub mod session;
 pub mod settings;
+mod shape;
 pub mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;

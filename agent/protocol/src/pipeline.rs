@@ -12,6 +12,7 @@ use crate::{
     event::Nanos,
     exchange::{Ending, Exchange, Key, Message, Opening, Outcome, Output, Resumption, Role, Target, Value},
     protocol::{Extent, Input, Scene},
+    shape,
 };
 
 /// A command of a protocol.
@@ -262,7 +263,8 @@ impl<C: Command> Waiting<C> {
         if !std::mem::replace(&mut self.opened, true) {
             let Self { key, role, .. } = *self;
             let (facts, start, carrier) = (*scene.facts, self.request.first, Vec::new());
-            scene.out.push(Output::Opened(Opening { key, role, facts, start, carrier }));
+            let shape = shape::of([self.command.name().as_ref()]);
+            scene.out.push(Output::Opened(Opening { key, role, facts, start, carrier, shape }));
         }
     }
 

@@ -29,6 +29,7 @@ impl Waiting {
             facts,
             start,
             carrier: Vec::new(),
+            shape: 0,
         }));
         self.0.push_back((key, message(extent), what));
     }

@@ -33,12 +33,24 @@ fn frame(masked: bool) -> impl Strategy<Value = Vec<u8>> {
 
 fn conversation() -> impl Strategy<Value = Vec<Call>> {
     let turn = prop_oneof![
-        frame(true).prop_map(|bytes| call(Direction::Sent, bytes)),
-        frame(false).prop_map(|bytes| call(Direction::Received, bytes)),
+        frame(true).prop_map(|bytes| (Direction::Sent, bytes)),
+        frame(false).prop_map(|bytes| (Direction::Received, bytes)),
     ];
-    prop::collection::vec(turn, 1..8).prop_map(|turns| {
+    prop::collection::vec(turn, 1..8).prop_map(|mut turns| {
+        // Who has said that it closes says no more (RFC 6455 section 5.5.1).
+        let mut closed = Vec::new();
+        turns.retain(|(direction, bytes)| {
+            let open = !closed.contains(direction);
+            closed.extend((bytes[0] == 0x88).then_some(*direction));
+            open
+        });
         let hands = [call(Direction::Sent, ASK), call(Direction::Received, SWITCH)];
-        talk(hands.into_iter().chain(turns).collect())
+        talk(
+            hands
+                .into_iter()
+                .chain(turns.into_iter().map(|(direction, bytes)| call(direction, bytes)))
+                .collect(),
+        )
     })
 }
 

@@ -87,6 +87,8 @@ pub struct Start {
     pub task: Task,
     /// Headers that carry a trace context or correlate requests, names in lower case.
     pub carrier: Vec<(Cow<'static, str>, String)>,
+    /// What kind of request it is: those that ask for the same thing have the same number; 0 where it is not known.
+    pub shape: u64,
 }
 
 /// What the span stage says, in the order in which it happened.

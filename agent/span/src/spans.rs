@@ -106,6 +106,7 @@ fn start(opening: Opening) -> Start {
         time: opening.start.time,
         task: opening.start.task,
         carrier: opening.carrier,
+        shape: opening.shape,
     }
 }
 

@@ -257,8 +257,14 @@ fn a_step_of_the_wall_clock_moves_spans_and_never_stretches_them() {
 fn evidence_goes_through() {
     let spans = Spans::new(&Settings::default()).expect("the defaults are valid");
     let carrier = vec![("traceparent".into(), "x".to_owned())];
-    let opening =
-        Opening { key: KEY, role: Role::Server, facts: facts(), start: mark(5), carrier: carrier.clone() };
+    let opening = Opening {
+        key: KEY,
+        role: Role::Server,
+        facts: facts(),
+        start: mark(5),
+        carrier: carrier.clone(),
+        shape: 7,
+    };
     match spans.accept(Output::Opened(opening), CLOCK, &mut OneProcess) {
         Activity::Started(start) => {
             assert_eq!((start.key, start.time, start.task, start.carrier), (KEY, Nanos(5), TASK, carrier));

@@ -50,8 +50,18 @@ impl Tally {
     }
 }
 
+/// Kinds of requests that one process is remembered to make; more are not known apart.
+const MAX_SHAPES: usize = 256;
+
+/// Confidence in the evidence of a call that counts as one made for a request.
+const LIKELY: f32 = 0.75;
+
+/// Share of calls of one kind that must be made for requests: below, the program makes them of its own accord, and some
+/// only seem to be for a request.
+const OF_REQUESTS: f32 = 0.67;
+
 /// What one process was seen to do.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Habit {
     tallies: [[Tally; RULES.len()]; Situation::COUNT],
     /// Calls after which the thread did nothing before it read the response, against those after which it did.
@@ -60,6 +70,8 @@ pub(crate) struct Habit {
     passed_on: Tally,
     /// Threads that ended with the work that they were made for, against those that went on with other work.
     inherited: Tally,
+    /// Calls by kind: for which a request was likely the reason, against those that came out of nothing.
+    shapes: FxHashMap<u64, Tally>,
     /// Had a thread ever several open requests?
     several: bool,
     /// Was it seen to work on a request before the one before was answered?
@@ -116,6 +128,28 @@ impl Habit {
     /// Does a thread work only for the request that it was made for? From 0 to 1.
     pub(crate) fn inherits(&self) -> f32 {
         self.inherited.share(0.5, 2.0)
+    }
+
+    /// A call of this kind was made; as its evidence has it, for a request.
+    pub(crate) fn called(&mut self, shape: u64, confidence: f32) {
+        if shape != 0 && (self.shapes.len() < MAX_SHAPES || self.shapes.contains_key(&shape)) {
+            self.shapes.entry(shape).or_default().add(confidence >= LIKELY);
+        }
+    }
+
+    /// A call that came out of nothing was for a request after all.
+    pub(crate) fn explained(&mut self, shape: u64) {
+        if let Some(tally) = self.shapes.get_mut(&shape).filter(|tally| tally.wrong >= 1.0) {
+            tally.wrong -= 1.0;
+            tally.right += 1.0;
+        }
+    }
+
+    /// What the evidence for a call of this kind is worth, 0 to 1: jobs of an event loop run between its requests, and now and
+    /// then seem to run for one. A thread that works on one request at a time has no such jobs.
+    pub(crate) fn worth(&self, shape: u64) -> f32 {
+        let share = self.shapes.get(&shape).map_or(1.0, |tally| tally.share(0.99, 8.0));
+        if self.several && share < OF_REQUESTS { share } else { 1.0 }
     }
 
     /// A thread read the response to a call, and had done nothing in between, or had.

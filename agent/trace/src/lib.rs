@@ -26,7 +26,8 @@
 //! 6. none: it begins a trace, which waits a while: the answer that follows may tell for whom it was made, or the end of
 //!    the thread.
 //!
-//! What vetoes: the child begins before its parent, or the parent was answered, or is in another process.
+//! What vetoes: the child begins before its parent, or the parent was answered, or is in another process. What weakens:
+//! calls of the same kind mostly come out of nothing, in a program whose threads serve several requests.
 //!
 //! **Invariants.** No exported span refers to a span of this host that was withdrawn before it was given on. No two
 //! spans held at one time have the same id. No table grows beyond its setting; all that is turned away is counted.

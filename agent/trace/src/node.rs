@@ -46,6 +46,8 @@ pub(crate) struct Node {
     pub(crate) server: Option<Key>,
     /// Is that known well enough to build on?
     pub(crate) sure: bool,
+    /// What kind of request it is; 0 where that is not known.
+    pub(crate) shape: u64,
     /// Does its trace wait for what may become known of it?
     pub(crate) held: bool,
     /// What its thread had read when it was made.
@@ -72,6 +74,7 @@ impl Node {
             links: Vec::new(),
             server: None,
             sure: false,
+            shape: start.shape,
             held: false,
             sight: None,
             group: GroupId::default(),

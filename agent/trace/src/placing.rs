@@ -35,6 +35,12 @@ pub(crate) struct Evidence {
     pub(crate) confidence: f32,
 }
 
+impl Evidence {
+    fn of_worth(self, worth: f32) -> Self {
+        Self { confidence: self.confidence * worth, ..self }
+    }
+}
+
 impl Traces {
     /// Finds the place of a request that the program answers.
     pub(crate) fn place_answer(&mut self, mut node: Node, task: Task) {
@@ -75,6 +81,9 @@ impl Traces {
         let evidence = self
             .evidence(node.key.cookie, task, node.start)
             .filter(|evidence| Some(evidence.server) != own_server);
+        let habit = self.habits.of(node.pid);
+        habit.called(node.shape, evidence.map_or(0.0, |evidence| evidence.confidence));
+        let evidence = evidence.map(|evidence| evidence.of_worth(habit.worth(node.shape)));
         node.server = evidence.map(|evidence| evidence.server);
         node.sure = evidence.is_some_and(|evidence| evidence.confidence >= self.settings.min_confidence);
         node.sight = self.threads.look(task);
@@ -115,7 +124,8 @@ impl Traces {
         for _ in 0..MAX_DEPTH {
             let Some(call) = next else { return };
             let Some((sight, pid)) = self.nodes.get(&call).map(|node| (node.sight, node.pid)) else { return };
-            self.place_late(call, server, Method::Task, confidence);
+            let worth = self.worth(call);
+            self.place_late(call, server, Method::Task, confidence * worth);
             let Some(sight) = sight else { return };
             if sight.sure {
                 self.habits.of(pid).answered(&sight, server);
@@ -124,9 +134,15 @@ impl Traces {
         }
     }
 
+    fn worth(&mut self, call: Key) -> f32 {
+        let kind = self.nodes.get(&call).map(|node| (node.pid, node.shape));
+        kind.map_or(1.0, |(pid, shape)| self.habits.of(pid).worth(shape))
+    }
+
     /// A call whose request is known by now: the thread that made it answered that request, or ended.
     pub(crate) fn place_late(&mut self, call: Key, server: Key, method: Method, confidence: f32) {
         let Some(mut node) = self.nodes.remove(&call) else { return };
+        self.habits.of(node.pid).explained(node.shape);
         if std::mem::replace(&mut node.held, false) {
             self.groups.release(node.group, self.now);
         }

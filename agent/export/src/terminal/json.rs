@@ -35,6 +35,9 @@ struct Harmless;
 
 impl Formatter for Harmless {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
+        if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+            return CompactFormatter.write_string_fragment(out, text);
+        }
         let mut rest = text;
         while let Some((at, character)) = rest.char_indices().find(|&(_, c)| hostile(c)) {
             let (harmless, tail) = rest.split_at(at);

@@ -62,7 +62,7 @@ impl Pairing {
         let key = key(direction, id, extent, scene);
         let facts = *scene.facts;
         let (role, start, carrier) = (role(direction), extent.first, Vec::new());
-        scene.out.push(Output::Opened(Opening { key, role, facts, start, carrier }));
+        scene.out.push(Output::Opened(Opening { key, role, facts, start, carrier, shape: 0 }));
         let request = whole(extent, cut);
         self.0.push_back(Waiting { key, direction, id, opcode, question, request, facts });
     }

@@ -15,6 +15,7 @@ use crate::{
     facts::Facts,
     grpc,
     settings::Settings,
+    shape,
 };
 
 /// Attributes by name.
@@ -125,6 +126,14 @@ impl Request {
     /// Method and target, for naming the exchange.
     pub(crate) fn name(&mut self) -> (Cow<'static, str>, Target) {
         (std::mem::take(&mut self.method), std::mem::replace(&mut self.target, Target::None))
+    }
+
+    /// What kind of request it is.
+    pub(crate) fn shape(&self) -> u64 {
+        match &self.target {
+            Target::Path(path) => shape::of_path(&self.method, path),
+            _ => 0,
+        }
     }
 
     /// `url.*` and the target.

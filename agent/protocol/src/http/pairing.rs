@@ -110,6 +110,7 @@ impl Pairing {
             facts: *scene.facts,
             start: extent.first,
             carrier: std::mem::take(&mut request.carrier).into_headers(),
+            shape: request.shape(),
         }));
         let message = message(extent, request.truncated, declared(request.framing));
         let (doubtful, ended) = (self.doubt, false);

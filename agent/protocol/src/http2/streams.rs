@@ -86,6 +86,7 @@ impl Streams {
             facts: *scene.facts,
             start: extent.first,
             carrier: std::mem::take(&mut request.carrier).into_headers(),
+            shape: request.shape(),
         }));
         self.highest = id;
         self.open.push_back(Box::new(Stream::new(id, role, request, fields.unknown, extent, key)));

@@ -13,6 +13,7 @@ use crate::{
     event::{Address, Nanos},
     exchange::{Ending, Exchange, Key, Message, Opening, Outcome, Output, Resumption, Role, Target, Value},
     protocol::{Extent, Scene},
+    shape,
 };
 
 /// Who is asked, by which protocol.
@@ -85,7 +86,8 @@ impl<W> Pending<W> {
         let key = Key { cookie: scene.facts.socket.cookie, offset: extent.offset, sub: 0 };
         let carrier = std::mem::take(&mut ask.carrier);
         let (role, facts, start) = (database.role, *scene.facts, extent.first);
-        scene.out.push(Output::Opened(Opening { key, role, facts, start, carrier }));
+        let shape = shape::of(ask.digest.as_deref().map(|digest| digest.summary.as_str()));
+        scene.out.push(Output::Opened(Opening { key, role, facts, start, carrier, shape }));
         let request = message(extent, ask.truncated);
         let (told, returned, affected, failure) = (None, None, None, None);
         let (doubtful, ended, response) = (false, false, None);

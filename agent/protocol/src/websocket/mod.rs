@@ -237,7 +237,7 @@ impl WebSocket {
 fn opening(key: Key, asks: Direction, first: Mark, scene: &Scene<'_>) -> Opening {
     let role = if asks == Direction::Received { Role::Server } else { Role::Client };
     let task = Task { tid: 0, key: 0, ..first.task };
-    Opening { key, role, facts: *scene.facts, start: Mark { task, ..first }, carrier: Vec::new() }
+    Opening { key, role, facts: *scene.facts, start: Mark { task, ..first }, carrier: Vec::new(), shape: 0 }
 }
 
 /// `error.type`: the close code, save those of an orderly end (RFC 6455 section 7.4.1: normal, going away); or why

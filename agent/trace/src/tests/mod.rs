@@ -1,6 +1,6 @@
 //! Activities in, trees out; one file per kind of evidence. A script has one activity a line, times in µs:
 //!
-//! `TIME ask|serve NAME CONNECTION[:OFFSET] PID.TID[@RESTS] [trace=T/S]`, `TIME resume|answer NAME PID.TID[@RESTS]`,
+//! `TIME ask|serve NAME CONNECTION[:OFFSET] PID.TID[@RESTS] [trace=T/S] [shape=N]`, `TIME resume|answer NAME PID.TID[@RESTS]`,
 //! `TIME connect CONNECTION PID.TID`, `TIME born TID PID.TID`, `TIME died PID.TID`, `TIME end NAME`, `TIME withdraw NAME`, `TIME sweep`.
 //! Connection `u1` is a UNIX socket, all others are TCP. A span begins at its `ask` or `serve`.
 
@@ -67,8 +67,13 @@ impl World {
         let socket = socket(role, connection);
         let key = Key { cookie: socket.cookie, offset: offset.parse().expect("an offset"), sub: 0 };
         self.started.insert(words[2].to_owned(), (key, role, time));
-        let carrier = words[5..].iter().map(|word| ("traceparent".into(), traceparent(word))).collect();
-        Activity::Started(Start { key, role, socket, time, task: task(words[4]), carrier })
+        let shape = words[5..].iter().find_map(|word| word.strip_prefix("shape=")).map_or(0, number);
+        let carrier = words[5..]
+            .iter()
+            .filter(|word| word.starts_with("trace="))
+            .map(|word| ("traceparent".into(), traceparent(word)))
+            .collect();
+        Activity::Started(Start { key, role, socket, time, task: task(words[4]), carrier, shape })
     }
 
     fn end(&self, name: &str, end: Nanos) -> Activity {

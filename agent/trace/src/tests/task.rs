@@ -227,3 +227,41 @@ fn an_answered_opener_hands_nothing_over() {
 late",
     );
 }
+
+/// An event loop answers requests that overlap; now and then a job of its own calls, after a sleep.
+fn jobs(kind: &str) -> String {
+    let turn = |number: u32| {
+        let (at, rests) = (number * 100, number * 10);
+        let (job, offset) = (number + 100, number * 10);
+        format!(
+            "{at} serve a{number} 1:{offset} 20.1@{rests}\n{} serve b{number} 2:{offset} 20.1@{}\n\
+             {} end a{number}\n{} end b{number}\n{} ask job{number} {job} 20.1@{} {kind}\n{} end job{number}\n",
+            at + 1,
+            rests + 1,
+            at + 2,
+            at + 3,
+            at + 4,
+            rests + 5,
+            at + 5,
+        )
+    };
+    let last =
+        "3000 serve page 1:900 20.1@900\n3001 ask call 500 20.1@900 shape=7\n3002 end call\n3003 end page";
+    (0..20).map(turn).collect::<String>() + last
+}
+
+#[test]
+fn what_a_program_does_of_its_own_accord_is_not_adopted_by_chance() {
+    let mut world = World::new(settings());
+    world.run(&jobs("shape=7")).run("9000000 sweep");
+    let spans = world.spans();
+    assert_eq!(spans["call"].1.parent.map(|parent| parent.method.name()), None);
+    assert_eq!(spans["call"].1.links.len(), 1, "it is said all the same");
+}
+
+#[test]
+fn calls_of_another_kind_are_believed() {
+    let mut world = World::new(settings());
+    world.run(&jobs("shape=8")).run("9000000 sweep");
+    assert!(world.spans()["call"].1.parent.is_some());
+}
