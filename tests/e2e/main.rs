@@ -1,6 +1,7 @@
 //! End-to-end: the real daemon, real programs, real sockets. Needs root and the BPF tools, so all of it is ignored unless
 //! asked for: `cargo xtask test`.
 
+mod budget;
 mod causality;
 mod connections;
 mod dns;

@@ -88,6 +88,12 @@ impl Span {
         self.attributes.get("wirespan.link.confidence")?.as_f64()
     }
 
+    /// `wirespan.sampling.ratio`, 0 to 1; `None` where all connections are shown.
+    #[must_use]
+    pub fn sampling_ratio(&self) -> Option<f64> {
+        self.attributes.get("wirespan.sampling.ratio")?.as_f64()
+    }
+
     /// Is this attribute there and true?
     #[must_use]
     pub fn truth(&self, key: &str) -> bool {

@@ -93,6 +93,13 @@ impl<S> Connection<S> {
         }
     }
 
+    /// Forgets both streams: what comes next is taken as the first that is seen of them. For one that was not looked at for
+    /// a while.
+    pub fn begin_anew(&mut self) {
+        (self.received, self.sent) = (Half::default(), Half::default());
+        self.whole = false;
+    }
+
     /// What becomes of it.
     #[must_use]
     pub fn fate(&self) -> &Fate {

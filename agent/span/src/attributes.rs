@@ -206,6 +206,14 @@ pub(crate) fn observations(exchange: &Exchange, attributes: &mut Attributes) {
     }
 }
 
+/// `wirespan.sampling.ratio`: where not all connections are shown, the share of those that are; each span then stands for
+/// as many as 1 divided by it.
+pub(crate) fn sampled(share: f64, attributes: &mut Attributes) {
+    if share < 1.0 {
+        push(attributes, "wirespan.sampling.ratio", Value::Float(share));
+    }
+}
+
 fn push_count(attributes: &mut Attributes, name: &'static str, count: u64) {
     if count > 0 {
         push(attributes, name, Value::Int(i64::try_from(count).unwrap_or(i64::MAX)));

@@ -43,6 +43,8 @@ impl Clock {
 pub struct Spans {
     redaction: Redaction,
     max_text: usize,
+    /// Share of connections that is shown.
+    share: f64,
 }
 
 impl Spans {
@@ -54,7 +56,12 @@ impl Spans {
         if !(1..=MAX_TEXT).contains(&settings.max_text) {
             return Err(SettingsError::MaxText(settings.max_text));
         }
-        Ok(Self { redaction: Redaction::new(settings)?, max_text: settings.max_text })
+        Ok(Self { redaction: Redaction::new(settings)?, max_text: settings.max_text, share: 1.0 })
+    }
+
+    /// From now on spans say that they stand for more: only this share of connections, 0 to 1, is shown.
+    pub const fn show(&mut self, share: f64) {
+        self.share = share;
     }
 
     /// Takes one word of the protocol stage. `clock` holds for this call alone.
@@ -81,6 +88,7 @@ impl Spans {
         let name = attributes::name(&mut exchange, &mut attributes);
         attributes::addresses(&exchange, &mut attributes);
         attributes::observations(&exchange, &mut attributes);
+        attributes::sampled(self.share, &mut attributes);
         let status = status(&mut exchange, &mut attributes);
         let boot = interval(&exchange);
         Span {

@@ -82,6 +82,13 @@ settings! {
         flush_timeout: Duration = "5s", range "0" to "5m";
     }
 
+    /// What the daemon may take from the host.
+    budget: Budget {
+        /// Percent of all processors' time. Above it whole connections are left out, at random, and the spans of the others
+        /// say what share is shown. `0`: no bound.
+        cpu_percent: u32 = "20", range "0" to "100", flag "cpu-percent";
+    }
+
     /// What spans of HTTP show beyond the standard attributes.
     http: Http {
         /// Request headers that become attributes `http.request.header.<name>`.

@@ -17,7 +17,7 @@ use wirespan_proto::event::{Cookie, Event, Nanos, Policy};
 use wirespan_span::{Clock, span::UnixNanos};
 use wirespan_trace::trace::Trace;
 
-use super::{Recorder, Shown, Sinks, Summary, reload::Reload};
+use super::{Recorder, Shown, Sinks, Summary, budget::Budget, reload::Reload};
 use crate::{
     observe::watch::{Snapshot, Watch},
     pipeline::{Orders, Pipeline},
@@ -86,6 +86,7 @@ pub(super) struct Capture {
     published: Nanos,
     /// The time of day at which the boot-time clock stood at zero.
     day: Offset,
+    budget: Option<Budget>,
     stop: Arc<AtomicBool>,
     ended: oneshot::Sender<Summary>,
     /// Was the user told that some sockets are driven by `io_uring`?
@@ -100,6 +101,7 @@ impl Capture {
         mut pipeline: Pipeline,
         sinks: Sinks,
         watch: Arc<Watch>,
+        budget: Option<Budget>,
     ) -> (Self, Control, oneshot::Receiver<Summary>) {
         let reader = programs.take_reader().expect("taken once");
         let policies = programs.take_policies().expect("taken once");
@@ -121,6 +123,7 @@ impl Capture {
             reloaded: 0,
             published: Nanos(0),
             day: Offset::day(),
+            budget,
             stop: flag,
             ended,
             told: false,
@@ -143,6 +146,9 @@ impl Capture {
             if events == 0 || now.since(swept) >= SWEEP_NS {
                 swept = now;
                 self.pipeline.sweep(now, clock, &mut self.kernel);
+                if let Some(share) = self.budget.as_mut().and_then(|budget| budget.look(now)) {
+                    self.pipeline.show(share);
+                }
                 self.tell();
                 self.hear();
                 self.publish(now);

@@ -4,6 +4,7 @@
 //! Two threads do the work. The capture thread drains the rings and runs the pipeline; it never waits for an output.
 //! The main thread runs the exporter and listens for signals. A third writes to the terminal, which may block.
 
+mod budget;
 mod capture;
 mod duty;
 mod recorder;
@@ -23,6 +24,7 @@ use wirespan_export::{
 use wirespan_kernel::{Filter as ProcessFilter, Programs, Verdicts};
 
 use self::{
+    budget::Budget,
     capture::{Capture, Control},
     duty::Duty,
     recorder::{Disk, Recorder},
@@ -133,7 +135,9 @@ impl Daemon {
         if *scope == Scope::Host && !counting {
             observe(config, &runtime, &watch);
         }
-        let (capture, control, ended) = Capture::new(programs, verdicts, pipeline, sinks, Arc::clone(&watch));
+        let budget = budget(config, scope, &sinks);
+        let (capture, control, ended) =
+            Capture::new(programs, verdicts, pipeline, sinks, Arc::clone(&watch), budget);
         capture.start().context("cannot start the capture thread")?;
         let (flush, duty) = (config.limits.flush_timeout, Duty::default());
         Ok(Self { runtime, exporter, screen, disk, control, watch, duty, ended, flush, plan })
@@ -218,6 +222,13 @@ fn attach(config: &Config, scope: &Scope) -> anyhow::Result<(Programs, Verdicts)
         verdicts.set(pid, true).with_context(|| format!("cannot watch process {pid}"))?;
     }
     Ok((programs, verdicts))
+}
+
+/// The whole host is looked at within a budget; what a command does, and what is recorded, is wanted whole.
+fn budget(config: &Config, scope: &Scope, sinks: &Sinks) -> Option<Budget> {
+    let bounded = *scope == Scope::Host && sinks.recorder.is_none() && config.budget.cpu_percent > 0;
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    bounded.then(|| Budget::new(config.budget.cpu_percent, processors))
 }
 
 /// Where everything goes.

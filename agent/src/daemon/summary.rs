@@ -27,8 +27,8 @@ pub struct Summary {
 
 impl Summary {
     /// Everything that was missed, by cause.
-    fn causes(&self) -> [(u64, &'static str); 11] {
-        let Counters { connections, traces, panics, .. } = &self.counters;
+    fn causes(&self) -> [(u64, &'static str); 12] {
+        let Counters { connections, traces, panics, left_out, .. } = &self.counters;
         [
             (self.losses.lost_records, "events lost (ring full)"),
             (connections.lost, "bytes lost"),
@@ -37,6 +37,7 @@ impl Summary {
             (connections.io_uring, "bytes moved by io_uring, not read"),
             (self.losses.io_uring, "calls of io_uring, not looked into"),
             (*panics, "connections given up"),
+            (*left_out, "connections left out to stay within the CPU budget"),
             (self.shown.unwrap_or(0), "spans not shown (output too slow)"),
             (
                 self.recorded.as_ref().map_or(0, |recorded| recorded.unwritten),

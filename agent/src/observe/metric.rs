@@ -71,6 +71,8 @@ metrics! {
     RING_LOST_BYTES: Counter "wirespan_ring_lost_bytes_total" [];
     /// Connections that are followed.
     CONNECTIONS: Gauge "wirespan_connections" [];
+    /// Share of connections that is shown, 0 to 1; below 1 the CPU budget is reached.
+    SAMPLING: Gauge "wirespan_sampling_ratio" [];
     /// Connections opened, closed, or forgotten to make room (evicted) or for quiet (idle).
     CONNECTION_CHANGES: Counter "wirespan_connection_changes_total" ["change"];
     /// Closed connections whose protocol was not recognised.

@@ -60,6 +60,7 @@ fn losses(page: &mut Page, snapshot: &Snapshot, watch: &Watch) {
         (["io_uring_calls"], snapshot.losses.io_uring),
         (["implausible"], counters.connections.implausible),
         (["parser_failed"], counters.panics),
+        (["left_out"], counters.left_out),
         (["span_table_full"], counters.traces.untracked),
         (["terminal_full"], watch.terminal().map_or(0, Backlog::dropped)),
         (["export"], watch.exporter().map_or(0, |exporter| exporter.counters().spans_lost())),
@@ -71,6 +72,7 @@ fn losses(page: &mut Page, snapshot: &Snapshot, watch: &Watch) {
 fn connections(page: &mut Page, snapshot: &Snapshot) {
     let counters = &snapshot.counters;
     page.one(&CONNECTIONS, snapshot.held.connections);
+    page.one(&SAMPLING, counters.share);
     let changes = [
         (["opened"], counters.connections.opened),
         (["closed"], counters.connections.closed),

@@ -2,6 +2,7 @@
 //! The same road for the live kernel and for whatever else gives events.
 
 mod own;
+mod sampling;
 mod tracked;
 mod unrecognised;
 mod verdicts;
@@ -25,7 +26,7 @@ use wirespan_span::{
 };
 use wirespan_trace::{Traces, trace::Trace};
 
-use self::{own::Own, tracked::Tracked, unrecognised::Unrecognised, verdicts::Verdicts};
+use self::{own::Own, sampling::Sampling, tracked::Tracked, unrecognised::Unrecognised, verdicts::Verdicts};
 use crate::{filter::Filter, process::Processes};
 
 pub use self::unrecognised::{Group, Total};
@@ -69,6 +70,10 @@ pub struct Counters {
     pub panics: u64,
     /// Connections of protocols that were not recognised.
     pub unrecognised: Total,
+    /// Times that a connection was left out, because there was no time for it.
+    pub left_out: u64,
+    /// Share of connections that is shown now, 0 to 1.
+    pub share: f64,
 }
 
 /// Processes whose threads are followed; there are as many places in the kernel's table.
@@ -104,6 +109,7 @@ struct Road {
     followed: FxHashSet<u32>,
     clock: Clock,
     unrecognised: Unrecognised,
+    sampling: Sampling,
     exchanges: u64,
     panics: u64,
     outputs: Vec<Output>,
@@ -127,6 +133,7 @@ impl Pipeline {
                 followed: FxHashSet::default(),
                 clock: Clock::default(),
                 unrecognised: Unrecognised::default(),
+                sampling: Sampling::default(),
                 exchanges: 0,
                 panics: 0,
                 outputs: Vec::new(),
@@ -182,7 +189,15 @@ impl Pipeline {
             exchanges: self.road.exchanges,
             panics: self.road.panics,
             unrecognised: self.road.unrecognised.total(),
+            left_out: self.road.sampling.left_out(),
+            share: self.road.sampling.share(),
         }
+    }
+
+    /// From now on, show this share of connections, 0 to 1, each of them whole.
+    pub const fn show(&mut self, share: f64) {
+        self.road.sampling.set(share);
+        self.road.spans.show(share);
     }
 
     /// What is held now.
@@ -199,6 +214,7 @@ impl Pipeline {
     pub fn reload(&mut self, filter: Filter, spans: Spans, orders: &mut impl Orders) {
         self.road.verdicts.replace(filter, orders);
         self.road.spans = spans;
+        self.road.spans.show(self.road.sampling.share());
     }
 
     /// Connections of unrecognised protocols, by peer, the largest first.
@@ -267,6 +283,10 @@ impl Road {
             tracked::skip(connection);
             return;
         }
+        if !self.shows(connection, orders) {
+            tracked::skip(connection);
+            return;
+        }
         let parsed = catch_unwind(AssertUnwindSafe(|| self.parse(connection)));
         if parsed.is_err() {
             self.abandon(connection);
@@ -274,6 +294,28 @@ impl Road {
         let policy = connection.state.session.policy();
         self.order(connection, policy, orders);
         self.pass_on(orders);
+    }
+
+    /// Is there time for this connection? One is left out, and taken in again, where no exchange on it is open.
+    fn shows(&mut self, connection: &mut Connection<Tracked>, orders: &mut impl Orders) -> bool {
+        let admitted = self.sampling.admits(&connection.facts.socket);
+        let state = &connection.state;
+        if !state.left_out && (admitted || state.open > 0) {
+            return true;
+        }
+        if state.left_out && (admitted || connection.is_over()) {
+            connection.state.left_out = false;
+            connection.begin_anew();
+            self.order(connection, Policy::Undecided, orders);
+            return !connection.is_over();
+        }
+        if !state.left_out {
+            self.sampling.leave_out();
+            connection.state =
+                Tracked { looked: true, left_out: true, policy: state.policy, ..Tracked::default() };
+            self.order(connection, Policy::Ignore, orders);
+        }
+        false
     }
 
     fn parse(&mut self, connection: &mut Connection<Tracked>) {
@@ -287,6 +329,10 @@ impl Road {
                 self.count(connection);
             }
         }
+        connection.state.open += self.outputs.iter().filter(|out| matches!(out, Output::Opened(_))).count();
+        let ended = |out: &&Output| matches!(out, Output::Closed(_) | Output::Withdrawn(_));
+        connection.state.open =
+            connection.state.open.saturating_sub(self.outputs.iter().filter(ended).count());
     }
 
     fn tick(&mut self, connection: &mut Connection<Tracked>, now: Nanos) {

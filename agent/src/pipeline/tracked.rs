@@ -12,6 +12,10 @@ pub(super) struct Tracked {
     pub(super) looked: bool,
     /// Not to be shown: the other end of our own, or given up.
     pub(super) ours: bool,
+    /// Not to be shown for now: there is no time for it.
+    pub(super) left_out: bool,
+    /// Exchanges that are open.
+    pub(super) open: usize,
     /// Was its protocol ever recognised?
     pub(super) recognised: bool,
     /// What the kernel was told last.

@@ -153,7 +153,7 @@ impl Daemon {
     /// Starts it and waits until it captures.
     fn start(binary: &Path, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new(binary);
-        command.args(["agent", "--output", "json", "--metrics", "off"]).args(arguments);
+        command.args(["agent", "--output", "json", "--metrics", "off", "--cpu-percent", "0"]).args(arguments);
         let mut running = Running::start(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
         let mut words = BufReader::new(running.stderr()?);
         while !line(&mut words)?.contains("capturing") {}
