@@ -6,6 +6,7 @@
 //! so the session is told as one more span, under `wirespan.websocket.*`, and only when it is over: a request that stays
 //! open for hours would be taken for the cause of everything that its thread does meanwhile.
 
+pub(crate) mod about;
 mod frame;
 
 use crate::{
