@@ -77,6 +77,12 @@ impl Protocol for WebSocket {
             return self.stray(direction, input, settings);
         }
         match frame::start(bytes, masked) {
+            // The session is told with its last byte, however that came.
+            Start::Frame(header)
+                if header.closes && (bytes.len() as u64) < header.whole && input.cut().is_none() =>
+            {
+                Step::NeedMore
+            }
             Start::Frame(header) => {
                 self.strays = 0;
                 self.lane(direction).search = false;
