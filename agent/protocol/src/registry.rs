@@ -8,6 +8,7 @@ use crate::{
     http::{self, Http},
     http2::{self, Http2},
     memcached::{self, Memcached},
+    mongodb::{self, Mongodb},
     mysql::{self, Mysql},
     postgresql::{self, Postgresql},
     protocol::{Detection, Protocol, Sight},
@@ -25,6 +26,7 @@ pub static REGISTRY: &[Entry] = &[
     Entry::of::<Mysql>().told(&mysql::about::ABOUT),
     Entry::of::<Redis>().told(&redis::about::ABOUT),
     Entry::of::<Memcached>().told(&memcached::about::ABOUT),
+    Entry::of::<Mongodb>().told(&mongodb::about::ABOUT),
     Entry::of::<Dns>().told(&dns::about::ABOUT),
 ];
 

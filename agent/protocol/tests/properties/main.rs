@@ -2,11 +2,14 @@
 //! for each protocol with random conversations and random noise. Here is what they share.
 
 mod dns;
+#[path = "../documents/mod.rs"]
+mod documents;
 #[path = "../frames/mod.rs"]
 mod frames;
 mod http;
 mod http2;
 mod memcached;
+mod mongodb;
 mod redis;
 mod sql;
 mod websocket;
