@@ -1,4 +1,5 @@
-"""Takes orders; asks the stock service (its port is the first argument) for each of them. Order 17 is too much for it."""
+"""Takes orders; asks the stock service (its port is the first argument) for each of them, and notes them in Redis (its
+port is the second one, if there is one). Order 17 is too much for it."""
 
 import http.client
 import json
@@ -7,6 +8,15 @@ import sys
 import service
 
 STOCK = int(sys.argv[1])
+
+
+def notebook(port):
+    import redis
+
+    return redis.Redis("127.0.0.1", int(port))
+
+
+BOOK = notebook(sys.argv[2]) if len(sys.argv) > 2 else None
 
 
 def answer(path):
@@ -22,6 +32,8 @@ def answer(path):
         stock.close()
     if found.status != 200:
         raise service.Refusal(502, f"stock says {found.status}")
+    if BOOK:
+        BOOK.incr("orders")
     return {"order": order, "stock": body}
 
 

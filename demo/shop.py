@@ -1,4 +1,5 @@
-"""A small shop of real, unmodified programs: nginx -> orders.py -> stock.py, on free loopback ports.
+"""A small shop of real, unmodified programs: nginx -> orders.py -> stock.py, on free loopback ports; with `--databases`
+orders.py also uses Redis, and stock.py PostgreSQL.
 
 Prints `open http://127.0.0.1:PORT` when its doors are open, then visits itself `--rate` times a second (0: nobody comes)
 until SIGTERM, SIGINT or the end of one of its programs. Nothing in it knows of tracing.
@@ -80,10 +81,29 @@ def stop(processes):
         process.wait()
 
 
+def staff(folder, with_databases, processes):
+    """Starts everybody, each noted at once, so that whoever is there is stopped; gives the front door's port."""
+    shelves, book = [], []
+    if with_databases:
+        import databases
+
+        shelves, book = [free_port()], [free_port()]
+        processes.append(databases.postgresql(folder, *shelves))
+        processes.append(databases.redis(folder, *book))
+    stock, stock_port = service("stock.py", *shelves)
+    processes.append(stock)
+    orders, orders_port = service("orders.py", stock_port, *book)
+    processes.append(orders)
+    front = free_port()
+    processes.append(nginx(folder, front, orders_port))
+    return front
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rate", type=float, default=5.0, help="visits a second; 0: none")
-    rate = options.parse_args().rate
+    options.add_argument("--databases", action="store_true", help="with PostgreSQL and Redis")
+    options = options.parse_args()
     # An exception, so that what was started is stopped.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     processes = []
@@ -91,14 +111,9 @@ def main():
         # nginx's worker, another user when started by root, must get to its files.
         pathlib.Path(folder).chmod(0o755)
         try:
-            stock, stock_port = service("stock.py")
-            processes.append(stock)
-            orders, orders_port = service("orders.py", stock_port)
-            processes.append(orders)
-            front = free_port()
-            processes.append(nginx(pathlib.Path(folder), front, orders_port))
+            front = staff(pathlib.Path(folder), options.databases, processes)
             print(f"open http://127.0.0.1:{front}", flush=True)
-            visits(front, rate, processes)
+            visits(front, options.rate, processes)
         except KeyboardInterrupt:
             pass
         finally:

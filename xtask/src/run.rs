@@ -17,7 +17,7 @@ use crate::{
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Also start a small shop of unmodified programs (nginx, two Python services) and visit it.
+    /// Also start a small shop of unmodified programs (nginx, two Python services, PostgreSQL, Redis) and visit it.
     #[arg(long)]
     demo: bool,
     /// Visits a second to the demo's shop.
@@ -43,7 +43,7 @@ fn shop(rate: f64) -> Result<Running> {
     let mut command = Command::new(python());
     command
         .arg(place::root().join("demo/shop.py"))
-        .args(["--rate", &rate.to_string()])
+        .args(["--databases", "--rate", &rate.to_string()])
         .stdout(Stdio::piped());
     let mut shop = Running::start(&mut command)?;
     let mut first = String::new();

@@ -36,7 +36,8 @@ const TEST_PACKAGES: &[&str] = &[
 ];
 
 /// What the demo's shop needs.
-const DEMO_PACKAGES: &[&str] = &["nginx-light", "python3"];
+const DEMO_PACKAGES: &[&str] =
+    &["nginx-light", "python3", "python3-psycopg", "python3-redis", "postgresql", "redis-server"];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

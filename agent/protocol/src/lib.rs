@@ -16,6 +16,7 @@ mod grpc;
 pub mod http;
 pub mod http2;
 pub mod memcached;
+pub mod mongodb;
 pub mod mysql;
 mod pipeline;
 pub mod postgresql;

@@ -4,28 +4,30 @@ use wirespan_connection::event::Policy;
 
 use crate::{
     conversation::{self, Conversation},
-    dns::Dns,
-    http::Http,
-    http2::Http2,
-    memcached::Memcached,
-    mysql::Mysql,
-    postgresql::Postgresql,
+    dns::{self, Dns},
+    http::{self, Http},
+    http2::{self, Http2},
+    memcached::{self, Memcached},
+    mongodb::{self, Mongodb},
+    mysql::{self, Mysql},
+    postgresql::{self, Postgresql},
     protocol::{Detection, Protocol, Sight},
-    redis::Redis,
+    redis::{self, Redis},
     settings::Settings,
-    websocket::WebSocket,
+    websocket::{self, WebSocket},
 };
 
 /// All protocols. Where two are certain the earlier one is taken.
 pub static REGISTRY: &[Entry] = &[
-    Entry::of::<Http>(),
-    Entry::of::<Http2>(),
-    Entry::of::<WebSocket>(),
-    Entry::of::<Postgresql>(),
-    Entry::of::<Mysql>(),
-    Entry::of::<Redis>(),
-    Entry::of::<Memcached>(),
-    Entry::of::<Dns>(),
+    Entry::of::<Http>().told(&http::about::ABOUT),
+    Entry::of::<Http2>().told(&http2::about::ABOUT),
+    Entry::of::<WebSocket>().told(&websocket::about::ABOUT),
+    Entry::of::<Postgresql>().told(&postgresql::about::ABOUT),
+    Entry::of::<Mysql>().told(&mysql::about::ABOUT),
+    Entry::of::<Redis>().told(&redis::about::ABOUT),
+    Entry::of::<Memcached>().told(&memcached::about::ABOUT),
+    Entry::of::<Mongodb>().told(&mongodb::about::ABOUT),
+    Entry::of::<Dns>().told(&dns::about::ABOUT),
 ];
 
 /// A protocol in the registry.
@@ -36,6 +38,8 @@ pub struct Entry {
     pub policy: Policy,
     /// Tokens by which another protocol hands over to it.
     pub tokens: &'static [&'static str],
+    /// What `docs/protocols.md` says of it.
+    pub about: Option<&'static About>,
     pub(crate) detect: fn(&Sight<'_>, &Settings) -> Detection,
     pub(crate) begin: fn(&Sight<'_>) -> Box<dyn Conversation>,
 }
@@ -48,10 +52,32 @@ impl Entry {
             name: P::NAME,
             policy: P::POLICY,
             tokens: P::TOKENS,
+            about: None,
             detect: P::detect,
             begin: conversation::begin::<P>,
         }
     }
+
+    /// The same, with what the documentation says of it.
+    #[must_use]
+    pub const fn told(self, about: &'static About) -> Self {
+        Self { about: Some(about), ..self }
+    }
+}
+
+/// A protocol in words, for who wants to know what to expect: a row of `docs/protocols.md`.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Its name, with versions or forms.
+    pub title: &'static str,
+    /// By which bytes it is recognised.
+    pub recognised: &'static str,
+    /// What tells which answer is whose.
+    pub paired: &'static str,
+    /// Attributes of its spans, beside those of every span.
+    pub attributes: &'static [&'static str],
+    /// What is not seen, or not told.
+    pub limits: &'static str,
 }
 
 /// What the registry says of a connection.

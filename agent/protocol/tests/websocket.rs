@@ -150,3 +150,15 @@ fn a_session_without_a_frame_is_no_span() {
     every_opening_ends_once(&bench.out);
     assert_eq!(bench.exchanges().count(), 1);
 }
+
+/// The last close frame comes in two calls: the session is over with the second.
+#[test]
+fn a_close_frame_in_pieces_is_one() {
+    let last = frame(0x88, &[&close(1000)[..], b"bye"].concat());
+    let (first, second) = last.split_at(4);
+    let bench =
+        session(Side::Client, vec![sent(masked(0x88, &close(1000))), received(first), received(second)]);
+    let exchange = bench.exchanges().last().expect("the session is over");
+    assert_eq!(exchange.response.map(|response| response.bytes), Some(last.len() as u64));
+    assert_eq!(exchange.ended.0, 5 * STEP);
+}

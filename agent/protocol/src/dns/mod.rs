@@ -5,6 +5,7 @@
 //! Recognised by a message that can be read to its last byte. Paired by id, name and type, in any order, with the peer
 //! where the socket is not connected.
 
+pub(crate) mod about;
 mod codes;
 mod message;
 mod pairing;

@@ -2,6 +2,7 @@
 //! Refuses: to look at bodies: declared ones are passed over by their length, chunked ones from size to size, and
 //! where sizes were not captured the end is found at the end of a call or the next head that begins one.
 
+pub(crate) mod about;
 mod chunk;
 pub(crate) mod closing;
 pub(crate) mod fields;

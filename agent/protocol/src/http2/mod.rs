@@ -12,6 +12,7 @@
 //! frames that a program writes or reads with one call, and one that is missed takes the table of fields with it. What
 //! a call has beyond that costs its length.
 
+pub(crate) mod about;
 mod frame;
 mod hpack;
 mod lane;

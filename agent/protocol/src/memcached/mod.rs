@@ -6,6 +6,7 @@
 //! Paired in order. Quiet commands are answered only where there is news: they are one exchange with the command that
 //! ends them (`mn`, noop), as clients use them to get many keys at once.
 
+pub(crate) mod about;
 mod binary;
 mod command;
 mod detect;

@@ -3,6 +3,7 @@
 //! is answered. Refuses: passwords, parameters and rows, which are passed over by their lengths; what is compressed, of
 //! which the lengths alone are told.
 
+pub(crate) mod about;
 mod command;
 mod compressed;
 mod detect;

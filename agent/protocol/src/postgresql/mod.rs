@@ -2,6 +2,7 @@
 //! directions. Goes out: an exchange for each statement that is run. Refuses: passwords, parameters and rows, which are
 //! passed over by their lengths. Where the kernel cut a call, the end of the response is found in the call's last bytes.
 
+pub(crate) mod about;
 mod back;
 mod front;
 mod pairing;

@@ -5,6 +5,7 @@
 //! pushes (messages of channels, invalidations) answer nothing. `db.namespace` is known from the begin of a connection
 //! or a SELECT on.
 
+pub(crate) mod about;
 mod command;
 mod commands;
 mod detect;

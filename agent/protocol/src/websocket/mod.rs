@@ -6,6 +6,7 @@
 //! so the session is told as one more span, under `wirespan.websocket.*`, and only when it is over: a request that stays
 //! open for hours would be taken for the cause of everything that its thread does meanwhile.
 
+pub(crate) mod about;
 mod frame;
 
 use crate::{
@@ -76,6 +77,12 @@ impl Protocol for WebSocket {
             return self.stray(direction, input, settings);
         }
         match frame::start(bytes, masked) {
+            // The session is told with its last byte, however that came.
+            Start::Frame(header)
+                if header.closes && (bytes.len() as u64) < header.whole && input.cut().is_none() =>
+            {
+                Step::NeedMore
+            }
             Start::Frame(header) => {
                 self.strays = 0;
                 self.lane(direction).search = false;

@@ -1,18 +1,19 @@
 //! The three properties of every parser, for HTTP/2 and gRPC with random conversations; and HPACK against another
 //! program's encoder.
 
-mod frames;
-
-use frames::{Client, PREFACE, data, frame, goaway, headers, message, reset, settings};
 use httlib_hpack::Encoder;
 use proptest::prelude::*;
 use wirespan_protocol::{
-    event::Direction,
-    exchange::{Output, Target},
+    exchange::{Ending, Output, Target, Value},
     facts::Side,
     registry::REGISTRY,
-    stream::Gap,
-    testing::{self, Bench, Call, call, talk},
+    testing::{self, Bench},
+};
+
+use crate::{
+    Call,
+    frames::{Client, PREFACE, data, frame, goaway, headers, message, reset, settings},
+    noise, properties, received, rubbish, sent, talk,
 };
 
 /// A request and its response, with how each of them is written.
@@ -116,27 +117,27 @@ fn conversation() -> impl Strategy<Value = Vec<Call>> {
         let (mut client, mut server) = (Client::default(), Client::default());
         let stream = |place: usize| 2 * u32::try_from(place).expect("few streams") + 1;
         let numbered = || exchanges.iter().enumerate();
-        let first = call(Direction::Sent, [PREFACE.to_vec(), settings()].concat());
-        let mut calls = vec![first, call(Direction::Received, settings())];
+        let first = sent([PREFACE.to_vec(), settings()].concat());
+        let mut calls = vec![first, received(settings())];
         if together {
             let asks: Vec<_> = numbered().map(|(place, one)| one.ask(stream(place), &mut client)).collect();
             let answers: Vec<_> =
                 numbered().rev().map(|(place, one)| one.answer(stream(place), &mut server)).collect();
-            calls.push(call(Direction::Sent, asks.concat()));
-            calls.push(call(Direction::Received, answers.concat()));
+            calls.push(sent(asks.concat()));
+            calls.push(received(answers.concat()));
         } else {
             for (place, one) in numbered() {
-                calls.push(call(Direction::Sent, one.ask(stream(place), &mut client)));
-                calls.push(call(Direction::Received, one.answer(stream(place), &mut server)));
+                calls.push(sent(one.ask(stream(place), &mut client)));
+                calls.push(received(one.answer(stream(place), &mut server)));
             }
         }
         talk(calls)
     })
 }
 
-/// Frames and nothing, with gaps of all kinds.
-fn noise() -> impl Strategy<Value = Vec<Call>> {
-    let frames = prop_oneof![
+/// Frames and nothing.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
         Just(PREFACE.to_vec()),
         Just(settings()),
         (exchange(), 0_u32..9).prop_map(|(one, stream)| one.ask(stream, &mut Client::default())),
@@ -147,49 +148,23 @@ fn noise() -> impl Strategy<Value = Vec<Call>> {
             .prop_map(|(kind, flags, stream, payload)| frame(kind % 12, flags, stream, &payload)),
         (0_u32..9, prop::collection::vec(any::<u8>(), 0..40))
             .prop_map(|(stream, block)| headers(stream, true, &block)),
-        prop::collection::vec(any::<u8>(), 0..40),
-    ];
-    let gap = prop_oneof![Just(Gap::NotCopied), Just(Gap::Lost), Just(Gap::IoUring)];
-    let gap = prop::option::weighted(0.2, (gap, 1_u64..1 << 40));
-    let call = (any::<bool>(), frames, gap, prop::collection::vec(any::<u8>(), 0..20)).prop_map(
-        |(first, bytes, gap, tail)| {
-            let call = call(if first { Direction::Received } else { Direction::Sent }, bytes);
-            gap.map_or(call.clone(), |(gap, length)| call.gap(gap, length).then(tail))
-        },
-    );
-    prop::collection::vec(call, 0..30).prop_map(talk)
+        rubbish(),
+    ]
 }
 
-fn side() -> impl Strategy<Value = Side> {
-    prop_oneof![Just(Side::Client), Just(Side::Unknown)]
-}
+properties!(512, conversation(), noise(piece()));
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn any_split_gives_the_same(calls in conversation(), cuts in prop::collection::vec(1_usize..40, 1..12), side in side()) {
-        testing::same_for_any_split(REGISTRY, side, &calls, &cuts);
-    }
-
-    #[test]
-    fn any_prefix_waits(calls in conversation(), side in side()) {
-        testing::prefixes_wait(REGISTRY, side, &calls);
-    }
-
-    #[test]
-    fn anything_at_all_is_bounded(calls in noise(), side in side()) {
-        testing::bounded(REGISTRY, side, &calls);
-    }
-
-    #[test]
     fn every_answered_request_gives_one_exchange(exchanges in prop::collection::vec(exchange(), 1..6)) {
         let (mut client, mut server) = (Client::default(), Client::default());
         let mut bench = Bench::new(REGISTRY, Side::Client);
-        let mut calls = vec![call(Direction::Sent, PREFACE)];
+        let mut calls = vec![sent(PREFACE)];
         for (stream, one) in (1..).step_by(2).zip(&exchanges) {
-            calls.push(call(Direction::Sent, one.ask(stream, &mut client)));
-            calls.push(call(Direction::Received, one.answer(stream, &mut server)));
+            calls.push(sent(one.ask(stream, &mut client)));
+            calls.push(received(one.answer(stream, &mut server)));
         }
         bench.play(&talk(calls));
         testing::every_opening_ends_once(&bench.out);
@@ -225,14 +200,14 @@ proptest! {
             }
             bytes.extend(headers(stream, true, &block));
         }
-        bench.play(&talk(vec![call(Direction::Received, bytes)])).finish(wirespan_protocol::exchange::Ending::Closed, u64::MAX);
+        bench.play(&talk(vec![received(bytes)])).finish(Ending::Closed, u64::MAX);
         let opened = bench.out.iter().filter(|output| matches!(output, Output::Opened(_))).count();
         prop_assert_eq!(opened, blocks.len());
         for (exchange, fields) in bench.exchanges().zip(&blocks) {
             for (name, value) in fields {
                 let key = format!("http.request.header.{name}");
                 let values = exchange.attributes.iter().find(|(known, _)| *known == key);
-                let Some((_, wirespan_protocol::exchange::Value::List(values))) = values else {
+                let Some((_, Value::List(values))) = values else {
                     return Err(TestCaseError::fail(format!("{key} is not there: {exchange:?}")));
                 };
                 prop_assert!(values.contains(value), "{:?} is not in {:?}", value, values);

@@ -1,13 +1,9 @@
 //! The three properties of every parser, for WebSocket behind its handshake.
 
 use proptest::prelude::*;
-use wirespan_protocol::{
-    event::Direction,
-    facts::Side,
-    registry::REGISTRY,
-    stream::Gap,
-    testing::{self, Call, call, talk},
-};
+use wirespan_protocol::{facts::Side, registry::REGISTRY, testing};
+
+use crate::{Call, received, rubbish, sent, talk};
 
 const ASK: &str = "GET /a HTTP/1.1\r\nUpgrade: websocket\r\n\r\n";
 const SWITCH: &str = "HTTP/1.1 101 X\r\nUpgrade: websocket\r\n\r\n";
@@ -31,42 +27,30 @@ fn frame(masked: bool) -> impl Strategy<Value = Vec<u8>> {
     )
 }
 
+/// Behind the handshake.
+fn behind(turns: Vec<Call>) -> Vec<Call> {
+    talk([sent(ASK), received(SWITCH)].into_iter().chain(turns).collect())
+}
+
 fn conversation() -> impl Strategy<Value = Vec<Call>> {
-    let turn = prop_oneof![
-        frame(true).prop_map(|bytes| (Direction::Sent, bytes)),
-        frame(false).prop_map(|bytes| (Direction::Received, bytes)),
-    ];
+    let turn = (any::<bool>()).prop_flat_map(|asks| frame(asks).prop_map(move |bytes| (asks, bytes)));
     prop::collection::vec(turn, 1..8).prop_map(|mut turns| {
         // Who has said that it closes says no more (RFC 6455 section 5.5.1).
         let mut closed = Vec::new();
-        turns.retain(|(direction, bytes)| {
-            let open = !closed.contains(direction);
-            closed.extend((bytes[0] == 0x88).then_some(*direction));
+        turns.retain(|(asks, bytes)| {
+            let open = !closed.contains(asks);
+            closed.extend((bytes[0] == 0x88).then_some(*asks));
             open
         });
-        let hands = [call(Direction::Sent, ASK), call(Direction::Received, SWITCH)];
-        talk(
-            hands
-                .into_iter()
-                .chain(turns.into_iter().map(|(direction, bytes)| call(direction, bytes)))
-                .collect(),
+        behind(
+            turns.into_iter().map(|(asks, bytes)| if asks { sent(bytes) } else { received(bytes) }).collect(),
         )
     })
 }
 
 /// Frames and nothing, with gaps of all kinds.
 fn noise() -> impl Strategy<Value = Vec<Call>> {
-    let bytes = prop_oneof![frame(true), frame(false), prop::collection::vec(any::<u8>(), 0..40)];
-    let gap = prop_oneof![Just(Gap::NotCopied), Just(Gap::Lost), Just(Gap::IoUring)];
-    let gap = prop::option::weighted(0.2, (gap, 1_u64..1 << 40));
-    let turn = (any::<bool>(), bytes, gap).prop_map(|(first, bytes, gap)| {
-        let call = call(if first { Direction::Received } else { Direction::Sent }, bytes);
-        gap.map_or(call.clone(), |(gap, length)| call.gap(gap, length).then("tail"))
-    });
-    prop::collection::vec(turn, 0..30).prop_map(|turns| {
-        let hands = [call(Direction::Sent, ASK), call(Direction::Received, SWITCH)];
-        talk(hands.into_iter().chain(turns).collect())
-    })
+    crate::noise(prop_oneof![frame(true), frame(false), rubbish()]).prop_map(behind)
 }
 
 proptest! {

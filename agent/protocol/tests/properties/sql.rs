@@ -1,23 +1,21 @@
 //! The three properties of every parser, for PostgreSQL and MySQL with random conversations.
 
 use proptest::prelude::*;
-use wirespan_protocol::{
-    event::Direction,
-    facts::Side,
-    registry::REGISTRY,
-    stream::Gap,
-    testing::{self, Call, call, recorded, sent, talk},
+use wirespan_protocol::{facts::Side, testing::recorded};
+
+use crate::{
+    Call, Exchange, call, direction, gap, properties, received, rubbish, sent, talk, together, turns,
 };
 
 const RECORDINGS: [&str; 8] = [
-    include_str!("captures/postgresql/psycopg.txt"),
-    include_str!("captures/postgresql/asyncpg.txt"),
-    include_str!("captures/postgresql/node.txt"),
-    include_str!("captures/postgresql/cancel_request.txt"),
-    include_str!("captures/mysql/pymysql.txt"),
-    include_str!("captures/mysql/mysql2.txt"),
-    include_str!("captures/mysql/mariadb.txt"),
-    include_str!("captures/mysql/compress.txt"),
+    include_str!("../captures/postgresql/psycopg.txt"),
+    include_str!("../captures/postgresql/asyncpg.txt"),
+    include_str!("../captures/postgresql/node.txt"),
+    include_str!("../captures/postgresql/cancel_request.txt"),
+    include_str!("../captures/mysql/pymysql.txt"),
+    include_str!("../captures/mysql/mysql2.txt"),
+    include_str!("../captures/mysql/mariadb.txt"),
+    include_str!("../captures/mysql/compress.txt"),
 ];
 
 /// A message of PostgreSQL.
@@ -26,7 +24,7 @@ fn message(kind: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// A request of PostgreSQL and what answers it: simple, or extended with several executions and their Sync.
-fn postgresql() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
+fn postgresql() -> impl Strategy<Value = Exchange> {
     let simple = ("[a-z]{1,9}", 0_usize..5, any::<bool>()).prop_map(|(table, rows, fails)| {
         let ask = message(b'Q', format!("SELECT * FROM {table}\0").as_bytes());
         let rows = message(b'D', b"\0\x01\0\0\0\x01x").repeat(rows);
@@ -45,7 +43,7 @@ fn postgresql() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
     prop_oneof![simple, extended]
 }
 
-fn start() -> (Vec<u8>, Vec<u8>) {
+fn start() -> Exchange {
     let ask = b"\0\0\0\x1f\0\x03\0\0user\0alice\0database\0d\0\0".to_vec();
     (ask, [message(b'R', &[0; 4]), message(b'Z', b"I")].concat())
 }
@@ -56,7 +54,7 @@ fn packet(number: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 /// A command of MySQL and what answers it.
-fn mysql() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
+fn mysql() -> impl Strategy<Value = Exchange> {
     let ok = || packet(1, &[0, 1, 0, 2, 0, 0, 0]);
     let query = (0_usize..5, any::<bool>()).prop_map(|(rows, eof)| {
         let ask = packet(0, b"\x03SELECT a FROM t WHERE b = 'c'");
@@ -78,12 +76,7 @@ fn mysql() -> impl Strategy<Value = (Vec<u8>, Vec<u8>)> {
 
 /// The server greets, the client answers, the server agrees.
 fn greeting() -> Vec<Call> {
-    recorded(include_str!("captures/mysql/cli.txt"), Side::Client).into_iter().take(3).collect()
-}
-
-fn turns(exchanges: Vec<(Vec<u8>, Vec<u8>)>) -> Vec<Call> {
-    let turn = |(ask, answer)| [sent(ask), call(Direction::Received, answer)];
-    exchanges.into_iter().flat_map(turn).collect()
+    recorded(include_str!("../captures/mysql/cli.txt"), Side::Client).into_iter().take(3).collect()
 }
 
 /// Requests and answers in turn, or, with PostgreSQL, all requests first.
@@ -91,12 +84,7 @@ fn conversation() -> impl Strategy<Value = Vec<Call>> {
     let postgresql =
         (prop::collection::vec(postgresql(), 1..6), any::<bool>()).prop_map(|(exchanges, pipelined)| {
             let mut calls = turns(vec![start()]);
-            if pipelined {
-                let (asks, answers): (Vec<_>, Vec<_>) = exchanges.into_iter().unzip();
-                calls.extend([sent(asks.concat()), call(Direction::Received, answers.concat())]);
-            } else {
-                calls.extend(turns(exchanges));
-            }
+            calls.extend(if pipelined { together(exchanges) } else { turns(exchanges) });
             talk(calls)
         });
     let mysql = prop::collection::vec(mysql(), 1..8)
@@ -111,11 +99,9 @@ fn noise() -> impl Strategy<Value = Vec<Call>> {
         calls[place.index(calls.len())].clone()
     });
     let made = (prop_oneof![postgresql(), mysql()], any::<bool>())
-        .prop_map(|((ask, answer), asks)| if asks { sent(ask) } else { call(Direction::Received, answer) });
-    let random = (prop::collection::vec(any::<u8>(), 0..40), any::<bool>())
-        .prop_map(|(bytes, asks)| call(if asks { Direction::Sent } else { Direction::Received }, bytes));
-    let gap = prop_oneof![Just(Gap::NotCopied), Just(Gap::Lost), Just(Gap::IoUring)];
-    let gap = prop::option::weighted(0.3, (gap, 1_u64..1 << 33));
+        .prop_map(|((ask, answer), asks)| if asks { sent(ask) } else { received(answer) });
+    let random = (direction(), rubbish()).prop_map(|(direction, bytes)| call(direction, bytes));
+    let gap = prop::option::weighted(0.3, gap(1 << 33));
     let tail = prop_oneof![
         Just(&b""[..]),
         Just(&b"C\0\0\0\x0dSELECT 1\0Z\0\0\0\x05I"[..]),
@@ -130,33 +116,4 @@ fn noise() -> impl Strategy<Value = Vec<Call>> {
     prop::collection::vec(one, 0..30).prop_map(talk)
 }
 
-fn side() -> impl Strategy<Value = Side> {
-    prop_oneof![Just(Side::Client), Just(Side::Unknown)]
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
-
-    #[test]
-    fn any_split_gives_the_same(calls in conversation(), cuts in prop::collection::vec(1_usize..40, 1..12), side in side()) {
-        testing::same_for_any_split(REGISTRY, side, &calls, &cuts);
-    }
-
-    #[test]
-    fn every_answered_request_gives_one_exchange(calls in conversation(), side in side()) {
-        let mut bench = testing::Bench::new(REGISTRY, side);
-        bench.play(&calls);
-        prop_assert!(bench.exchanges().count() > 0);
-        testing::every_opening_ends_once(&bench.out);
-    }
-
-    #[test]
-    fn any_prefix_waits(calls in conversation(), side in side()) {
-        testing::prefixes_wait(REGISTRY, side, &calls);
-    }
-
-    #[test]
-    fn anything_at_all_is_bounded(calls in noise(), side in side()) {
-        testing::bounded(REGISTRY, side, &calls);
-    }
-}
+properties!(512, conversation(), noise());
