@@ -1,55 +1,81 @@
-//! The page: built files, embedded in the binary. Until there are any, plain text that says where the API is.
+//! The page: a path in, a built file out, embedded in the binary. Refuses: paths of the API that are not there, files
+//! that are not there, everything but reading. Without built files, plain text that says where the API is.
+
+use std::fmt::Write as _;
 
 use axum::{
     http::{
-        HeaderName, StatusCode, Uri,
+        HeaderMap, HeaderName, Method, StatusCode, Uri,
         header::{
-            CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+            ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
+            REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
         },
     },
     response::{IntoResponse, Response},
 };
-use rust_embed::RustEmbed;
+use rust_embed::{EmbeddedFile, RustEmbed};
 
 #[derive(RustEmbed)]
 #[folder = "$CARGO_MANIFEST_DIR/ui/dist"]
 #[allow_missing = true]
 struct Files;
 
-/// No script, style, font or picture but our own; styles may be set by script, which charts do.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-                      font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// No script, style, font, picture or connection but our own, nothing inline. What captured text could become markup by
+/// needs Svelte's own policy (Trusted Types), which only its compiled templates use.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+                      require-trusted-types-for 'script'; trusted-types svelte-trusted-html";
 const NO_PAGE: &str = "This wirespan was built without its page. The API is at /api/v1/openapi.json; Jaeger's at \
                        /api/traces and /api/v3/traces.\n";
 
 /// Any path that no API has: a file of the page, or the page itself, which knows its own paths.
-pub(crate) async fn serve(uri: Uri) -> Response {
+pub(crate) async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = uri.path().trim_start_matches('/');
     if path == "api" || path.starts_with("api/") {
         return (StatusCode::NOT_FOUND, "there is no such path in the API: see /api/v1/openapi.json\n")
             .into_response();
     }
+    if method != Method::GET && method != Method::HEAD {
+        return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")]).into_response();
+    }
     match Files::get(path) {
-        Some(file) => answer(path, file.data.into_owned()),
+        Some(file) => answer(path, file, &headers),
         // A file that is not there is not the page: a browser would take it for a script.
         None if path.starts_with("assets/") => StatusCode::NOT_FOUND.into_response(),
         None => match Files::get("index.html") {
-            Some(file) => answer("index.html", file.data.into_owned()),
+            Some(file) => answer("index.html", file, &headers),
             None => NO_PAGE.into_response(),
         },
     }
 }
 
-fn answer(path: &str, body: Vec<u8>) -> Response {
+/// The file, or that the browser has it already.
+fn answer(path: &str, file: EmbeddedFile, asked: &HeaderMap) -> Response {
     let hashed = path.starts_with("assets/");
-    let headers: [(HeaderName, &str); 5] = [
+    let tag = tag(&file);
+    let known = asked.get_all(IF_NONE_MATCH).iter().any(|tags| tags.as_bytes() == tag.as_bytes());
+    let headers: [(HeaderName, &str); 6] = [
         (CONTENT_TYPE, kind(path)),
         (CACHE_CONTROL, if hashed { "public, max-age=31536000, immutable" } else { "no-cache" }),
+        (ETAG, &tag),
         (CONTENT_SECURITY_POLICY, POLICY),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (REFERRER_POLICY, "no-referrer"),
     ];
-    (headers, body).into_response()
+    if known {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    (headers, file.data.into_owned()).into_response()
+}
+
+/// The first half of the content's SHA-256.
+fn tag(file: &EmbeddedFile) -> String {
+    let hash = file.metadata.sha256_hash();
+    let text = hash.iter().take(16).fold("\"".to_owned(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    text + "\""
 }
 
 fn kind(path: &str) -> &'static str {
@@ -58,9 +84,6 @@ fn kind(path: &str) -> &'static str {
         Some("js") => "text/javascript; charset=utf-8",
         Some("css") => "text/css; charset=utf-8",
         Some("svg") => "image/svg+xml",
-        Some("png") => "image/png",
-        Some("woff2") => "font/woff2",
-        Some("json" | "webmanifest") => "application/json",
         _ => "application/octet-stream",
     }
 }

@@ -4,6 +4,7 @@ pub(crate) mod jaeger;
 pub(crate) mod own;
 mod parameters;
 pub(crate) mod tempo;
+mod trace;
 pub(crate) mod zipkin;
 
 use std::{
