@@ -87,3 +87,65 @@ fn kind(path: &str) -> &'static str {
         _ => "application/octet-stream",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::to_bytes;
+
+    use super::*;
+
+    async fn ask(method: &Method, path: &str, known: &str) -> (StatusCode, HeaderMap, String) {
+        let headers = HeaderMap::from_iter([(IF_NONE_MATCH, known.parse().unwrap())]);
+        let (parts, body) = serve(method.clone(), path.parse().unwrap(), headers).await.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        (parts.status, parts.headers, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    async fn check(path: &str, status: u16, kind: &str, caching: &str) -> String {
+        let (found, headers, body) = ask(&Method::GET, path, "\"other\"").await;
+        let text =
+            |name| headers.get(name).map_or("", |value: &axum::http::HeaderValue| value.to_str().unwrap());
+        assert_eq!(
+            (found.as_u16(), text(CONTENT_TYPE), text(CACHE_CONTROL)),
+            (status, kind, caching),
+            "{path}"
+        );
+        if caching.is_empty() {
+            return body;
+        }
+        assert_eq!(text(CONTENT_SECURITY_POLICY), POLICY);
+        // Asked for once more, by who has it.
+        let (again, _, nothing) = ask(&Method::GET, path, text(ETAG)).await;
+        assert_eq!((again, nothing.as_str()), (StatusCode::NOT_MODIFIED, ""), "{path}");
+        body
+    }
+
+    const PAGE: &str = "text/html; charset=utf-8";
+    const TEXT: &str = "text/plain; charset=utf-8";
+    const FOR_EVER: &str = "public, max-age=31536000, immutable";
+
+    #[tokio::test]
+    async fn files_are_served_as_what_they_are() {
+        let page = check("/", 200, PAGE, "no-cache").await;
+        let files: Vec<_> = page.split('"').filter(|text| text.starts_with("/assets/")).collect();
+        assert_eq!(files.len(), 2, "{page}");
+        for file in files {
+            let kind = if file.ends_with(".js") { "text/javascript" } else { "text/css" };
+            check(file, 200, &format!("{kind}; charset=utf-8"), FOR_EVER).await;
+        }
+        check("/icon.svg", 200, "image/svg+xml", "no-cache").await;
+        // The policy would keep these from working.
+        assert!(!page.contains("<script>") && !page.contains("style=") && !page.contains("://"), "{page}");
+    }
+
+    #[tokio::test]
+    async fn a_path_of_a_view_is_the_page_and_what_is_not_there_is_not() {
+        let page = check("/", 200, PAGE, "no-cache").await;
+        assert_eq!(check("/trace/5b8efff798038103d269b633813fc60c", 200, PAGE, "no-cache").await, page);
+        assert_eq!(check("/services/a%2Fb?since=1h", 200, PAGE, "no-cache").await, page);
+        check("/assets/index-gone.js", 404, "", "").await;
+        check("/api", 404, TEXT, "").await;
+        check("/api/v1/nothing", 404, TEXT, "").await;
+        assert_eq!(ask(&Method::POST, "/", "\"\"").await.0, StatusCode::METHOD_NOT_ALLOWED);
+    }
+}

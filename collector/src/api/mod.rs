@@ -1,5 +1,6 @@
 //! The APIs, a file each, and what they share.
 
+mod import;
 pub(crate) mod jaeger;
 pub(crate) mod own;
 mod parameters;

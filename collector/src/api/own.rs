@@ -50,6 +50,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/api/v1/attributes/{key}/values", get(values))
         .route("/api/v1/traces", get(search_traces))
         .merge(super::trace::router())
+        .merge(super::import::router(api.intake.limits().body))
         .route("/api/v1/spans", get(search_spans))
         .route("/api/v1/red", get(red))
         .route("/api/v1/map", get(map))
@@ -308,10 +309,12 @@ async fn map(State(api): State<Api>, mut parameters: Parameters) -> Answer {
     };
     let (series, edges) =
         api.ask(move |store| Ok((store.red(&served)?, store.edges(EdgeQuery { start, end })?))).await?;
+    let first = series.iter().filter_map(|series| series.points.keys().next()).min();
     let mut json = own::map(&series, &edges);
     if let Some(object) = json.as_object_mut() {
         object.insert("start".to_owned(), own::time(start));
         object.insert("end".to_owned(), own::time(end));
+        object.insert("first".to_owned(), first.map_or(Json_::Null, |first| own::time(*first)));
     }
     Ok(Json(json))
 }

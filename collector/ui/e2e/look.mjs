@@ -11,13 +11,15 @@ if (!address) {
 }
 const origin = new URL(address).origin;
 const wrong = [];
+// While a person makes a mistake, the browser says that something was refused.
+let mistaken = false;
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
 
 async function open(theme, width) {
   const context = await browser.newContext({ viewport: { width, height: 800 }, colorScheme: theme });
   const page = await context.newPage();
   page.on('pageerror', (error) => wrong.push(`${page.url()}: ${error.message}`));
-  page.on('console', (message) => message.type() === 'error' && wrong.push(`${page.url()}: ${message.text()}`));
+  page.on('console', (message) => message.type() === 'error' && !mistaken && wrong.push(`${page.url()}: ${message.text()}`));
   page.on('request', (request) => request.url().startsWith(origin) || wrong.push(`${page.url()} asks ${request.url()}`));
   await page.goto(address);
   return page;
@@ -40,9 +42,11 @@ async function tour(page) {
   await page.keyboard.press('ArrowDown');
   await page.keyboard.press('Enter');
   expect(await page.inputValue('[data-bar]'), '{ status = error ');
+  mistaken = true;
   await page.keyboard.type('&& nmae = 1 }');
   await page.keyboard.press('Enter');
   await page.locator('[role=alert] pre').waitFor();
+  mistaken = false;
   await look(page, 'tour', '/', 'ol.list a');
   await page.locator('ol.list a').first().click();
   await page.locator('[role=treeitem]').first().waitFor();
@@ -56,6 +60,12 @@ async function tour(page) {
   expect(new URL(page.url()).searchParams.has('span'), true);
   await page.goBack();
   await page.locator('ol.list a').first().waitFor();
+  // What was exported comes in again.
+  const id = (await page.locator('ol.list a').first().getAttribute('href')).split('/')[2].split('?')[0];
+  const file = await page.request.get(`${origin}/api/v1/traces/${id}?format=jaeger`);
+  await page.setInputFiles('input[type=file]', { name: 'trace.json', mimeType: 'application/json', buffer: await file.body() });
+  await page.locator('[role=treeitem]').first().waitFor();
+  expect(new URL(page.url()).pathname, `/trace/${id}`);
 }
 
 function expect(found, wanted) {

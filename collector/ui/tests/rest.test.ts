@@ -87,7 +87,7 @@ test('the map is laid out from callers to what they call, whatever the names', (
   const node = (name: string, kind: 'service' | 'database' = 'service') => ({ name, kind, figures: figures(1) });
   const edge = (from: string, to: string, to_kind: 'service' | 'database' = 'service') => ({ from, to, to_kind, figures: figures(1) });
   const drawn = picture({
-    start: '0', end: '1',
+    start: '0', end: '1', first: null,
     nodes: [node('a'), node('__proto__'), node('a', 'database'), node('alone')],
     edges: [edge('a', '__proto__'), edge('__proto__', 'a', 'database'), edge('__proto__', 'a'), edge('a', 'a')],
   }, false);

@@ -69,6 +69,7 @@ export type NodeKind = 'service' | 'database' | 'messaging' | 'external';
 export interface ServiceMap {
   start: string;
   end: string;
+  first: string | null;
   nodes: { name: string; kind: NodeKind; figures: Figures }[];
   edges: { from: string; to: string; to_kind: NodeKind; figures: Figures }[];
 }

@@ -30,9 +30,11 @@ export function change(values: Record<string, string | undefined>, replace = fal
 export function follow(event: MouseEvent): void {
   const link = (event.target as Element).closest?.('a');
   const other = event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey;
-  if (!link || other || link.target || link.hasAttribute('download')) return;
-  const to = new URL(link.href, location.href);
-  if (to.origin !== location.origin || to.pathname.startsWith('/api/') || link.getAttribute('href')?.startsWith('#')) return;
+  // A link of a drawing has no text as its `href`, only as its attribute.
+  const href = link?.getAttribute('href');
+  if (!link || !href || href.startsWith('#') || other || link.hasAttribute('target') || link.hasAttribute('download')) return;
+  const to = new URL(href, location.href);
+  if (to.origin !== location.origin || to.pathname.startsWith('/api/')) return;
   event.preventDefault();
   go(to.pathname + to.search);
   window.scrollTo(0, 0);
