@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 use anyhow::Result;
 
 use crate::{
-    build, child, fuzz, place,
+    build, child, fuzz, page, place,
     setup::{self, Purpose},
     step::{note, step},
     tidy, vm,
@@ -65,6 +65,7 @@ fn ordinary() -> Vec<Stage> {
             cargo(&["clippy", "--workspace", "--all-targets", "--", "--deny", "warnings"])
         }),
         Stage::new("tests without root", || cargo(&["test", "--workspace"])),
+        Stage::new("the page", page::check),
     ]
 }
 
