@@ -130,8 +130,18 @@ fn own(running: &Running) -> Vec<Case> {
             "/resourceSpans/0/scopeSpans/0/spans/0/traceId",
             json!(TRACE),
         ),
+        (page, format!("/api/v1/traces/{TRACE}?format=perfetto"), "/traceEvents/0/args/name", json!("cart")),
+        (page, format!("/api/v1/traces/{TRACE}?format=outline"), "/spans/parent", json!([-1, 0])),
+        (
+            page,
+            format!("/api/v1/traces/{TRACE}/spans/eee19b7ec3c1b175"),
+            "/spans/0/resource/service",
+            json!("cart"),
+        ),
+        (page, format!("/api/v1/traces/{TRACE}/matches?q={ERROR}"), "/span_ids", json!(["eee19b7ec3c1b175"])),
         (page, "/api/v1/red?service=cart".into(), "/series/0/total/errors", json!(1)),
         (page, "/api/v1/map".into(), "/edges/0/to", json!("cart")),
+        (page, "/api/v1/map".into(), "/edges/0/to_kind", json!("service")),
         (page, "/api/v1/attributes".into(), "/attributes/0/key", json!("http.response.status_code")),
         (page, "/api/v1/attributes/http.response.status_code/values".into(), "/values/0/value", json!("500")),
         (page, "/api/v1/status".into(), "/store/spans", json!(2)),
@@ -199,6 +209,11 @@ fn wrong_questions_are_told_what_is_wrong() {
         ("/api/v1/spans?q=%7B%7D%20%3E%20%7B%7D", 400, "braces"),
         ("/api/v1/traces/nothex", 400, "hex"),
         ("/api/v1/traces/1", 404, "no trace"),
+        ("/api/v1/traces/1/spans/2", 404, "no trace"),
+        ("/api/v1/traces/1/spans/x", 400, "hex"),
+        ("/api/v1/traces/1/matches", 400, "`q`"),
+        ("/api/v1/traces/1/matches?q=%7B", 400, "field"),
+        ("/api/v1/traces/1?format=svg", 404, "no trace"),
         ("/api/v1/red?step=1s", 400, "minutes"),
         ("/api/v3/traces", 400, "required"),
         ("/api/nothing", 404, ""),
@@ -244,6 +259,42 @@ fn who_may_not_is_not_answered() {
     assert_eq!(http(otlp, form, b"{}").0, 403);
     let (status, head, _) = http(page, &format!("GET /?token={TOKEN} HTTP/1.1\r\nHost: {page}"), &[]);
     assert!(status == 303 && head.contains("httponly") && head.contains("samesite=strict"), "{head}");
+}
+
+#[test]
+fn what_was_exported_can_be_imported() {
+    let running = start(Keep::Memory(1000));
+    post(running.addresses.otlp_http.unwrap(), "/v1/traces", &request(now()));
+    for format in ["otlp", "jaeger"] {
+        let (_, file) = get(running.addresses.page, &format!("/api/v1/traces/{TRACE}?format={format}"));
+        let elsewhere = start(Keep::Memory(1000));
+        let page = elsewhere.addresses.page;
+        let send = |known: &str, body: &str| {
+            http(page, &format!("POST /api/v1/import HTTP/1.1\r\nHost: {page}{known}"), body.as_bytes())
+        };
+        let known = format!("\r\nAuthorization: Bearer {TOKEN}");
+        assert_eq!(send("", &file.to_string()).0, 401);
+        assert_eq!((send(&known, "[]").0, send(&known, "{").0), (400, 400));
+        let (status, _, body) = send(&known, &file.to_string());
+        let answer: Json = serde_json::from_slice(&body).unwrap();
+        assert_eq!((status, &answer["spans"], &answer["trace_ids"][0]), (200, &json!(2), &json!(TRACE)));
+        let (_, again) = get(page, &format!("/api/v1/traces/{TRACE}?format={format}"));
+        assert_eq!(again, file, "{format}");
+    }
+}
+
+#[test]
+fn the_page_is_for_who_knows_the_token() {
+    let running = start(Keep::Memory(1000));
+    let page = running.addresses.page;
+    let open = |more: &str| http(page, &format!("GET /trace/1 HTTP/1.1\r\nHost: {page}{more}"), &[]);
+    assert_eq!(open("").0, 401);
+    let (status, head, body) = open(&format!("\r\nCookie: wirespan_token={TOKEN}"));
+    assert!(status == 200 && head.contains("content-type: text/html"), "{head}");
+    assert!(
+        head.contains("content-security-policy: default-src 'none'; script-src 'self'; style-src 'self';")
+    );
+    assert!(String::from_utf8(body).unwrap().contains("<div id=\"page\">"));
 }
 
 #[test]

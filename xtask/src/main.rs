@@ -6,6 +6,7 @@ mod build;
 mod child;
 mod ci;
 mod fuzz;
+mod page;
 mod place;
 mod run;
 mod setup;
@@ -40,6 +41,8 @@ enum Command {
     Ci(test::Arguments),
     /// Check the rules of dependence and the house style.
     Tidy,
+    /// Build the collector's page; what it builds is committed.
+    Page(page::Arguments),
     /// Boot a stock Debian kernel in emulation and run the end-to-end check on it.
     Vm(vm::Arguments),
     /// Measure what wirespan costs: nginx and wrk, alternately without and with the daemon.
@@ -67,6 +70,7 @@ fn dispatch(command: Command) -> anyhow::Result<()> {
         Command::Test(arguments) => test::run(&arguments),
         Command::Ci(arguments) => ci::run(&arguments),
         Command::Tidy => tidy::run(),
+        Command::Page(arguments) => page::run(&arguments),
         Command::Vm(arguments) => vm::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments),

@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Command};
 use anyhow::Result;
 
 use crate::{
-    build, child, fuzz, place,
+    build, child, fuzz, page, place,
     setup::{self, Purpose},
     step::{note, step},
     tidy, vm,
@@ -70,6 +70,7 @@ fn ordinary() -> Vec<Stage> {
             command.current_dir(place::root()).env("PROPTEST_RNG_SEED", "7").args(["test", "--workspace"]);
             child::run(&mut command)
         }),
+        Stage::new("the page", page::check),
     ]
 }
 

@@ -3,6 +3,7 @@
 
 mod code;
 mod dependencies;
+mod page;
 mod source;
 
 use std::{
@@ -18,7 +19,10 @@ use crate::{child, place};
 /// Folders that hold nothing of ours.
 const FOREIGN: &[&str] = &[".git", "target", "out", "node_modules", "corpus", "artifacts", "__pycache__"];
 /// Texts that people read and write. Recordings and images are left out.
-const TEXTS: &[&str] = &["rs", "toml", "md", "py", "sh", "yml", "yaml", "conf", "c", "run"];
+const TEXTS: &[&str] =
+    &["rs", "toml", "md", "py", "sh", "yml", "yaml", "conf", "c", "run", "ts", "svelte", "css", "html"];
+/// Built files: what they are built from is looked at.
+const BUILT: &str = "collector/ui/dist";
 
 /// One thing that is wrong.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,6 +42,7 @@ impl fmt::Display for Finding {
 pub(crate) fn run() -> Result<()> {
     let root = place::root();
     let mut findings = dependencies::check(&metadata(&root)?)?;
+    findings.extend(page::check(&root)?);
     let files = texts(&root)?;
     for file in &files {
         findings.extend(check(&root, file)?);
@@ -67,7 +72,8 @@ fn texts(folder: &Path) -> Result<Vec<PathBuf>> {
     for entry in fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if path.is_dir() && !path.is_symlink() && !FOREIGN.contains(&name.as_str()) {
+        if path.is_dir() && !path.is_symlink() && !path.ends_with(BUILT) && !FOREIGN.contains(&name.as_str())
+        {
             found.extend(texts(&path)?);
         } else if path.is_file() && is_text(&path, &name) {
             found.push(path);

@@ -14,7 +14,7 @@ use wirespan_store::{
     EdgeQuery, Field, Filter, Kind, NodeKind, Op, Operand, Operation, Owner, Sort, Span, Store, StoreError,
 };
 
-use super::{Api, Parameters, Problem, now, own::spans_of, until};
+use super::{Api, Parameters, Problem, now, trace::spans_of, until};
 
 /// Microseconds and milliseconds in nanoseconds.
 const MICRO: u64 = 1000;

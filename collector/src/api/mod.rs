@@ -1,9 +1,11 @@
 //! The APIs, a file each, and what they share.
 
+mod import;
 pub(crate) mod jaeger;
 pub(crate) mod own;
 mod parameters;
 pub(crate) mod tempo;
+mod trace;
 pub(crate) mod zipkin;
 
 use std::{

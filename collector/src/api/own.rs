@@ -17,13 +17,13 @@ use serde_json::{Value as Json_, json};
 use tokio::sync::broadcast::error::RecvError;
 use wirespan_query::{
     Ask,
-    form::{jaeger, own},
+    form::own,
     traceql::{self, Spanset, TRACE_DURATION, of_trace},
     traces,
 };
 use wirespan_store::{
     EdgeQuery, Field, Filter, Hit, Kind, Op, Operand, Owner, RedQuery, Search, Sort, Span,
-    StatusCode as SpanStatus, TraceId,
+    StatusCode as SpanStatus,
 };
 
 use super::{Api, Parameters, Problem, now, until};
@@ -49,7 +49,8 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/api/v1/attributes", get(attributes))
         .route("/api/v1/attributes/{key}/values", get(values))
         .route("/api/v1/traces", get(search_traces))
-        .route("/api/v1/traces/{id}", get(trace))
+        .merge(super::trace::router())
+        .merge(super::import::router(api.intake.limits().body))
         .route("/api/v1/spans", get(search_spans))
         .route("/api/v1/red", get(red))
         .route("/api/v1/map", get(map))
@@ -261,30 +262,6 @@ async fn search_spans(State(api): State<Api>, mut parameters: Parameters) -> Ans
     })))
 }
 
-/// All spans of a trace, or an answer that says that there is none.
-pub(super) async fn spans_of(api: &Api, id: &str) -> Result<Vec<Span>, Problem> {
-    let id: TraceId = id.parse().map_err(|error| Problem::bad("id", format!("{error}")))?;
-    let spans = api.ask(move |store| store.trace(id)).await?;
-    if spans.is_empty() {
-        let said = format!("there is no trace {id}: it may have been forgotten, or not have arrived yet");
-        return Err(Problem::new(StatusCode::NOT_FOUND, said));
-    }
-    Ok(spans)
-}
-
-async fn trace(State(api): State<Api>, Path(id): Path<String>, mut parameters: Parameters) -> Answer {
-    let format = parameters.one("format");
-    parameters.finish()?;
-    let spans = spans_of(&api, &id).await?;
-    let id = spans.first().map(|span| span.trace).unwrap_or_default();
-    Ok(Json(match format.as_deref() {
-        None | Some("wirespan") => own::trace(id, &spans),
-        Some("otlp") => wirespan_ingest::otlp::encode_json(&spans),
-        Some("jaeger") => jaeger::envelope(json!([jaeger::trace(&spans)])),
-        Some(_) => return Err(Problem::bad("format", "the formats are wirespan, otlp and jaeger")),
-    }))
-}
-
 async fn red(State(api): State<Api>, mut parameters: Parameters) -> Answer {
     let (start, end) = parameters.range()?;
     let usual = (end - start).div_ceil(POINTS).next_multiple_of(MINUTE).max(MINUTE);
@@ -332,10 +309,12 @@ async fn map(State(api): State<Api>, mut parameters: Parameters) -> Answer {
     };
     let (series, edges) =
         api.ask(move |store| Ok((store.red(&served)?, store.edges(EdgeQuery { start, end })?))).await?;
+    let first = series.iter().filter_map(|series| series.points.keys().next()).min();
     let mut json = own::map(&series, &edges);
     if let Some(object) = json.as_object_mut() {
         object.insert("start".to_owned(), own::time(start));
         object.insert("end".to_owned(), own::time(end));
+        object.insert("first".to_owned(), first.map_or(Json_::Null, |first| own::time(*first)));
     }
     Ok(Json(json))
 }

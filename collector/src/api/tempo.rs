@@ -20,7 +20,7 @@ use wirespan_query::{
 };
 use wirespan_store::{Field, Filter, Op, Operand, Owner, Sort, Span};
 
-use super::{Api, Parameters, Problem, now, own::spans_of, until};
+use super::{Api, Parameters, Problem, now, trace::spans_of, until};
 
 const SECOND: u64 = 1_000_000_000;
 /// Traces that one answer has at most.

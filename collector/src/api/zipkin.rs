@@ -9,7 +9,7 @@ use serde_json::{Value as Json_, json};
 use wirespan_query::{Ask, form::zipkin, traceql::Spanset, traces};
 use wirespan_store::{EdgeQuery, Field, Filter, NodeKind, Op, Operand, Owner, Sort, Store, StoreError};
 
-use super::{Api, Parameters, Problem, now, own::spans_of, until};
+use super::{Api, Parameters, Problem, now, trace::spans_of, until};
 
 const MICRO: u64 = 1000;
 const MILLI: u64 = 1_000_000;

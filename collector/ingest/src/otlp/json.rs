@@ -23,6 +23,11 @@ use crate::{
 pub fn decode_json(body: &[u8], limits: &Limits) -> Result<Batch, BadRequest> {
     let json: Json = serde_json::from_slice(body)
         .map_err(|error| BadRequest::Malformed(format!("the body is no JSON: {error}")))?;
+    read_json(&json, limits)
+}
+
+/// The same of JSON that was read already.
+pub(crate) fn read_json(json: &Json, limits: &Limits) -> Result<Batch, BadRequest> {
     let parts = json["resourceSpans"].as_array().or_else(|| json["batches"].as_array());
     if parts.is_none() && json.as_object().is_none_or(|object| !object.is_empty()) {
         return Err(BadRequest::Malformed("the body is no object with a list `resourceSpans`".to_owned()));

@@ -10,6 +10,7 @@ pub use encode::{encode_json, encode_protobuf};
 pub use grpc::{Authorize, serve as serve_grpc};
 pub use http::router;
 pub use json::decode_json;
+pub(crate) use json::read_json;
 pub use protobuf::decode_protobuf;
 
 use wirespan_store::StoreError;

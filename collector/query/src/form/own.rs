@@ -126,16 +126,32 @@ pub fn trace(id: TraceId, spans: &[Span]) -> Json {
         "trace_id": id.to_string(),
         "start": time(start),
         "duration_ns": end - start,
-        "resources": resources.parts.iter().map(|of| json!({
-            "service": of.service, "attributes": attributes(&of.attributes),
-        })).collect::<Vec<_>>(),
-        "scopes": scopes.parts.iter().map(|of| json!({
-            "name": of.name, "version": of.version, "attributes": attributes(&of.attributes),
-        })).collect::<Vec<_>>(),
+        "resources": resources.parts.iter().map(|of| resource(of)).collect::<Vec<_>>(),
+        "scopes": scopes.parts.iter().map(|of| scope(of)).collect::<Vec<_>>(),
         "spans": list,
         "missing_parents": missing.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "truncated": spans.len() > shown.len(),
     })
+}
+
+/// One span by itself, with its resource and scope; offsets from `begin`, in nanoseconds since 1970.
+#[must_use]
+pub fn detail(of: &Span, begin: u64) -> Json {
+    let mut json = span(of, begin, 0, 0);
+    if let Some(object) = json.as_object_mut() {
+        object.insert("trace_id".to_owned(), json!(of.trace.to_string()));
+        object.insert("resource".to_owned(), resource(&of.resource));
+        object.insert("scope".to_owned(), scope(&of.scope));
+    }
+    json
+}
+
+fn resource(of: &Resource) -> Json {
+    json!({ "service": of.service, "attributes": attributes(&of.attributes) })
+}
+
+fn scope(of: &Scope) -> Json {
+    json!({ "name": of.name, "version": of.version, "attributes": attributes(&of.attributes) })
 }
 
 fn span(of: &Span, begin: u64, resource: usize, scope: usize) -> Json {
@@ -245,18 +261,21 @@ pub fn map(served: &[Series], edges: &[Edge]) -> Json {
             node.merge(&edge.figures);
         }
     }
-    let kind = |kind: NodeKind| match kind {
+    json!({
+        "nodes": nodes.iter().map(|((name, of), all)| json!({
+            "name": name, "kind": node_kind(*of), "figures": figures(all),
+        })).collect::<Vec<_>>(),
+        "edges": edges.iter().map(|edge| json!({
+            "from": edge.from, "to": edge.to, "to_kind": node_kind(edge.kind), "figures": figures(&edge.figures),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn node_kind(of: NodeKind) -> &'static str {
+    match of {
         NodeKind::Service => "service",
         NodeKind::Database => "database",
         NodeKind::Messaging => "messaging",
         NodeKind::External => "external",
-    };
-    json!({
-        "nodes": nodes.iter().map(|((name, of), all)| json!({
-            "name": name, "kind": kind(*of), "figures": figures(all),
-        })).collect::<Vec<_>>(),
-        "edges": edges.iter().map(|edge| json!({
-            "from": edge.from, "to": edge.to, "figures": figures(&edge.figures),
-        })).collect::<Vec<_>>(),
-    })
+    }
 }
