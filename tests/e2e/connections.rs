@@ -1,14 +1,19 @@
 //! Every form of connection: IPv6, UNIX sockets, sockets shared by fork, io_uring.
 
-use std::process::Command;
+use std::{
+    process::Command,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use wirespan_tests::{
     agent::Agent,
     program,
     servers::{Nginx, Server},
     span::{Kind, Span, count, of_kind, only},
-    visitors::curl,
+    visitors::{Visitor, curl, request},
     wait,
 };
 
@@ -101,5 +106,41 @@ fn io_uring_is_not_passed_over_in_silence() -> Result<()> {
     let spans = agent.stop()?;
     only(&spans, Kind::Server, "/hello/unread")?;
     ensure!(count(&spans, Kind::Client, "/hello/unread") == 0);
+    Ok(())
+}
+
+/// Whoever asks waits for the answer before the next question: so must the spans.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn requests_under_way_while_it_starts_get_no_others_answers() -> Result<()> {
+    let (server, over) = (Nginx::start()?, AtomicBool::new(false));
+    let spans = thread::scope(|scope| {
+        let traffic = scope.spawn(|| {
+            let mut visitor = Visitor::connect(server.address)?;
+            while !over.load(Ordering::Relaxed) {
+                visitor.send(&request("GET", "/hello/amid", server.address))?;
+                visitor.answer()?;
+                // A pace, so that nginx keeps the connection (for a thousand requests) to the end.
+                thread::sleep(Duration::from_millis(5));
+            }
+            Ok(())
+        });
+        let spans = Agent::start().and_then(|agent| {
+            agent.until_path(100, "/hello/amid")?;
+            agent.stop()
+        });
+        over.store(true, Ordering::Relaxed);
+        traffic.join().map_err(|_| anyhow!("the traffic's thread panicked"))?.and(spans)
+    })?;
+
+    for kind in [Kind::Client, Kind::Server] {
+        let mut told = of_kind(&spans, kind);
+        told.retain(|span| span.path() == "/hello/amid");
+        told.sort_by_key(|span| span.start);
+        ensure!(told.len() > 20, "{} spans", told.len());
+        for pair in told.windows(2) {
+            ensure!(pair[0].end <= pair[1].start, "{:#?} and {:#?}", pair[0], pair[1]);
+        }
+    }
     Ok(())
 }

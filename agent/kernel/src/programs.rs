@@ -224,6 +224,7 @@ impl Programs {
         for hook in &hooks {
             attach(&mut ebpf, *hook, &types)?;
         }
+        open(&mut ebpf)?;
         let reader = reader(&mut ebpf, cpus)?;
         let policies = Policies { slots: mapped(&ebpf, "WS_POLICIES", POLICY_SLOTS as usize * 8)? };
         let verdicts = Verdicts {
@@ -278,6 +279,13 @@ impl Programs {
     pub fn take_verdicts(&mut self) -> Option<Verdicts> {
         self.verdicts.take()
     }
+}
+
+/// From now on the programs emit: all at once, whatever time it took to attach them.
+fn open(ebpf: &mut Ebpf) -> Result<(), LoadError> {
+    let mut open =
+        Array::try_from(take(ebpf, "WS_OPEN")?).map_err(|error| refused("WS_OPEN")(error.into()))?;
+    open.set(0, 1_u32, 0).map_err(|error| refused("WS_OPEN")(error.into()))
 }
 
 fn by_process(ebpf: &mut Ebpf, name: &'static str) -> Result<HashMap<MapData, u32, u8>, LoadError> {

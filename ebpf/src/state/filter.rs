@@ -5,9 +5,12 @@ use wirespan_proto::abi::{FILTER_ALL, FILTER_ONLY, PORTS_ALL, PORTS_ONLY, VERDIC
 
 use super::{globals::setting, maps};
 
-/// The current thread, where its process is to be looked at.
+/// The current thread, where its process is to be looked at; nobody's before all hooks are in their places.
 #[inline(always)]
 pub(crate) fn current() -> Option<u64> {
+    if maps::OPEN.get(0).copied().unwrap_or(0) == 0 {
+        return None;
+    }
     let pid_tgid = bpf_get_current_pid_tgid();
     wanted((pid_tgid >> 32) as u32).then_some(pid_tgid)
 }

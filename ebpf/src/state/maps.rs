@@ -29,6 +29,10 @@ pub(crate) static WAKE: RingBuf = RingBuf::with_byte_size(4096, 0);
 #[map(name = "WS_POLICIES")]
 pub(crate) static POLICIES: Array<PolicySlot> = Array::with_max_entries(POLICY_SLOTS, MMAPABLE);
 
+/// Is every hook in its place? A request that is seen while its response is not would be taken for the next one's.
+#[map(name = "WS_OPEN")]
+pub(crate) static OPEN: Array<u32> = Array::with_max_entries(1, 0);
+
 /// Verdicts by process id. Consulted only where a filter is set.
 #[map(name = "WS_PROCESSES")]
 pub(crate) static PROCESSES: LruHashMap<u32, u8> = LruHashMap::with_max_entries(16384, 0);
