@@ -162,3 +162,14 @@ fn a_close_frame_in_pieces_is_one() {
     assert_eq!(exchange.response.map(|response| response.bytes), Some(last.len() as u64));
     assert_eq!(exchange.ended.0, 5 * STEP);
 }
+
+/// What a client sends behind both close frames is passed over, however much it is.
+#[test]
+fn nothing_follows_the_close_frames() {
+    let close = close(1000);
+    let mut calls = vec![sent(masked(0x88, &close)), received(frame(0x88, &close))];
+    calls.extend((0..100).map(|_| sent("x")));
+    let bench = session(Side::Client, calls);
+    assert_eq!(bench.exchanges().count(), 2);
+    assert_eq!(bench.session.protocol(), Some("websocket"));
+}

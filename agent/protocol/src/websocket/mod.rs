@@ -70,6 +70,10 @@ impl Protocol for WebSocket {
     }
 
     fn parse(&mut self, direction: Direction, input: &Input<'_>, settings: &Settings) -> Step<Frame> {
+        if self.told {
+            // Behind both close frames nothing belongs to the session.
+            return if input.available() > 0 { Step::Skip(input.available()) } else { Step::NeedMore };
+        }
         let masked = Some(direction) == self.asks();
         let search = self.lane(direction).search;
         let bytes = input.bytes();
