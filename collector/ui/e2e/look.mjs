@@ -60,12 +60,15 @@ async function tour(page) {
   expect(new URL(page.url()).searchParams.has('span'), true);
   await page.goBack();
   await page.locator('ol.list a').first().waitFor();
-  // What was exported comes in again.
-  const id = (await page.locator('ol.list a').first().getAttribute('href')).split('/')[2].split('?')[0];
-  const file = await page.request.get(`${origin}/api/v1/traces/${id}?format=jaeger`);
+  // What was exported comes in again, and is known.
+  const { traces } = await (await page.request.get(`${origin}/api/v1/traces?limit=50`)).json();
+  const small = traces.sort((a, b) => a.spans - b.spans)[0];
+  const file = await page.request.get(`${origin}/api/v1/traces/${small.trace_id}?format=jaeger`);
   await page.setInputFiles('input[type=file]', { name: 'trace.json', mimeType: 'application/json', buffer: await file.body() });
   await page.locator('[role=treeitem]').first().waitFor();
-  expect(new URL(page.url()).pathname, `/trace/${id}`);
+  expect(new URL(page.url()).pathname, `/trace/${small.trace_id}`);
+  const after = await (await page.request.get(`${origin}/api/v1/traces/${small.trace_id}`)).json();
+  expect(after.spans.length, small.spans);
 }
 
 function expect(found, wanted) {

@@ -44,6 +44,8 @@ test('many alike siblings are one row until somebody looks', () => {
   for (let at = 0; at < 12; at += 1) spans.push([0, at, 1, 'query']);
   spans.push([0, 20, 1, 'other']);
   expect(shown(spans)).toEqual([0, ~1, 13]);
+  const all = forest(outline(spans));
+  expect([all.run[1], all.runTime[1], all.runEnd[1]]).toEqual([12, 12, 12]);
   expect(shown(spans, { unrolled: new Set([1]) })).toEqual([0, ~1, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13]);
   expect(shown(spans, { matches: new Set([5]) })).toEqual([0, 5]);
 });

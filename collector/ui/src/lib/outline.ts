@@ -25,6 +25,9 @@ export interface Forest {
   run: Int32Array;
   /** The place after the last descendant of the last of them. */
   runAfter: Int32Array;
+  /** Their durations together, and the last end, in nanoseconds. */
+  runTime: Float64Array;
+  runEnd: Float64Array;
   children: Int32Array;
   /** Where a span's children begin in `children`; one entry more than spans. */
   firstChild: Int32Array;
@@ -44,6 +47,8 @@ export function forest(outline: Outline): Forest {
     after: new Int32Array(size),
     run: new Int32Array(size),
     runAfter: new Int32Array(size),
+    runTime: new Float64Array(size),
+    runEnd: new Float64Array(size),
   };
   walk(all, roots);
   findRuns(all, roots);
@@ -112,8 +117,13 @@ function findRuns(all: Forest, siblings: Int32Array): void {
     let to = from + 1;
     while (to < siblings.length && alike(siblings[from], siblings[to])) to += 1;
     if (to - from > ALIKE) {
-      all.run[siblings[from]] = to - from;
-      all.runAfter[siblings[from]] = all.after[siblings[to - 1]];
+      const first = siblings[from];
+      all.run[first] = to - from;
+      all.runAfter[first] = all.after[siblings[to - 1]];
+      for (const span of siblings.subarray(from, to)) {
+        all.runTime[first] += all.outline.spans.duration_ns[span];
+        all.runEnd[first] = Math.max(all.runEnd[first], endOf(all, span));
+      }
     }
     from = to;
   }
