@@ -60,13 +60,24 @@ const fn syntax(
     Syntax { eval, script, valued, long_valued, subcommands }
 }
 
-/// Executables that are many programs: the first argument tells which.
-const MULTICALL: [&str; 3] = ["busybox", "coreutils", "toybox"];
+/// Executables that are many programs: the first argument tells which. Debian's `redis-server` is a link to
+/// `redis-check-rdb`.
+const MULTICALL: [&str; 7] = [
+    "busybox",
+    "coreutils",
+    "redis-check-aof",
+    "redis-check-rdb",
+    "toybox",
+    "valkey-check-aof",
+    "valkey-check-rdb",
+];
 
 /// Names a program. `executable` and `cwd` may be empty where they are not known.
 #[must_use]
 pub(super) fn program(executable: &str, args: &[String], cwd: &str) -> Program {
-    let called = args.first().map_or("", |arg| path::base(arg.trim_start_matches('-')));
+    // A title that a program gave itself goes on behind a space.
+    let first = args.first().and_then(|arg| arg.split(' ').next()).unwrap_or_default();
+    let called = path::base(first.trim_start_matches('-'));
     let mut executable = path::base(executable);
     if executable.is_empty() || MULTICALL.contains(&executable) {
         executable = called;
@@ -204,6 +215,8 @@ mod tests {
         check("", "-bash", "/", "bash");
         check("", "", "", "");
         check("/bin/busybox", "wget -q x", "/", "wget");
+        let titled = ["/usr/bin/redis-server 127.0.0.1:6379".to_owned()];
+        assert_eq!(program("/usr/bin/redis-check-rdb", &titled, "/").name, "redis-server");
         check("/usr/sbin/php-fpm8.2", "php-fpm: pool www", "/", "php-fpm");
         check("/usr/lib/postgresql/15/bin/postgres", "postgres: checkpointer", "/", "postgres");
         check("/opt/x/redis-server7", "redis-server", "/", "redis-server7");
