@@ -9,6 +9,9 @@ use std::{
 
 const TARGET: &str = "bpfel-unknown-none";
 
+/// What is embedded, and the features of `ebpf/` that make it: one for Linux 5.12 and later, one for those before.
+const OBJECTS: [(&str, &str); 2] = [("wirespan.bpf.o", ""), ("wirespan-older.bpf.o", "older")];
+
 /// A way to compile for [`TARGET`].
 struct Toolchain {
     cargo: Command,
@@ -23,17 +26,19 @@ fn main() {
     println!("cargo:rerun-if-env-changed=WIRESPAN_SKIP_EBPF");
     println!("cargo:rerun-if-env-changed=PATH");
     let out = PathBuf::from(env::var("OUT_DIR").expect("cargo sets it"));
-    let object = out.join("wirespan.bpf.o");
-    match compile(&root, &out) {
-        Ok(built) => fs::copy(built, &object).map(|_| ()).expect("the build folder is writable"),
-        Err(missing) => {
-            println!("cargo:warning=built without kernel programs: {missing}");
-            fs::write(&object, []).expect("the build folder is writable");
+    for (object, features) in OBJECTS {
+        let object = out.join(object);
+        match compile(&root, &out, features) {
+            Ok(built) => fs::copy(built, &object).map(|_| ()).expect("the build folder is writable"),
+            Err(missing) => {
+                println!("cargo:warning=built without kernel programs: {missing}");
+                fs::write(&object, []).expect("the build folder is writable");
+            }
         }
     }
 }
 
-fn compile(root: &Path, out: &Path) -> Result<PathBuf, String> {
+fn compile(root: &Path, out: &Path, features: &str) -> Result<PathBuf, String> {
     if env::var_os("WIRESPAN_SKIP_EBPF").is_some() {
         return Err("WIRESPAN_SKIP_EBPF is set".into());
     }
@@ -51,6 +56,7 @@ fn compile(root: &Path, out: &Path) -> Result<PathBuf, String> {
         .current_dir(root)
         .args(["build", "--release", "--target", TARGET, "--package", "wirespan-ebpf", "--target-dir"])
         .arg(&target_dir)
+        .args(["--features", features])
         .env("CARGO_ENCODED_RUSTFLAGS", flags)
         .env_remove("RUSTFLAGS")
         .env_remove("RUSTC_WRAPPER")

@@ -25,6 +25,10 @@ pub const TAIL: u32 = 64;
 /// Room behind the ring's end, so that a record that begins before the end lies in one piece.
 pub const SLACK: u32 = 96 << 10;
 
+/// Records that programs of one CPU may be making at once, where they stand in memory of the CPU before they go into
+/// BPF's ring buffer: one of a task, and one of a program that interrupts it.
+pub const NESTING: u32 = 2;
+
 /// Most bytes of arguments and environment copied at exec.
 pub const MAX_EXEC: u32 = 8 << 10;
 

@@ -41,3 +41,11 @@ pub(crate) fn wirespan(profile: &str) -> Result<PathBuf> {
     note(&format!("{} ({:.1} MiB)", binary.display(), size as f64 / f64::from(1 << 20)));
     Ok(binary)
 }
+
+/// Builds one of the programs of the end-to-end tests and says where it is.
+pub(crate) fn test_program(name: &str) -> Result<PathBuf> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(place::root()).args(["build", "--quiet", "--package", "wirespan-tests", "--bin", name]);
+    child::run(&mut cargo)?;
+    Ok(place::target().join("debug").join(name))
+}

@@ -19,9 +19,9 @@ pub(crate) struct Arguments {
     /// Seconds for all fuzz targets together.
     #[arg(long, default_value_t = 30)]
     pub(crate) fuzz_seconds: u64,
-    /// Also boot stock kernels in emulation.
+    /// Also check on the newest kernel that is to be had, which is part of no release.
     #[arg(long)]
-    pub(crate) vm: bool,
+    pub(crate) newest_kernel: bool,
 }
 
 /// One named part of the tests.
@@ -49,10 +49,7 @@ pub(crate) fn stages(arguments: &Arguments) -> Vec<Stage> {
     let mut stages = ordinary();
     if !arguments.no_root {
         stages.insert(0, Stage::new("set-up", || setup::prepare(Purpose::Test)));
-        stages.extend(root(arguments.fuzz_seconds));
-    }
-    if arguments.vm {
-        stages.push(Stage::new("stock kernels", vm::every_kernel));
+        stages.extend(root(arguments));
     }
     stages
 }
@@ -74,10 +71,12 @@ fn ordinary() -> Vec<Stage> {
     ]
 }
 
-fn root(fuzz_seconds: u64) -> Vec<Stage> {
+fn root(arguments: &Arguments) -> Vec<Stage> {
+    let Arguments { fuzz_seconds, newest_kernel, .. } = *arguments;
     vec![
         Stage::new("release build", || build::wirespan("release").map(drop)),
         Stage::new("end-to-end tests", end_to_end),
+        Stage::new("stock kernels", move || vm::stock_kernels(newest_kernel)),
         Stage::new("fuzz smoke", move || fuzz::every_target(fuzz_seconds)),
     ]
 }

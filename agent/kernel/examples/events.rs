@@ -6,6 +6,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let choice = match std::env::args().nth(1).as_deref() {
         Some("sock") => Choice::Only(Plan::Sock),
         Some("syscall") => Choice::Only(Plan::Syscall),
+        Some("older") => Choice::Only(Plan::Older),
         _ => Choice::Auto,
     };
     let mut programs = Programs::load(&Settings { choice, ..Settings::default() })?;

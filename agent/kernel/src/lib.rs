@@ -16,7 +16,7 @@ mod reader;
 mod ring;
 
 pub use clock::Offset;
-pub use plan::{Choice, Plan};
+pub use plan::{Choice, PassedOver, Plan};
 pub use privileges::{KEPT, drop_privileges};
 pub use probe::{Report, Trial, attempt, probe};
 pub use programs::{Cost, Filter, LoadError, Policies, Programs, Settings, Verdicts};

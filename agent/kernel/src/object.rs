@@ -5,6 +5,11 @@
 struct Aligned<T: ?Sized>(T);
 
 static ALIGNED: &Aligned<[u8]> = &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/wirespan.bpf.o")));
+static ALIGNED_OLDER: &Aligned<[u8]> =
+    &Aligned(*include_bytes!(concat!(env!("OUT_DIR"), "/wirespan-older.bpf.o")));
 
-/// The object.
+/// The object for Linux 5.12 and later.
 pub(crate) static OBJECT: &[u8] = &ALIGNED.0;
+
+/// The object with stand-ins for what kernels before 5.12 lack.
+pub(crate) static OLDER: &[u8] = &ALIGNED_OLDER.0;

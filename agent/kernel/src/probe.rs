@@ -10,7 +10,7 @@ use crate::{
     btf::{Btf, BtfError},
     fields,
     plan::{self, Choice, Plan},
-    programs::{Filter, LoadError, Programs, Settings, VMLINUX},
+    programs::{Filter, LoadError, Programs, Settings, VMLINUX, lacking},
 };
 
 /// What the kernel says of itself.
@@ -18,7 +18,8 @@ use crate::{
 pub struct Report {
     /// Size of its type information, bytes.
     pub types: usize,
-    /// Tracepoints that each plan needs and that are missing; none: the plan fits. In the order of preference.
+    /// Tracepoints and helpers that each plan needs and that are missing; none: the plan fits. In the order of
+    /// preference.
     pub lacking: Vec<(Plan, Vec<&'static str>)>,
     /// Fields that every plan needs and that are missing, as `structure.member`.
     pub fields: Vec<String>,
@@ -41,20 +42,20 @@ pub struct Trial {
 /// [`LoadError::NoBtf`] and [`LoadError::Btf`].
 pub fn probe() -> Result<Report, LoadError> {
     let bytes = fs::read(VMLINUX).map_err(LoadError::NoBtf)?;
-    Ok(report(&bytes)?)
+    report(&bytes)
 }
 
-fn report(bytes: &[u8]) -> Result<Report, BtfError> {
+fn report(bytes: &[u8]) -> Result<Report, LoadError> {
     let btf = Btf::parse(bytes)?;
     let resolved = fields::resolve(&btf)?;
     let names = |hooks: Vec<plan::Hook>| hooks.into_iter().map(|hook| hook.tracepoint).collect::<Vec<_>>();
-    let mut lacking = Vec::new();
+    let mut plans = Vec::new();
     for plan in Plan::ALL {
-        lacking.push((plan, missing(&btf, names(plan.hooks()))?));
+        plans.push((plan, lacking(plan, &btf)?));
     }
     let tracepoints = missing(&btf, names(plan::URING.to_vec()))?.into_iter().map(str::to_owned);
     let uring = tracepoints.chain(resolved.uring_missing).collect();
-    Ok(Report { types: bytes.len(), lacking, fields: resolved.missing, uring })
+    Ok(Report { types: bytes.len(), lacking: plans, fields: resolved.missing, uring })
 }
 
 fn missing(btf: &Btf<'_>, mut tracepoints: Vec<&'static str>) -> Result<Vec<&'static str>, BtfError> {
@@ -89,9 +90,9 @@ mod tests {
         let Ok(bytes) = fs::read(VMLINUX) else { return };
         let report = report(&bytes).unwrap();
         let btf = Btf::parse(&bytes).unwrap();
-        let chosen = plan::choose(Choice::Auto, |name| btf.has_tracepoint(name)).unwrap();
+        let chosen = plan::take(Choice::Auto, |plan| lacking(plan, &btf), |_| Ok(()));
         let fits = report.lacking.iter().find(|(_, lacking)| lacking.is_empty());
-        assert_eq!(fits.map(|(plan, _)| *plan), chosen.ok());
+        assert_eq!(fits.map(|(plan, _)| *plan), chosen.ok().map(|taken| taken.plan));
         assert_eq!((report.types, report.fields.len()), (bytes.len(), 0));
     }
 

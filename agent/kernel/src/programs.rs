@@ -4,8 +4,8 @@
 use std::{fs, io, os::fd::AsFd, sync::atomic::AtomicU64};
 
 use aya::{
-    Btf as AyaBtf, Ebpf, EbpfLoader,
-    maps::{Array, HashMap, Map, MapData, RingBuf},
+    Btf as AyaBtf, Ebpf, EbpfLoader, VerifierLogLevel,
+    maps::{Array, HashMap, Map, MapData, ProgramArray, RingBuf},
     programs::{BtfTracePoint, ProgramError},
 };
 use thiserror::Error;
@@ -23,8 +23,8 @@ use crate::{
     fields::{self, Resolved, Uring},
     memory::Mapping,
     object::OBJECT,
-    plan::{self, Choice, Hook, Plan},
-    reader::Reader,
+    plan::{self, Choice, Hook, PassedOver, Plan, Taken},
+    reader::{Reader, Source},
     ring,
 };
 
@@ -46,13 +46,19 @@ pub enum LoadError {
     #[error("cannot understand {VMLINUX}")]
     Btf(#[from] BtfReadError),
     /// No plan fits.
-    #[error("this kernel lacks the tracepoints {}; {}", .lacking.join(", "), .advice)]
+    #[error("this kernel lacks {}; {}", .lacking.join(", "), .advice)]
     NoPlan {
         /// What is missing.
         lacking: Vec<&'static str>,
         /// What to do.
         advice: &'static str,
     },
+    /// Several plans should have loaded, and none did.
+    #[error(
+        "the kernel refused every plan: {}; please report this with the output of `uname -r`",
+        .0.iter().map(|refused| format!("{}: {}", refused.plan, refused.why)).collect::<Vec<_>>().join("; ")
+    )]
+    NoneLoads(Vec<PassedOver>),
     /// A kernel structure lacks fields.
     #[error("this kernel lacks the fields {}; please report this with the output of `uname -r`", .0.join(", "))]
     MissingFields(Vec<String>),
@@ -70,6 +76,20 @@ pub enum LoadError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+}
+
+impl LoadError {
+    /// It and its causes, in one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    }
 }
 
 /// See [`LoadError::Btf`].
@@ -134,6 +154,7 @@ pub struct Programs {
     policies: Option<Policies>,
     verdicts: Option<Verdicts>,
     hooks: Vec<Hook>,
+    passed_over: Vec<PassedOver>,
     /// Keeps programs and links.
     ebpf: Ebpf,
 }
@@ -201,31 +222,10 @@ impl Programs {
         }
         let bytes = fs::read(VMLINUX).map_err(LoadError::NoBtf)?;
         let btf = Btf::parse(&bytes)?;
-        let plan = choose(settings.choice, &btf)?;
-        let Resolved { fields, missing, uring, .. } = fields::resolve(&btf)?;
-        if !missing.is_empty() {
-            return Err(LoadError::MissingFields(missing));
-        }
-        let uring = if plan == Plan::Sock && sees_uring(&btf)? { uring } else { None };
-        drop(btf);
-        drop(bytes);
-        let cpus = aya::util::nr_cpus().map_err(|(_, error)| LoadError::NoBtf(error))?;
-        let globals = globals(settings, plan, uring, cpus);
-        let mut ebpf = EbpfLoader::new()
-            .override_global("SETTINGS", globals.as_bytes(), true)
-            .override_global("FIELDS", fields.as_bytes(), true)
-            .map_max_entries("WS_RINGS", cpus as u32)
-            .load(OBJECT)
-            .map_err(|error| denied_or(error.into(), "the maps"))?;
-        write_ports(&mut ebpf, settings)?;
-        let types = AyaBtf::from_sys_fs().map_err(|error| refused("its own types")(error.into()))?;
-        let uring: &[Hook] = if uring.is_some() { &plan::URING } else { &[] };
-        let hooks = [plan.hooks().as_slice(), uring].concat();
-        for hook in &hooks {
-            attach(&mut ebpf, *hook, &types)?;
-        }
-        open(&mut ebpf)?;
-        let reader = reader(&mut ebpf, cpus)?;
+        let kernel = Kernel::look(&btf)?;
+        let Taken { plan, loaded, passed_over } =
+            plan::take(settings.choice, |plan| lacking(plan, &btf), |plan| kernel.attach(settings, plan))?;
+        let Loaded { mut ebpf, hooks, reader } = loaded;
         let policies = Policies { slots: mapped(&ebpf, "WS_POLICIES", POLICY_SLOTS as usize * 8)? };
         let verdicts = Verdicts {
             verdicts: by_process(&mut ebpf, "WS_PROCESSES")?,
@@ -237,6 +237,7 @@ impl Programs {
             policies: Some(policies),
             verdicts: Some(verdicts),
             hooks,
+            passed_over,
             ebpf,
         })
     }
@@ -245,6 +246,12 @@ impl Programs {
     #[must_use]
     pub fn plan(&self) -> Plan {
         self.plan
+    }
+
+    /// The better plans that this kernel should have loaded and did not.
+    #[must_use]
+    pub fn passed_over(&self) -> &[PassedOver] {
+        &self.passed_over
     }
 
     /// The programs, and the tracepoints they are attached to.
@@ -292,15 +299,92 @@ fn by_process(ebpf: &mut Ebpf, name: &'static str) -> Result<HashMap<MapData, u3
     HashMap::try_from(take(ebpf, name)?).map_err(|error| refused(name)(error.into()))
 }
 
-fn choose(choice: Choice, btf: &Btf<'_>) -> Result<Plan, LoadError> {
-    plan::choose(choice, |name| btf.has_tracepoint(name))?.map_err(|lacking| LoadError::NoPlan {
-        lacking,
-        advice: match choice {
-            Choice::Auto => "wirespan needs Linux 5.10 or later with BPF tracing",
-            Choice::Only(Plan::Sock) => "they came with Linux 6.3: use --plan syscall or --plan auto",
-            Choice::Only(Plan::Syscall) => "use --plan auto",
-        },
-    })
+/// What this kernel lacks for a plan.
+pub(crate) fn lacking(plan: Plan, btf: &Btf<'_>) -> Result<Vec<&'static str>, LoadError> {
+    Ok(plan.lacking(|name| btf.has_tracepoint(name), |name| Ok(btf.enumerator(name)?.is_some()))?)
+}
+
+/// What is known of the kernel before a plan is chosen.
+struct Kernel {
+    fields: abi::Fields,
+    uring: Option<Uring>,
+    types: AyaBtf,
+    cpus: usize,
+}
+
+/// A plan's programs, attached.
+struct Loaded {
+    ebpf: Ebpf,
+    hooks: Vec<Hook>,
+    reader: Reader,
+}
+
+impl Kernel {
+    fn look(btf: &Btf<'_>) -> Result<Self, LoadError> {
+        let Resolved { fields, missing, uring, .. } = fields::resolve(btf)?;
+        if !missing.is_empty() {
+            return Err(LoadError::MissingFields(missing));
+        }
+        let uring = if sees_uring(btf)? { uring } else { None };
+        let types = AyaBtf::from_sys_fs().map_err(|error| refused("its own types")(error.into()))?;
+        let cpus = aya::util::nr_cpus().map_err(|(_, error)| LoadError::NoBtf(error))?;
+        Ok(Self { fields, uring, types, cpus })
+    }
+
+    fn attach(&self, settings: &Settings, plan: Plan) -> Result<Loaded, LoadError> {
+        let uring = self.uring.filter(|_| plan == Plan::Sock);
+        let mut ebpf = self.load(plan, &globals(settings, plan, uring, self.cpus))?;
+        write_ports(&mut ebpf, settings)?;
+        let uring: &[Hook] = if uring.is_some() { &plan::URING } else { &[] };
+        let hooks = [plan.hooks().as_slice(), uring].concat();
+        for hook in &hooks {
+            attach(&mut ebpf, *hook, &self.types)?;
+        }
+        if plan != Plan::Sock {
+            let program = plan.hooks().first().map_or("", |hook| hook.program);
+            let what = || format!("a call of program {program} by itself");
+            let done = calls_itself(&mut ebpf, program).map_err(|error| refused(what())(error));
+            done?;
+        }
+        let reader = reader(&mut ebpf, plan, self.cpus)?;
+        open(&mut ebpf)?;
+        Ok(Loaded { ebpf, hooks, reader })
+    }
+
+    /// Makes the maps. The programs are only read; what a plan does not attach is never loaded.
+    fn load(&self, plan: Plan, globals: &abi::Settings) -> Result<Ebpf, LoadError> {
+        let mut loader = EbpfLoader::new();
+        loader
+            // Without the states of every path, which for a program that is too large take gigabytes.
+            .verifier_log_level(VerifierLogLevel::STATS)
+            .override_global("SETTINGS", globals.as_bytes(), true)
+            .override_global("FIELDS", self.fields.as_bytes(), true)
+            .map_max_entries("WS_RINGS", self.cpus as u32);
+        if plan == Plan::Older {
+            raise_locked_memory();
+            loader
+                .map_max_entries("WS_EVENTS", (self.cpus as u32 * abi::RING_BYTES).next_power_of_two())
+                .map_max_entries("WS_SCRATCH", self.cpus as u32 * abi::NESTING);
+        }
+        loader.load(plan.object()).map_err(|error| denied_or(error.into(), "the maps"))
+    }
+}
+
+/// Before Linux 5.11 maps count as locked memory of whoever makes them. Where the limit cannot be raised, the kernel's
+/// refusal of the maps says so.
+fn raise_locked_memory() {
+    let limit = libc::rlimit { rlim_cur: libc::RLIM_INFINITY, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: reads a structure of ours.
+    unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) };
+}
+
+/// Lets the program at the end of system calls begin again for each further message of a call.
+fn calls_itself(ebpf: &mut Ebpf, program: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let loaded: &BtfTracePoint = ebpf.program(program).expect("it is attached").try_into()?;
+    let descriptor = loaded.fd()?.try_clone()?;
+    let map = ebpf.map_mut("WS_AGAIN").expect("the object has this map");
+    ProgramArray::try_from(map)?.set(0, &descriptor, 0)?;
+    Ok(())
 }
 
 /// Does this kernel have the tracepoints of `io_uring`?
@@ -328,7 +412,7 @@ fn globals(settings: &Settings, plan: Plan, uring: Option<Uring>, cpus: usize) -
             (true, false) => PORTS_EXCEPT,
         },
         cpus: cpus as u32,
-        by_descriptor: u32::from(plan == Plan::Syscall),
+        by_descriptor: u32::from(plan != Plan::Sock),
         arch: if cfg!(target_arch = "x86_64") { ARCH_X86_64 } else { ARCH_ARM64 },
         uring: u32::from(uring.is_some()),
         iter_ubuf: uring.map_or(0, |uring| uring.iter_ubuf),
@@ -370,11 +454,16 @@ fn attach(ebpf: &mut Ebpf, hook: Hook, types: &AyaBtf) -> Result<(), LoadError> 
     Ok(())
 }
 
-fn reader(ebpf: &mut Ebpf, cpus: usize) -> Result<Reader, LoadError> {
-    let rings = mapped(ebpf, "WS_RINGS", ring::STRIDE * cpus)?;
-    let wake = RingBuf::try_from(take(ebpf, "WS_WAKE")?)
-        .map_err(|error| refused("the map WS_WAKE")(error.into()))?;
-    Reader::new(rings, cpus, wake).map_err(|error| refused("a wake-up descriptor")(error.into()))
+fn reader(ebpf: &mut Ebpf, plan: Plan, cpus: usize) -> Result<Reader, LoadError> {
+    let (stride, events) = match plan {
+        Plan::Older => (size_of::<abi::Control>(), "WS_EVENTS"),
+        Plan::Sock | Plan::Syscall => (ring::STRIDE, "WS_WAKE"),
+    };
+    let rings = mapped(ebpf, "WS_RINGS", stride * cpus)?;
+    let events = RingBuf::try_from(take(ebpf, events)?)
+        .map_err(|error| refused(format!("the map {events}"))(error.into()))?;
+    let source = if plan == Plan::Older { Source::Buffer(events) } else { Source::Mapped { wake: events } };
+    Reader::new(rings, stride, cpus, source).map_err(|error| refused("a wake-up descriptor")(error.into()))
 }
 
 fn take(ebpf: &mut Ebpf, name: &str) -> Result<Map, LoadError> {

@@ -88,12 +88,44 @@ impl Batch {
     }
 }
 
+/// Where the records come from.
+pub(crate) enum Source {
+    /// The mapped rings; an entry in the ring buffer wakes their reader.
+    Mapped {
+        /// Carries nothing else.
+        wake: RingBuf<MapData>,
+    },
+    /// BPF's ring buffer. The mapped rings are counters only.
+    Buffer(RingBuf<MapData>),
+}
+
+impl Source {
+    /// Readable when there is a reason to look.
+    fn descriptor(&self) -> i32 {
+        match self {
+            Self::Mapped { wake } => wake.as_raw_fd(),
+            Self::Buffer(events) => events.as_raw_fd(),
+        }
+    }
+}
+
+/// Gives records of BPF's ring buffer until the budget is spent; gives the bytes read.
+fn drain(events: &mut RingBuf<MapData>, mut visit: impl FnMut(&[u8])) -> u64 {
+    let mut read = 0;
+    while read < BUDGET {
+        let Some(record) = events.next() else { break };
+        read += record.len() as u64;
+        visit(&record);
+    }
+    read
+}
+
 /// The reading side of the kernel programs.
 pub struct Reader {
     rings: Vec<Ring>,
     /// The rings live in it.
     _memory: Mapping,
-    wake: RingBuf<MapData>,
+    source: Source,
     waker: Waker,
     batch: Batch,
     held: Batch,
@@ -104,10 +136,11 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub(crate) fn new(memory: Mapping, cpus: usize, wake: RingBuf<MapData>) -> io::Result<Self> {
+    /// `memory` holds a ring each `stride` bytes; of rings that are counters only, the counters.
+    pub(crate) fn new(memory: Mapping, stride: usize, cpus: usize, source: Source) -> io::Result<Self> {
         let rings = (0..cpus)
             // SAFETY: the mapping holds `cpus` rings one behind the other and outlives them.
-            .map(|cpu| unsafe { Ring::new(memory.start().add(cpu * ring::STRIDE)) })
+            .map(|cpu| unsafe { Ring::new(memory.start().add(cpu * stride)) })
             .collect();
         // SAFETY: a fresh descriptor, or -1.
         let event = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
@@ -120,7 +153,7 @@ impl Reader {
         Ok(Self {
             rings,
             _memory: memory,
-            wake,
+            source,
             waker,
             batch,
             held,
@@ -172,8 +205,13 @@ impl Reader {
         let batch = &mut self.batch;
         let before = batch.places.len();
         self.full = false;
-        for ring in &mut self.rings {
-            self.full |= ring.drain(BUDGET, |record| batch.push(record)) >= BUDGET;
+        match &mut self.source {
+            Source::Mapped { .. } => {
+                for ring in &mut self.rings {
+                    self.full |= ring.drain(BUDGET, |record| batch.push(record)) >= BUDGET;
+                }
+            }
+            Source::Buffer(events) => self.full = drain(events, |record| batch.push(record)) >= BUDGET,
         }
         self.quiet = if batch.places.len() > before { 0 } else { self.quiet + 1 };
         // Stable, so that records of one moment keep their ring's order.
@@ -207,17 +245,20 @@ impl Reader {
             return;
         }
         self.rings.iter().for_each(|ring| ring.set_sleeping(true));
-        if self.rings.iter().all(Ring::is_empty) {
+        // BPF's ring buffer is readable as long as something is in it: that sleep is none.
+        if matches!(self.source, Source::Buffer(_)) || self.rings.iter().all(Ring::is_empty) {
             self.sleep(SLEEP_NS, true);
         }
         self.rings.iter().for_each(|ring| ring.set_sleeping(false));
-        while self.wake.next().is_some() {}
+        if let Source::Mapped { wake } = &mut self.source {
+            while wake.next().is_some() {}
+        }
     }
 
     fn sleep(&self, ns: u64, wakeable: bool) {
         let event = self.waker.0.as_raw_fd();
         let poll = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-        let mut fds = [poll(event), poll(self.wake.as_raw_fd())];
+        let mut fds = [poll(event), poll(self.source.descriptor())];
         let count = if wakeable { 2 } else { 1 };
         let time = libc::timespec { tv_sec: 0, tv_nsec: ns as libc::c_long };
         // SAFETY: descriptors and arrays of ours. An interrupted or failed sleep is a short one.

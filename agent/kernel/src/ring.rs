@@ -41,7 +41,7 @@ impl Ring {
     ///
     /// # Safety
     /// `start` is aligned to 8 and begins [`STRIDE`] bytes that outlive the ring and that only producers and this
-    /// reader touch.
+    /// reader touch. Where there are only a [`Control`]'s bytes, nothing is drained and no one asks if it is empty.
     pub(crate) unsafe fn new(start: *mut u8) -> Self {
         Self { start }
     }

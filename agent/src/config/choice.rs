@@ -48,6 +48,8 @@ choice! {
         Sock = "sock",
         /// The system calls, for older kernels; the same events at a higher price.
         Syscall = "syscall",
+        /// The same for Linux 5.10 and 5.11, with stand-ins for what they lack.
+        Older = "older",
     }
 }
 

@@ -217,6 +217,10 @@ pub(crate) fn exporter(
 /// The kernel programs, attached, and what is to be said of processes before the first event.
 fn attach(config: &Config, scope: &Scope) -> anyhow::Result<(Programs, Verdicts)> {
     let mut programs = Programs::load(&setup::kernel(config, scope))?;
+    for passed in programs.passed_over() {
+        let (refused, why, taken) = (passed.plan, &passed.why, programs.plan());
+        eprintln!("wirespan: the kernel did not take the plan {refused}, {taken} stands in: {why}");
+    }
     let mut verdicts = programs.take_verdicts().expect("taken once");
     for pid in watched(scope) {
         verdicts.set(pid, true).with_context(|| format!("cannot watch process {pid}"))?;

@@ -95,6 +95,7 @@ pub(super) fn kernel(config: &Config, scope: &Scope) -> wirespan_kernel::Setting
             choice::Plan::Auto => Choice::Auto,
             choice::Plan::Sock => Choice::Only(Plan::Sock),
             choice::Plan::Syscall => Choice::Only(Plan::Syscall),
+            choice::Plan::Older => Choice::Only(Plan::Older),
         },
         head_bytes: config.capture.head_bytes.0 as u32,
         filter: super::process_filter(config, scope),

@@ -5,6 +5,7 @@
 use core::arch::asm;
 
 /// Exchanges `*at` with `new` if it holds `expected`; gives what it held. Full barrier.
+#[cfg(not(feature = "older"))]
 #[inline(always)]
 pub(crate) unsafe fn compare_exchange(at: *mut u64, expected: u64, new: u64) -> u64 {
     let held;
@@ -17,6 +18,7 @@ pub(crate) unsafe fn compare_exchange(at: *mut u64, expected: u64, new: u64) -> 
 }
 
 /// Exchanges `*at` with `new`; gives what it held. Full barrier.
+#[cfg(not(feature = "older"))]
 #[inline(always)]
 pub(crate) unsafe fn exchange(at: *mut u64, new: u64) -> u64 {
     let mut value = new;
@@ -37,6 +39,7 @@ pub(crate) unsafe fn add(at: *mut u64, count: u64) {
 }
 
 /// Keeps the compiler from moving stores across. The processor's order is the caller's concern.
+#[cfg(not(feature = "older"))]
 #[inline(always)]
 pub(crate) fn compiler_fence() {
     // SAFETY: no instruction at all.

@@ -68,6 +68,7 @@ impl Class {
 }
 
 /// `include/uapi/asm-generic/errno.h`.
+#[cfg(not(feature = "older"))]
 const ENOSYS: i64 = 38;
 
 /// Calls are looked up by the low bits of their number; no architecture has more of them.
@@ -191,6 +192,7 @@ impl Arguments {
 
     /// The arguments where the hook runs inside the call itself. Work that `io_uring` put off runs behind the end of
     /// whatever call its task makes next, and its threads make none: then the registers describe other bytes.
+    #[cfg(not(feature = "older"))]
     #[inline(always)]
     pub(crate) unsafe fn read_inside<M: Memory>(registers: *const u8) -> Self {
         // SAFETY: ax lies within the structure.
@@ -205,6 +207,7 @@ impl Arguments {
     }
 
     /// The bytes were found elsewhere than in the registers: `len` of them at `address`, or not (0).
+    #[cfg(not(feature = "older"))]
     #[inline(always)]
     pub(crate) fn found(&mut self, address: u64, len: u32) {
         if address != 0 {

@@ -3,8 +3,10 @@
 //! The verifier follows every path; so what the loop carries goes through the ring's memory on each turn, where the
 //! verifier does not follow single values, and is masked to the same range.
 
+use core::mem::offset_of;
+
 use aya_ebpf::helpers::{bpf_probe_read_user, generated};
-use wirespan_proto::abi::{DataRecord, Head, MAX_HEAD, MAX_IOVECS, TAIL};
+use wirespan_proto::abi::{DataRecord, MAX_HEAD, MAX_IOVECS, TAIL};
 
 use super::{
     atomic::bound,
@@ -23,10 +25,8 @@ pub(crate) struct Iovec {
     len: u64,
 }
 
-/// Where a record that is being made has room for a number: its fixed part is written last.
-const SCRATCH: usize = 16;
-
-const _: () = assert!(SCRATCH >= size_of::<Head>() && SCRATCH + 8 <= size_of::<DataRecord>());
+/// Where a record that is being made has room for a number: this field is written last.
+pub(crate) const SCRATCH: usize = offset_of!(DataRecord, cgroup);
 
 /// What was copied.
 #[derive(Clone, Copy, Default)]
@@ -86,6 +86,7 @@ fn progress(arguments: &Arguments, len: u32, thread: u32) -> u32 {
 }
 
 /// The current call of this thread ended without a message: whatever it counted is over.
+#[cfg(not(feature = "older"))]
 #[inline(always)]
 pub(crate) fn forget(thread: u32) {
     let _ = PROGRESS.remove(thread);
@@ -114,7 +115,9 @@ pub(crate) unsafe fn copy(vectors: &Vectors, len: u32, want: u32, record: *mut u
     // SAFETY: the ring's slack has room for two heads and a tail behind any record's beginning.
     unsafe {
         let to = record.add(size_of::<DataRecord>());
-        let Some(mut walk) = walk(vectors, len, want, record.add(SCRATCH).cast(), to) else {
+        let scratch = record.add(SCRATCH).cast();
+        let want = opaque(scratch, u64::from(want)) as u32;
+        let Some(mut walk) = walk(vectors, len, want, scratch, to) else {
             return Copied { head: 0, tail: 0, fault: true };
         };
         // Had the call moved less than the vectors describe, nobody would know where in them the message ends.

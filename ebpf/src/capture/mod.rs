@@ -6,6 +6,12 @@ pub(crate) mod copy;
 pub(crate) mod memory;
 pub(crate) mod place;
 pub(crate) mod record;
+#[cfg(not(feature = "older"))]
+pub(crate) mod ring;
+#[cfg(feature = "older")]
+#[path = "ring_buffer.rs"]
 pub(crate) mod ring;
 pub(crate) mod socket;
+pub(crate) mod stand_in;
+#[cfg(not(feature = "older"))]
 pub(crate) mod uring;

@@ -45,46 +45,60 @@ pub(crate) fn emit(call: &Call, arguments: &Arguments, describe: impl FnOnce(*mu
     let Some(reserved) = ring::reserve(size_of::<DataRecord>() as u32 + room, call.len) else {
         return false;
     };
-    let mut copied = Copied::default();
-    if let Some(vectors) = &vectors {
-        // SAFETY: the record is ours and has room for what is wanted.
-        copied = unsafe { copy::copy(vectors, call.len, want, reserved.record()) };
-        flags = if copied.fault { flags.with(DataFlags::FAULT) } else { flags };
-        flags = if want == 0 { flags.with(DataFlags::POLICY) } else { flags };
-    }
+    flags = if readable && want == 0 { flags.with(DataFlags::POLICY) } else { flags };
     let record = reserved.record().cast::<DataRecord>();
     describe(unsafe {
         // SAFETY: a field of the record.
         &raw mut (*record).socket
     });
-    // SAFETY: the record is ours until committed.
-    unsafe { write(record, call, flags, copied) }
-    if copied.fault {
+    // SAFETY: the record is ours until committed, and has room for what is wanted.
+    let fault = unsafe {
+        write(record, call, flags);
+        let copied = match &vectors {
+            Some(vectors) => copy::copy(vectors, call.len, want, reserved.record()),
+            None => Copied::default(),
+        };
+        complete(record, copied);
+        copied.fault
+    };
+    if fault {
         reserved.count_fault();
     }
-    reserved.commit(KIND_DATA);
-    true
+    reserved.commit(KIND_DATA)
 }
 
+/// What is known before the copy, and written before it: what nobody needs any more cannot make the verifier follow the
+/// copy once more. [`copy::SCRATCH`] is left out.
 #[inline(always)]
-unsafe fn write(record: *mut DataRecord, call: &Call, flags: DataFlags, copied: Copied) {
-    // SAFETY: the caller owns the record; the helper only reads the current task.
+unsafe fn write(record: *mut DataRecord, call: &Call, flags: DataFlags) {
+    // SAFETY: the caller owns the record.
     unsafe {
         (*record).time = call.place.time;
         (*record).socket.rtt_us = call.place.rtt_us;
         (*record).offset = call.place.offset;
         (*record).pid_tgid = call.pid_tgid;
         (*record).task = u64::from(call.pid_tgid as u32);
-        (*record).cgroup = bpf_get_current_cgroup_id();
         (*record).len = call.len;
         (*record).lost = call.lost;
         (*record).retransmits = call.place.retransmits;
         (*record).rests = call.rests;
         (*record).flags = flags.0;
-        (*record).head_len = copied.head as u16;
-        (*record).tail_len = copied.tail as u16;
         (*record).direction = call.direction;
         (*record).reserved = 0;
+    }
+}
+
+/// What is known after the copy.
+#[inline(always)]
+unsafe fn complete(record: *mut DataRecord, copied: Copied) {
+    // SAFETY: the caller owns the record; the helper only reads the current task.
+    unsafe {
+        (*record).cgroup = bpf_get_current_cgroup_id();
+        (*record).head_len = copied.head as u16;
+        (*record).tail_len = copied.tail as u16;
+        if copied.fault {
+            (*record).flags |= DataFlags::FAULT.0;
+        }
     }
 }
 

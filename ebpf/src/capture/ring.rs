@@ -95,9 +95,9 @@ impl Reserved {
 
     /// Hands the record to the reader, and wakes it if it sleeps. The load of `sleeping` may overtake the store of
     /// the head; a full barrier would cost every record what only a falling-asleep reader needs, so the reader
-    /// bounds its sleep instead.
+    /// bounds its sleep instead. True: nothing can go wrong any more, as it can in the module that stands in.
     #[inline(always)]
-    pub(crate) fn commit(self, kind: u32) {
+    pub(crate) fn commit(self, kind: u32) -> bool {
         let head = u64::from(self.size | COMMITTED) | u64::from(kind) << 32;
         let at = self.record.cast::<u64>();
         const { assert!(size_of::<Head>() == 8) };
@@ -112,6 +112,7 @@ impl Reserved {
             }
         }
         self.wake();
+        true
     }
 
     #[inline(always)]

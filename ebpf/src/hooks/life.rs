@@ -6,12 +6,7 @@
 //! with the socket.
 
 use aya_ebpf::{
-    helpers::generated::{
-        bpf_get_current_task_btf, bpf_get_socket_cookie, bpf_ktime_get_ns, bpf_sk_storage_get,
-        bpf_skc_to_tcp_sock,
-    },
-    macros::btf_tracepoint,
-    programs::BtfTracePointContext,
+    helpers::generated::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext,
 };
 use wirespan_proto::abi::{
     ACCEPTED, CLOSED, CONNECTED, CONNECTING, FILTER_ONLY, KIND_LIFE, LifeRecord, SENT_END, TRANSPORT_TCP,
@@ -21,11 +16,11 @@ use crate::{
     capture::{
         memory::{Memory, Typed},
         ring, socket,
+        stand_in::{self, Given},
     },
     state::{
         filter,
         globals::{offset, setting},
-        maps::{SocketState, WS_SOCKETS},
     },
 };
 
@@ -37,9 +32,6 @@ mod tcp {
     pub(super) const CLOSE: i32 = 7;
     pub(super) const LAST_ACK: i32 = 9;
 }
-
-/// `BPF_SK_STORAGE_GET_F_CREATE`, `include/uapi/linux/bpf.h`.
-const CREATE: u64 = 1;
 
 /// A TCP socket changed its state.
 #[btf_tracepoint(function = "inet_sock_set_state")]
@@ -59,6 +51,9 @@ pub(crate) fn ws_state(ctx: BtfTracePointContext) -> i32 {
         if let Some(state) = cares(sk, change) {
             emit(sk, change, state);
         }
+        if change == CLOSED {
+            stand_in::closed(sk);
+        }
     }
     0
 }
@@ -76,15 +71,8 @@ unsafe fn cares(sk: *const u8, change: u8) -> Option<u64> {
         if change == ACCEPTED && !born {
             return Some(0);
         }
-        let flags = if born { CREATE } else { 0 };
         let connector = if change == CONNECTING { connector(sk)? } else { 0 };
-        let state = bpf_sk_storage_get(
-            (&raw const WS_SOCKETS).cast_mut().cast(),
-            sk.cast_mut().cast(),
-            core::ptr::null_mut(),
-            flags,
-        )
-        .cast::<SocketState>();
+        let state = stand_in::remembered(sk, born);
         if state.is_null() {
             return None;
         }
@@ -120,24 +108,23 @@ unsafe fn connector(sk: *const u8) -> Option<u64> {
 unsafe fn emit(sk: *const u8, change: u8, connector: u64) {
     // SAFETY: as above; the record is ours until committed.
     unsafe {
-        let tcp: *const u8 = bpf_skc_to_tcp_sock(sk.cast_mut().cast()).cast();
+        let tcp = stand_in::tcp(sk);
         if tcp.is_null() {
             return;
         }
-        let cookie = bpf_get_socket_cookie(sk.cast_mut().cast());
+        let cookie = stand_in::cookie(sk);
         let Some(reserved) = ring::reserve(size_of::<LifeRecord>() as u32, 0) else { return };
         let record = reserved.record().cast::<LifeRecord>();
         let into = &raw mut (*record).socket;
         socket::describe::<Typed>(sk, TRANSPORT_TCP, into);
         (*into).cookie = cookie;
-        let srtt: u32 = Typed::read(tcp, offset!(srtt_us));
+        let srtt: u32 = Given::read(tcp, offset!(srtt_us));
         (*into).rtt_us = srtt >> 3;
         (*record).time = bpf_ktime_get_ns();
         (*record).pid_tgid = connector;
-        (*record).sent = Typed::read(tcp, offset!(bytes_acked));
-        (*record).received = Typed::read(tcp, offset!(bytes_received));
-        let task = bpf_get_current_task_btf() as *const u8;
-        (*record).rests = Typed::read::<u64>(task, offset!(task_nvcsw)) as u32;
+        (*record).sent = Given::read(tcp, offset!(bytes_acked));
+        (*record).received = Given::read(tcp, offset!(bytes_received));
+        (*record).rests = Given::read::<u64>(stand_in::task(), offset!(task_nvcsw)) as u32;
         (*record).error = Typed::read::<u32>(sk, offset!(sk_err)) as u16;
         (*record).change = u16::from(change);
         reserved.commit(KIND_LIFE);

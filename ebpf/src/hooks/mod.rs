@@ -2,6 +2,8 @@
 
 mod life;
 mod process;
+#[cfg(not(feature = "older"))]
 mod sock;
 mod syscall;
+#[cfg(not(feature = "older"))]
 mod uring;

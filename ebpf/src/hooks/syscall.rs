@@ -5,10 +5,7 @@
 //! host pays for the look at its number, and that a socket must be found from its descriptor.
 
 use aya_ebpf::{
-    helpers::{
-        bpf_probe_read_user,
-        generated::{bpf_get_current_pid_tgid, bpf_get_current_task_btf},
-    },
+    helpers::{bpf_probe_read_user, generated::bpf_get_current_pid_tgid},
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
 };
@@ -24,17 +21,19 @@ use crate::{
         place,
         record::{self, Call},
         ring, socket,
+        stand_in::{self, Given},
     },
     state::{
         filter,
         globals::offset,
-        maps::{SOCKETS_FD, SocketState},
+        maps::{AGAIN, MESSAGE, SOCKETS_FD, SocketState},
         policy,
     },
 };
 
 /// Messages of one `sendmmsg` or `recvmmsg` that are looked at. Resolvers send two; more are counted as lost.
-const MAX_MESSAGES: u32 = 4;
+/// `MAX_TAIL_CALL_CNT` of `include/linux/bpf.h` is 33.
+const MAX_MESSAGES: u32 = 32;
 /// `include/linux/socket.h`: the bytes stay in the queue.
 const MSG_PEEK: u32 = 0x2;
 /// For TCP: the bytes are thrown away, the buffer is not written.
@@ -65,7 +64,7 @@ pub(crate) fn ws_sys_exit(ctx: BtfTracePointContext) -> i32 {
     } else if (arguments.class.readable() || arguments.class == Class::FILLER) && filter::current().is_some()
     {
         // SAFETY: everything is read through checking helpers.
-        unsafe { moved(&arguments, ret as u32) }
+        unsafe { moved(&ctx, &arguments, ret as u32) }
     }
     0
 }
@@ -78,7 +77,7 @@ struct Found {
 }
 
 #[inline(always)]
-unsafe fn moved(arguments: &Arguments, ret: u32) {
+unsafe fn moved(ctx: &BtfTracePointContext, arguments: &Arguments, ret: u32) {
     // SAFETY: forwarded.
     unsafe {
         let flags = arguments.flags::<Typed>();
@@ -96,32 +95,48 @@ unsafe fn moved(arguments: &Arguments, ret: u32) {
             }
         }
         let Some(found) = found else { return };
-        if arguments.class.is_messages() {
-            messages(&found, arguments, ret, direction, flags);
-        } else {
-            captured(&found, arguments, ret, direction, flags);
+        let several = arguments.class.is_messages();
+        let Some((message, len)) = message(arguments, several, ret) else { return };
+        captured(&found, &message, len, direction, flags);
+        if several {
+            again(ctx, ret);
         }
     }
 }
 
+/// What the call moved, and its length: of a call with `several` messages, of which it moved `ret`, the one it has come to.
 #[inline(always)]
-unsafe fn messages(found: &Found, arguments: &Arguments, count: u32, direction: u8, flags: u32) {
-    for index in 0..MAX_MESSAGES {
-        if index >= count {
+unsafe fn message(arguments: &Arguments, several: bool, ret: u32) -> Option<(Arguments, u32)> {
+    if !several {
+        return Some((*arguments, ret));
+    }
+    // SAFETY: this CPU's own word; the helper checks the address.
+    unsafe {
+        let index = *MESSAGE.get_ptr_mut(0)?;
+        let message = arguments.message(index);
+        let len = bpf_probe_read_user((message.address + MMSGHDR_LEN) as *const _).unwrap_or(0);
+        (index < ret).then_some((message, len))
+    }
+}
+
+/// Begins the program again for the call's next message. A loop would have the verifier follow the whole capture once for
+/// each, more than a million instructions before Linux 6.2.
+#[inline(always)]
+unsafe fn again(ctx: &BtfTracePointContext, count: u32) {
+    let Some(at) = MESSAGE.get_ptr_mut(0) else { return };
+    // SAFETY: this CPU's own word.
+    unsafe {
+        let next = *at + 1;
+        *at = 0;
+        if next >= count {
             return;
         }
-        let message = arguments.message(index);
-        // SAFETY: the helper checks the address.
-        unsafe {
-            let len: u32 = bpf_probe_read_user((message.address + MMSGHDR_LEN) as *const _).unwrap_or(0);
-            captured(found, &message, len, direction, flags);
+        if next < MAX_MESSAGES {
+            *at = next;
+            AGAIN.tail_call(ctx, 0);
+            *at = 0;
         }
-    }
-    if count > MAX_MESSAGES {
-        ring::count(|control| unsafe {
-            // SAFETY: a field of the control block.
-            &raw mut (*control).lost_records
-        });
+        ring::count(|control| &raw mut (*control).lost_records);
     }
 }
 
@@ -130,8 +145,7 @@ unsafe fn messages(found: &Found, arguments: &Arguments, count: u32, direction: 
 unsafe fn find(fd: u32) -> Option<Found> {
     // SAFETY: the task is typed; what comes out of memory is read through checking helpers.
     unsafe {
-        let task = bpf_get_current_task_btf() as *const u8;
-        let files: usize = Typed::read(task, offset!(task_files));
+        let files: usize = Given::read(stand_in::task(), offset!(task_files));
         if files == 0 {
             return None;
         }
@@ -161,7 +175,7 @@ unsafe fn find(fd: u32) -> Option<Found> {
 #[inline(always)]
 unsafe fn identity(sk: *const u8, inode: u64) -> u64 {
     // SAFETY: as above.
-    let cookie: u64 = unsafe { Probed::read(sk, offset!(skc_cookie)) };
+    let cookie = unsafe { stand_in::name(sk) };
     if cookie == 0 { BY_INODE | inode } else { cookie }
 }
 
@@ -180,8 +194,7 @@ unsafe fn unix_peer(sk: *const u8) -> u64 {
     }
 }
 
-/// Not inlined: there is one of it in the program, whatever the number of messages.
-#[inline(never)]
+#[inline(always)]
 unsafe fn captured(found: &Found, arguments: &Arguments, len: u32, direction: u8, recv_flags: u32) {
     // SAFETY: everything is read through checking helpers; the state is a map value.
     unsafe {
@@ -211,25 +224,32 @@ unsafe fn captured(found: &Found, arguments: &Arguments, len: u32, direction: u8
             flags = flags.with(DataFlags::FILLER);
         }
         let pid_tgid = bpf_get_current_pid_tgid();
-        let task = bpf_get_current_task_btf() as *const u8;
-        let rests = Typed::read::<u64>(task, offset!(task_nvcsw)) as u32;
+        let rests = Given::read::<u64>(stand_in::task(), offset!(task_nvcsw)) as u32;
         let call = Call { place, pid_tgid, len, direction, flags, policy, lost: (*state).lost, rests };
-        let emitted = record::emit(&call, arguments, |into: *mut SocketRecord| {
-            if transport == TRANSPORT_UNIX {
-                socket::describe_unix(found.identity, unix_peer(sk), into);
-            } else {
-                socket::describe::<Probed>(sk, transport, into);
-                if transport == TRANSPORT_UDP {
-                    socket::name_peer::<Probed>(arguments, into);
+        let emitted = record::emit(
+            &call,
+            arguments,
+            #[inline(always)]
+            |into: *mut SocketRecord| {
+                if transport == TRANSPORT_UNIX {
+                    socket::describe_unix(found.identity, unix_peer(sk), into);
+                } else {
+                    socket::describe::<Probed>(sk, transport, into);
+                    if transport == TRANSPORT_UDP {
+                        socket::name_peer::<Probed>(arguments, into);
+                    }
                 }
-            }
-            (*into).cookie = found.identity;
-        });
+                (*into).cookie = found.identity;
+            },
+        );
         if !emitted {
             (*state).lost += 1;
         }
     }
 }
+
+/// A socket that was not seen before. Not on the stack, where the compiler would fill it by a function call.
+static FRESH: SocketState = SocketState { received: 0, sent: 0, connector: 0, lost: 0, seen: 1 };
 
 /// What is remembered of a socket. A hash map by identity: a plain pointer cannot reach the socket's own storage.
 #[inline(always)]
@@ -237,8 +257,7 @@ fn state(identity: u64) -> Option<*mut SocketState> {
     if let Some(state) = SOCKETS_FD.get_ptr_mut(identity) {
         return Some(state);
     }
-    let fresh = SocketState { received: 0, sent: 0, connector: 0, lost: 0, seen: 1 };
     // Out of memory: the call goes unseen, like one that finds the ring full.
-    let _ = SOCKETS_FD.insert(identity, fresh, 0);
+    let _ = SOCKETS_FD.insert(identity, &FRESH, 0);
     SOCKETS_FD.get_ptr_mut(identity)
 }

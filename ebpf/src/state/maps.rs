@@ -1,29 +1,18 @@
 //! The maps. Names are what `bpftool map` shows and what the daemon asks for.
 
 use aya_ebpf::{
-    btf_maps::SkStorage,
-    macros::{btf_map, map},
-    maps::{Array, LruHashMap, RingBuf},
+    macros::map,
+    maps::{Array, LruHashMap, PerCpuArray, ProgramArray},
 };
-use wirespan_proto::abi::{Control, POLICY_SLOTS, PolicySlot, RING_BYTES, SLACK};
+use wirespan_proto::abi::{POLICY_SLOTS, PolicySlot};
+
+#[cfg(not(feature = "older"))]
+pub(crate) use super::maps_newer::*;
+#[cfg(feature = "older")]
+pub(crate) use super::maps_older::*;
 
 /// `BPF_F_MMAPABLE`, `include/uapi/linux/bpf.h` (Linux 5.5).
-const MMAPABLE: u32 = 1 << 10;
-
-/// One CPU's ring: positions, then records, then room for the one that begins last.
-#[repr(C)]
-pub(crate) struct Ring {
-    pub(crate) control: Control,
-    pub(crate) records: [u8; (RING_BYTES + SLACK) as usize],
-}
-
-/// A ring per CPU; the daemon sets the number of entries and maps them into its memory.
-#[map(name = "WS_RINGS")]
-pub(crate) static RINGS: Array<Ring> = Array::with_max_entries(1, MMAPABLE);
-
-/// Carries no data: an entry wakes a sleeping reader.
-#[map(name = "WS_WAKE")]
-pub(crate) static WAKE: RingBuf = RingBuf::with_byte_size(4096, 0);
+pub(super) const MMAPABLE: u32 = 1 << 10;
 
 /// Per-connection capture policies; the daemon maps it into its memory and writes them there.
 #[map(name = "WS_POLICIES")]
@@ -61,21 +50,9 @@ pub(crate) struct SocketState {
     pub(crate) seen: u32,
 }
 
-/// State by socket, for hooks that are handed the socket.
-#[btf_map]
-pub(crate) static WS_SOCKETS: SkStorage<SocketState> = SkStorage::new();
-
 /// State by cookie, for hooks that only have a file descriptor.
 #[map(name = "WS_SOCKETS_FD")]
 pub(crate) static SOCKETS_FD: LruHashMap<u64, SocketState> = LruHashMap::with_max_entries(32768, 0);
-
-/// The `io_uring` request that a thread tried last. Only threads that use `io_uring` appear.
-#[map(name = "WS_URING_TRIED")]
-pub(crate) static URING_TRIED: LruHashMap<u32, u64> = LruHashMap::with_max_entries(1024, 0);
-
-/// The `io_uring` request that waits for a file, by file and direction.
-#[map(name = "WS_URING_ARMED")]
-pub(crate) static URING_ARMED: LruHashMap<u64, u64> = LruHashMap::with_max_entries(16384, 0);
 
 /// How far a thread got within its `sendmmsg` or `recvmmsg`.
 #[derive(Clone, Copy)]
@@ -92,3 +69,11 @@ pub(crate) struct Progress {
 /// By thread id. Only threads that use those calls appear.
 #[map(name = "WS_PROGRESS")]
 pub(crate) static PROGRESS: LruHashMap<u32, Progress> = LruHashMap::with_max_entries(4096, 0);
+
+/// The program at the end of system calls, which calls itself for each further message of a call.
+#[map(name = "WS_AGAIN")]
+pub(crate) static AGAIN: ProgramArray = ProgramArray::with_max_entries(1, 0);
+
+/// Which message of the call it has come to. 0 at the beginning of every call: nothing gets between the two on its CPU.
+#[map(name = "WS_MESSAGE")]
+pub(crate) static MESSAGE: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);

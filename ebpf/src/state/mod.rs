@@ -3,4 +3,8 @@
 pub(crate) mod filter;
 pub(crate) mod globals;
 pub(crate) mod maps;
+#[cfg(not(feature = "older"))]
+mod maps_newer;
+#[cfg(feature = "older")]
+mod maps_older;
 pub(crate) mod policy;

@@ -1,4 +1,4 @@
-//! Files in, an initramfs out: busybox, a program with the libraries it loads, and the check script as `/init`. Written
+//! Files in, an initramfs out: busybox, programs with the libraries they load, and the check script as `/init`. Written
 //! as the kernel's Documentation/driver-api/early-userspace/buffer-format.rst has it (cpio "newc", not compressed).
 
 use std::{
@@ -19,7 +19,7 @@ const EXECUTABLE: u32 = 0o100_755;
 const TRAILER: &str = "TRAILER!!!";
 
 /// Writes the archive to `file`.
-pub(super) fn write(file: &Path, init: &Path, program: &Path) -> Result<()> {
+pub(super) fn write(file: &Path, init: &Path, programs: &[&Path]) -> Result<()> {
     let out = File::create(file).with_context(|| format!("create {}", file.display()))?;
     let mut archive = Archive { out: BufWriter::new(out), number: 0, folders: BTreeSet::new() };
     for name in ["proc", "sys", "dev", "tmp"] {
@@ -28,8 +28,13 @@ pub(super) fn write(file: &Path, init: &Path, program: &Path) -> Result<()> {
     let busybox = place::program("busybox").context("busybox is not installed")?;
     archive.copy(init, "init")?;
     archive.copy(&busybox, "bin/busybox")?;
-    archive.copy(program, "bin/wirespan")?;
-    for library in libraries(program)? {
+    let mut needed = BTreeSet::new();
+    for program in programs {
+        let name = program.file_name().context("a program without a name")?.to_string_lossy();
+        archive.copy(program, &format!("bin/{name}"))?;
+        needed.extend(libraries(program)?);
+    }
+    for library in needed {
         archive.copy(Path::new(&library), library.trim_start_matches('/'))?;
     }
     archive.finish()

@@ -14,30 +14,57 @@ use crate::{
     step::{note, step},
 };
 
-/// Kernel series, and the Debian release whose stock kernel it is.
-pub(super) const SERIES: [(&str, &str); 3] = [("5.10", "bullseye"), ("6.1", "bookworm"), ("6.12", "trixie")];
+/// Kernels of one version, as a Debian release has them.
+pub(super) struct Series {
+    /// `5.10`, or `newest`.
+    pub(super) name: &'static str,
+    release: &'static str,
+    /// What the version of a package begins with.
+    version: &'static str,
+    /// Is it part of a release, and so to be had on every day?
+    pub(super) released: bool,
+}
+
+const fn released(name: &'static str, release: &'static str, version: &'static str) -> Series {
+    Series { name, release, version, released: true }
+}
+
+/// The kernels that are checked.
+pub(super) const SERIES: [Series; 4] = [
+    released("5.10", "bullseye", "5.10."),
+    released("6.1", "bookworm", "6.1."),
+    released("6.12", "trixie", "6.12."),
+    Series { name: "newest", release: "sid", version: "", released: false },
+];
 const MIRROR: &str = "http://deb.debian.org/debian";
 const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// The image of the newest kernel of `series`; fetched once, then kept in `folder`.
-pub(super) fn image(series: &str, folder: &Path) -> Result<PathBuf> {
-    let folder = folder.join(series);
+pub(super) fn image(series: &Series, folder: &Path) -> Result<PathBuf> {
+    let folder = folder.join(series.name);
     if let Some(image) = unpacked(&folder) {
         note(&format!("kernel: {}", image.display()));
         return Ok(image);
     }
-    let (_, release) = SERIES.iter().find(|(name, _)| *name == series).context("no such kernel series")?;
-    step(&format!("fetch Debian's Linux {series} ({release})"), || fetch(series, release, &folder))?;
+    let what = format!("fetch Debian's Linux {} ({})", series.name, series.release);
+    step(&what, || fetch(series, &folder))?;
     unpacked(&folder).with_context(|| format!("the package held no kernel image, see {}", folder.display()))
 }
 
+/// `/boot/vmlinuz-VERSION`; packages since 2026 have `/usr/lib/modules/VERSION/vmlinuz`.
 fn unpacked(folder: &Path) -> Option<PathBuf> {
-    let entries = fs::read_dir(folder.join("root/boot")).ok()?;
-    let mut files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    files.find(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz-")))
+    let list =
+        |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let boot = list(folder.join("root/boot"));
+    let modules = list(folder.join("root/usr/lib/modules")).map(|version| version.join("vmlinuz"));
+    let is_image = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("vmlinuz")) && path.is_file()
+    };
+    boot.chain(modules).find(is_image)
 }
 
-fn fetch(series: &str, release: &str, folder: &Path) -> Result<()> {
+fn fetch(series: &Series, folder: &Path) -> Result<()> {
+    let Series { release, version, .. } = series;
     for name in ["lists/partial", "cache/archives/partial", "state"] {
         fs::create_dir_all(folder.join(name))
             .with_context(|| format!("make {}", folder.join(name).display()))?;
@@ -46,11 +73,14 @@ fn fetch(series: &str, release: &str, folder: &Path) -> Result<()> {
     let source = format!("deb [signed-by={KEYS}] {MIRROR} {release} main\n");
     fs::write(folder.join("sources.list"), source).context("write the list of sources")?;
     child::quiet(apt("apt-get", folder).args(["update", "--quiet"]))?;
-    let prefix = format!("linux-image-{series}.");
-    let names = child::read(apt("apt-cache", folder).args(["pkgnames", &prefix]))?;
+    let mut names = String::new();
+    for prefix in PREFIXES {
+        let prefix = format!("{prefix}{version}");
+        names += &child::read(apt("apt-cache", folder).args(["pkgnames", &prefix]))?;
+    }
     let Some(package) = newest(&names) else {
         bail!(
-            "Debian {release} has no cloud kernel {series} any more: adapt the table of series in xtask/src/vm/kernel.rs"
+            "Debian {release} has no cloud kernel {version} any more: adapt the table of series in xtask/src/vm/kernel.rs"
         );
     };
     child::quiet(apt("apt-get", folder).args(["download", package]))?;
@@ -79,9 +109,15 @@ fn unpack(folder: &Path) -> Result<()> {
     fs::remove_file(&package).with_context(|| format!("remove {}", package.display()))
 }
 
+/// What names of packages with a kernel in them begin with. Where there is one of the first, that of the second only
+/// depends on it.
+const PREFIXES: [&str; 2] = ["linux-binary-", "linux-image-"];
+
 /// The signed cloud kernel with the highest version among package names, one a line.
 fn newest(names: &str) -> Option<&str> {
-    names.lines().filter(|name| name.ends_with("-cloud-amd64")).max_by_key(|name| numbers(name))
+    let signed = |name: &&str| name.ends_with("-cloud-amd64") && !name.contains("unsigned");
+    let is_binary = |name: &str| name.starts_with(PREFIXES[0]);
+    names.lines().filter(signed).max_by_key(|name| (numbers(name), is_binary(name)))
 }
 
 fn numbers(name: &str) -> Vec<u64> {
@@ -100,5 +136,12 @@ mod tests {
                      linux-image-6.1.0-48-amd64\nlinux-image-6.1.0-50-cloud-amd64-unsigned\n";
         assert_eq!(newest(names), Some("linux-image-6.1.0-47-cloud-amd64"));
         assert_eq!(newest("linux-image-6.1.0-48-rt-amd64\n"), None);
+    }
+
+    #[test]
+    fn a_package_that_only_depends_on_the_kernel_is_not_taken() {
+        let names = "linux-image-cloud-amd64\nlinux-binary-unsigned-7.2.13+deb14-cloud-amd64\n\
+                     linux-binary-7.2.13+deb14-cloud-amd64\nlinux-image-7.2.13+deb14-cloud-amd64\n";
+        assert_eq!(newest(names), Some("linux-binary-7.2.13+deb14-cloud-amd64"));
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn findings(wanted: choice::Plan) -> Vec<Finding> {
 fn types_missing(error: &LoadError) -> Finding {
     let advice =
         "use a kernel with CONFIG_DEBUG_INFO_BTF=y, as distributions ship them; in a container, mount /sys";
-    Finding::broken("types", chain(error), advice)
+    Finding::broken("types", error.chain(), advice)
 }
 
 fn types(report: &Report) -> Finding {
@@ -49,10 +49,12 @@ type Tried = [(Plan, Result<Trial, LoadError>)];
 
 /// Which plan a daemon would take, then each in turn.
 fn plans(wanted: choice::Plan, report: &Report, trials: &Tried) -> Vec<Finding> {
+    let works = |plan: &Plan| trials.iter().any(|(tried, trial)| tried == plan && trial.is_ok());
     let taken = match wanted {
-        choice::Plan::Auto => fitting(report).next(),
+        choice::Plan::Auto => fitting(report).find(works).or_else(|| fitting(report).next()),
         choice::Plan::Sock => Some(Plan::Sock),
         choice::Plan::Syscall => Some(Plan::Syscall),
+        choice::Plan::Older => Some(Plan::Older),
     };
     let mut findings = vec![choice(taken, trials)];
     for (plan, lacking) in &report.lacking {
@@ -88,6 +90,11 @@ fn choice(taken: Option<Plan>, trials: &Tried) -> Finding {
             "syscall is taken: every system call of every program pays a little",
             "Linux 6.3 and later have the cheaper plan sock",
         ),
+        Plan::Older => Finding::limited(
+            "plan",
+            "older is taken: every system call of every program pays a little, and the ring buffer some more",
+            "Linux 6.3 and later have the cheaper plan sock",
+        ),
     }
 }
 
@@ -95,6 +102,7 @@ fn each(plan: Plan, lacking: &[&str], trial: Option<&Result<Trial, LoadError>>) 
     let topic = match plan {
         Plan::Sock => "plan sock",
         Plan::Syscall => "plan syscall",
+        Plan::Older => "plan older",
     };
     match trial {
         Some(Ok(Trial { took, hooks })) => {
@@ -105,7 +113,7 @@ fn each(plan: Plan, lacking: &[&str], trial: Option<&Result<Trial, LoadError>>) 
         }
         Some(Err(error)) => {
             let advice = "run as root; if it stays, please report this with the output of `uname -a`";
-            Finding { level: Level::Limited, ..Finding::broken(topic, chain(error), advice) }
+            Finding { level: Level::Limited, ..Finding::broken(topic, error.chain(), advice) }
         }
         None => Finding::well(topic, format!("not to be had: this kernel lacks {}", lacking.join(", "))),
     }
@@ -120,17 +128,6 @@ fn io_uring(report: &Report) -> Finding {
     Finding::limited("io_uring", text, "Linux 6.4 and later show them")
 }
 
-/// An error with its causes.
-fn chain(error: &LoadError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -140,7 +137,7 @@ mod tests {
     fn report(sock: Vec<&'static str>, syscall: Vec<&'static str>) -> Report {
         Report {
             types: 5 << 20,
-            lacking: vec![(Plan::Sock, sock), (Plan::Syscall, syscall)],
+            lacking: vec![(Plan::Sock, sock), (Plan::Syscall, syscall.clone()), (Plan::Older, syscall)],
             ..Report::default()
         }
     }
@@ -155,7 +152,7 @@ mod tests {
 
     #[test]
     fn a_new_kernel_is_well() {
-        let trials = vec![(Plan::Sock, trial()), (Plan::Syscall, trial())];
+        let trials = vec![(Plan::Sock, trial()), (Plan::Syscall, trial()), (Plan::Older, trial())];
         let found = levels(choice::Plan::Auto, &report(vec![], vec![]), &trials);
         assert!(found.iter().all(|(_, level)| *level == Level::Well), "{found:?}");
     }
@@ -169,9 +166,25 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_that_does_not_load_is_broken_and_the_other_one_is_named() {
+    fn a_plan_that_does_not_load_is_passed_over() {
         let trials = vec![(Plan::Sock, Err(LoadError::NotPermitted)), (Plan::Syscall, trial())];
         let found = plans(choice::Plan::Auto, &report(vec![], vec![]), &trials);
+        assert!(
+            found[0].level == Level::Limited && found[0].text.contains("syscall is taken"),
+            "{}",
+            found[0].text
+        );
+        assert!(
+            found[1].level == Level::Limited && found[1].text.contains("not permitted"),
+            "{}",
+            found[1].text
+        );
+    }
+
+    #[test]
+    fn a_plan_by_name_that_does_not_load_is_broken_and_another_one_is_named() {
+        let trials = vec![(Plan::Sock, Err(LoadError::NotPermitted)), (Plan::Syscall, trial())];
+        let found = plans(choice::Plan::Sock, &report(vec![], vec![]), &trials);
         assert_eq!(found[0].level, Level::Broken);
         assert_eq!(found[0].advice.as_deref(), Some("use --plan syscall, which works"));
         assert!(found[1].text.contains("not permitted"), "{}", found[1].text);
