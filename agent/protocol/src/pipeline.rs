@@ -331,6 +331,7 @@ impl<C: Command> Waiting<C> {
             target: Target::None,
             outcome,
             attributes,
+            links: Vec::new(),
         })));
     }
 

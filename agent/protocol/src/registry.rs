@@ -3,10 +3,12 @@
 use wirespan_connection::event::Policy;
 
 use crate::{
+    amqp::Amqp,
     conversation::{self, Conversation},
     dns::Dns,
     http::Http,
     http2::Http2,
+    kafka::Kafka,
     memcached::Memcached,
     mysql::Mysql,
     postgresql::Postgresql,
@@ -19,6 +21,7 @@ use crate::{
 /// All protocols. Where two are certain the earlier one is taken.
 pub static REGISTRY: &[Entry] = &[
     Entry::of::<Http>(),
+    Entry::of::<Amqp>(),
     Entry::of::<Http2>(),
     Entry::of::<WebSocket>(),
     Entry::of::<Postgresql>(),
@@ -26,6 +29,7 @@ pub static REGISTRY: &[Entry] = &[
     Entry::of::<Redis>(),
     Entry::of::<Memcached>(),
     Entry::of::<Dns>(),
+    Entry::of::<Kafka>(),
 ];
 
 /// A protocol in the registry.

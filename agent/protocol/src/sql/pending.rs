@@ -169,6 +169,7 @@ impl<W> Pending<W> {
             target,
             outcome,
             attributes,
+            links: Vec::new(),
         })));
     }
 

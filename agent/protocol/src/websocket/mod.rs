@@ -209,6 +209,7 @@ impl WebSocket {
             target,
             outcome,
             attributes,
+            links: Vec::new(),
         }
     }
 
