@@ -1,11 +1,13 @@
 //! End-to-end: the real daemon, real programs, real sockets. Needs root and the BPF tools, so all of it is ignored unless
 //! asked for: `cargo xtask test`.
 
+mod amqp;
 mod causality;
 mod connections;
 mod dns;
 mod http1;
 mod http2;
+mod kafka;
 mod lifecycle;
 mod load;
 mod memcached;
