@@ -1,6 +1,7 @@
 //! End-to-end: the real daemon, real programs, real sockets. Needs root and the BPF tools, so all of it is ignored unless
 //! asked for: `cargo xtask test`.
 
+mod amqp;
 mod budget;
 mod causality;
 mod connections;
@@ -8,6 +9,7 @@ mod dns;
 mod grpc;
 mod http1;
 mod http2;
+mod kafka;
 mod lifecycle;
 mod load;
 mod memcached;

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod agent;
+pub mod brokers;
 pub mod causality;
 pub mod databases;
 pub mod kernel;

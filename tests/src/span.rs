@@ -3,13 +3,17 @@
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
-/// OpenTelemetry's span kinds that HTTP yields.
+/// OpenTelemetry's span kinds that conversations yield.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// Answers requests; 2 in OTLP.
     Server,
     /// Makes requests; 3 in OTLP.
     Client,
+    /// Hands messages to a broker; 4 in OTLP.
+    Producer,
+    /// Is given messages by a broker; 5 in OTLP.
+    Consumer,
 }
 
 /// A span as it was printed.
@@ -29,6 +33,8 @@ pub struct Span {
     pub start: u64,
     /// Nanoseconds since the UNIX epoch.
     pub end: u64,
+    /// Trace ids of the spans that it is linked to.
+    pub links: Vec<String>,
     attributes: Map<String, Value>,
     resource: Map<String, Value>,
 }
@@ -54,6 +60,7 @@ impl Span {
             kind: kind(&value["kind"])?,
             start: nanos("startTimeUnixNano")?,
             end: nanos("endTimeUnixNano")?,
+            links: links(&value["links"])?,
             attributes: object("attributes")?,
             resource: object("resource")?,
         };
@@ -149,11 +156,18 @@ impl Span {
     }
 }
 
+fn links(value: &Value) -> Result<Vec<String>> {
+    let links = value.as_array().map(Vec::as_slice).unwrap_or_default();
+    links.iter().map(|link| hex(link["traceId"].as_str().context("a link without a trace")?, 32)).collect()
+}
+
 fn kind(value: &Value) -> Result<Kind> {
     match value.as_u64() {
         Some(2) => Ok(Kind::Server),
         Some(3) => Ok(Kind::Client),
-        _ => bail!("kind {value} is neither server (2) nor client (3)"),
+        Some(4) => Ok(Kind::Producer),
+        Some(5) => Ok(Kind::Consumer),
+        _ => bail!("kind {value} is none of a conversation (2 to 5)"),
     }
 }
 

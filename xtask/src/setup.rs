@@ -4,6 +4,7 @@
 mod apt;
 mod bpf;
 mod collector;
+mod node;
 mod python;
 
 use anyhow::{Result, bail};
@@ -33,6 +34,7 @@ const TEST_PACKAGES: &[&str] = &[
     "libmemcached-tools",
     "dnsmasq-base",
     "bind9-dnsutils",
+    "rabbitmq-server",
 ];
 
 /// What the demo's shop needs.
@@ -86,6 +88,11 @@ pub(crate) fn collector() -> Result<std::path::PathBuf> {
 /// A Python interpreter with the packages of the test programs, made if it is not there.
 pub(crate) fn python() -> Result<std::path::PathBuf> {
     python::prepare()
+}
+
+/// The folder with the npm packages of the test programs, made if it is not there.
+pub(crate) fn node() -> Result<std::path::PathBuf> {
+    node::prepare()
 }
 
 /// Fails for an ordinary user, in words that help.

@@ -37,6 +37,7 @@ pub(crate) fn span(number: u8, role: Role, name: &str, service: &'static str) ->
         end: UnixNanos(NOON + 1_000_000),
         boot: (Nanos(0), Nanos(0)),
         attributes: Vec::new(),
+        links: Vec::new(),
         status: Status::Unset,
         events: Vec::new(),
         resource: resource(service),

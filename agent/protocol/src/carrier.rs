@@ -37,10 +37,13 @@ const MAX_HEADERS: usize = 24;
 /// of `tracestate` at least.
 const MAX_VALUE: usize = 1024;
 
+/// Headers as found, names in lower case.
+pub type Headers = Vec<(Cow<'static, str>, String)>;
+
 /// Headers of one request that carry a trace context, in the form of
 /// [`Opening::carrier`](crate::exchange::Opening::carrier).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Carrier(Vec<(Cow<'static, str>, String)>);
+pub struct Carrier(Headers);
 
 impl Carrier {
     /// Keeps the header if it is one of those that carry a context. `name` in any case.
@@ -53,7 +56,7 @@ impl Carrier {
 
     /// The headers, in the order in which they came.
     #[must_use]
-    pub fn into_headers(self) -> Vec<(Cow<'static, str>, String)> {
+    pub fn into_headers(self) -> Headers {
         self.0
     }
 }

@@ -8,6 +8,8 @@ use wirespan_connection::{
     stream::Mark,
 };
 
+use crate::carrier::Headers;
+
 /// Which part the traced program plays in an exchange. Follows OpenTelemetry's span kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
@@ -44,7 +46,7 @@ pub struct Opening {
     /// Where the request's first byte came from.
     pub start: Mark,
     /// Headers that carry a trace context or correlate requests, as found, names in lower case.
-    pub carrier: Vec<(Cow<'static, str>, String)>,
+    pub carrier: Headers,
     /// What kind of request it is: those that ask for the same thing have the same number, whatever ids they name; 0 where
     /// it is not known.
     pub shape: u64,
@@ -148,6 +150,8 @@ pub enum Target {
     Path(String),
     /// A name of low cardinality already: a table, a topic, an RPC method.
     Name(Cow<'static, str>),
+    /// A destination of messages, whose variable parts are to be templated.
+    Destination(String),
 }
 
 /// Did it go well? Decided by the protocol folder for the given role, by the semantic conventions.
@@ -186,6 +190,9 @@ pub struct Exchange {
     pub outcome: Outcome,
     /// Attributes by the names of OpenTelemetry's semantic conventions.
     pub attributes: Vec<(Cow<'static, str>, Value)>,
+    /// Contexts of messages that it carried and that are not its cause (a consumer's, a batch's), in the form of
+    /// [`Opening::carrier`]: they become links.
+    pub links: Vec<Headers>,
 }
 
 /// What the protocol stage says, in the order in which it happened.

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+pub mod amqp;
 mod attributes;
 pub mod carrier;
 pub mod conversation;
@@ -15,6 +16,7 @@ pub mod exchange;
 mod grpc;
 pub mod http;
 pub mod http2;
+pub mod kafka;
 pub mod memcached;
 pub mod mongodb;
 pub mod mysql;

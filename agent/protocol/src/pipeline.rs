@@ -333,6 +333,7 @@ impl<C: Command> Waiting<C> {
             target: Target::None,
             outcome,
             attributes,
+            links: Vec::new(),
         })));
     }
 

@@ -3,10 +3,12 @@
 use wirespan_connection::event::Policy;
 
 use crate::{
+    amqp::{self, Amqp},
     conversation::{self, Conversation},
     dns::{self, Dns},
     http::{self, Http},
     http2::{self, Http2},
+    kafka::{self, Kafka},
     memcached::{self, Memcached},
     mongodb::{self, Mongodb},
     mysql::{self, Mysql},
@@ -20,6 +22,7 @@ use crate::{
 /// All protocols. Where two are certain the earlier one is taken.
 pub static REGISTRY: &[Entry] = &[
     Entry::of::<Http>().told(&http::about::ABOUT),
+    Entry::of::<Amqp>().told(&amqp::about::ABOUT),
     Entry::of::<Http2>().told(&http2::about::ABOUT),
     Entry::of::<WebSocket>().told(&websocket::about::ABOUT),
     Entry::of::<Postgresql>().told(&postgresql::about::ABOUT),
@@ -28,6 +31,7 @@ pub static REGISTRY: &[Entry] = &[
     Entry::of::<Memcached>().told(&memcached::about::ABOUT),
     Entry::of::<Mongodb>().told(&mongodb::about::ABOUT),
     Entry::of::<Dns>().told(&dns::about::ABOUT),
+    Entry::of::<Kafka>().told(&kafka::about::ABOUT),
 ];
 
 /// A protocol in the registry.

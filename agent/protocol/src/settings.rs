@@ -1,6 +1,8 @@
 //! Comes in: what the configuration says of the protocol stage. Goes out: its bounds, in one place. Refuses: nothing;
 //! every value works, small ones see less.
 
+use crate::kafka::Topics;
+
 /// Bounds and choices of the protocol stage. Shared by all connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -33,6 +35,8 @@ pub struct Settings {
     pub capture_request_headers: Vec<String>,
     /// Response headers to be captured, in lower case. Off by default.
     pub capture_response_headers: Vec<String>,
+    /// Names of Kafka topics by their ids, which all connections with these settings share.
+    pub topics: Topics,
 }
 
 impl Default for Settings {
@@ -52,6 +56,7 @@ impl Default for Settings {
             max_statement_bytes: 64 << 10,
             capture_request_headers: Vec::new(),
             capture_response_headers: Vec::new(),
+            topics: Topics::default(),
         }
     }
 }

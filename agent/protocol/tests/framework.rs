@@ -51,6 +51,7 @@ impl Waiting {
             target: Target::None,
             outcome: Outcome::Unset,
             attributes: Vec::new(),
+            links: Vec::new(),
         })));
     }
 

@@ -106,6 +106,7 @@ pub(crate) fn name(exchange: &mut Exchange, attributes: &mut Attributes) -> Stri
         Target::None => None,
         Target::Name(name) => Some(name),
         Target::Path(path) => Some(Cow::Owned(route(&path, exchange, attributes))),
+        Target::Destination(name) => Some(Cow::Owned(destination(name, attributes))),
     };
     let method = match exchange.method.as_ref() {
         "_OTHER" if exchange.protocol == "http" => "HTTP",
@@ -124,6 +125,13 @@ fn route(path: &str, exchange: &Exchange, attributes: &mut Attributes) -> String
         attributes.push((Cow::Borrowed(name), Value::Text(Cow::Owned(route.clone()))));
     }
     route
+}
+
+/// Semantic conventions, messaging spans: the template stands in the span's name where there is one.
+fn destination(name: String, attributes: &mut Attributes) -> String {
+    let Some(template) = route::destination(&name) else { return name };
+    push(attributes, "messaging.destination.template", Value::Text(template.clone().into()));
+    template
 }
 
 const fn serves(role: Role) -> bool {
@@ -149,9 +157,9 @@ pub(crate) fn addresses(exchange: &Exchange, attributes: &mut Attributes) {
 }
 
 /// Semantic conventions: `client.address` is the peer's where no proxy told another; a client's `server.address` is
-/// the peer's where the request did not name one.
+/// the peer's where the request did not name one. A consumer is a client of its broker.
 fn peer_fallback(role: Role, peer: SocketAddr, attributes: &mut Attributes) {
-    if serves(role) {
+    if role == Role::Server {
         if !has(attributes, "client.address") {
             endpoint(attributes, "client.address", "client.port", peer);
         }

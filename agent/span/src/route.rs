@@ -41,6 +41,28 @@ pub fn template(path: &str) -> String {
     out
 }
 
+/// The template of a destination of messages: its words are separated by `.` or `:`, as in RabbitMQ's routing keys. `None`
+/// where nothing in it varies.
+#[must_use]
+pub fn destination(name: &str) -> Option<String> {
+    let word =
+        |word: &str| word.len() > MAX_SEGMENT || number(word) || word.split(punctuation).any(identifies);
+    if !name.split(['.', ':']).any(word) {
+        return None;
+    }
+    let mut out = String::with_capacity(name.len());
+    for piece in name.split_inclusive(['.', ':']) {
+        let bare = piece.trim_end_matches(['.', ':']);
+        out.push_str(if word(bare) { PLACEHOLDER } else { bare });
+        out.push_str(piece.get(bare.len()..).unwrap_or_default());
+    }
+    Some(out)
+}
+
+const fn punctuation(letter: char) -> bool {
+    !letter.is_ascii_alphanumeric()
+}
+
 fn without_authority(path: &str) -> &str {
     match path.split_once("://") {
         Some((scheme, rest)) if !scheme.contains(['/', '?']) => {
@@ -61,7 +83,7 @@ fn variable(segment: &str) -> bool {
         || !segment.bytes().all(plain)
         || segment.find('@').is_some_and(|at| at > 0)
         || number(segment)
-        || segment.split(|c: char| !c.is_ascii_alphanumeric()).any(identifies)
+        || segment.split(punctuation).any(identifies)
 }
 
 /// Characters of words. What is percent-encoded was not written by the application's author.
@@ -132,6 +154,20 @@ mod tests {
             ("/how-to-trace-a-program-without-touching-it", "/{id}"),
         ] {
             assert_eq!(template(path), route, "{path}");
+        }
+    }
+
+    #[test]
+    fn destinations() {
+        for (name, template) in [
+            ("orders", None),
+            ("shop.orders:created", None),
+            ("__consumer_offsets", None),
+            ("orders.12345", Some("orders.{id}")),
+            ("replies:123e4567-e89b-12d3-a456-426614174000:new", Some("replies:{id}:new")),
+            ("v1.eu-west-1", None),
+        ] {
+            assert_eq!(destination(name).as_deref(), template, "{name}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 pub use wirespan_protocol::{
+    carrier::Headers,
     event::{Address, Cookie, Nanos, Socket, Task, Transport},
     exchange::{Key, Role},
 };
@@ -64,6 +65,8 @@ pub struct Span {
     pub boot: (Nanos, Nanos),
     /// By the semantic conventions, plus `wirespan.*`.
     pub attributes: Vec<(Cow<'static, str>, Value)>,
+    /// Contexts of messages that it carried, as found: headers with names in lower case. They become links.
+    pub links: Vec<Headers>,
     /// Did it fail?
     pub status: Status,
     /// Moments within it.
@@ -86,7 +89,7 @@ pub struct Start {
     /// The thread that read or wrote it.
     pub task: Task,
     /// Headers that carry a trace context or correlate requests, names in lower case.
-    pub carrier: Vec<(Cow<'static, str>, String)>,
+    pub carrier: Headers,
     /// What kind of request it is: those that ask for the same thing have the same number; 0 where it is not known.
     pub shape: u64,
 }

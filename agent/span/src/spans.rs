@@ -99,6 +99,7 @@ impl Spans {
             end: clock.unix(boot.1),
             boot,
             attributes,
+            links: exchange.links,
             status,
             events: exchange.response.iter().map(|response| first_byte(response, clock)).collect(),
             resource,

@@ -68,6 +68,7 @@ fn exchange(role: Role) -> Exchange {
         target: Target::Path("/users/42".into()),
         outcome: Outcome::Unset,
         attributes: vec![],
+        links: vec![],
     }
 }
 

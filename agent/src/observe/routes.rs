@@ -114,6 +114,7 @@ pub(super) mod tests {
             end: UnixNanos(ms * 1_000_000),
             boot: (Nanos(0), Nanos(ms * 1_000_000)),
             attributes: Vec::new(),
+            links: Vec::new(),
             status: if failed { Status::Error(String::new()) } else { Status::Unset },
             events: Vec::new(),
             resource: Arc::new(Resource { attributes }),

@@ -8,6 +8,7 @@ use crate::{
     assembly::{GroupId, Groups},
     connects::Connects,
     habits::Habits,
+    header,
     ids::Ids,
     lineage::Lineage,
     node::{Ancestor, Node},
@@ -236,6 +237,7 @@ impl Traces {
             return self.unannounced(span, out);
         };
         let (key, group) = (node.key, node.group);
+        node.links.extend(span.links.iter().filter_map(|headers| header::link(headers)));
         node.span = Some(span);
         self.answered(key);
         if self.groups.finished(group, self.now) >= self.settings.max_trace_spans {
@@ -249,7 +251,8 @@ impl Traces {
         let identity = self.ids.unique(span.key);
         let (id, span_id) =
             (self.ids.trace(identity, span.key), self.ids.span(identity, span.key, End::of(span.role)));
-        let (links, trace_state, trace_flags) = (Vec::new(), String::new(), crate::header::SAMPLED);
+        let links = span.links.iter().filter_map(|headers| header::link(headers)).collect();
+        let (trace_state, trace_flags) = (String::new(), header::SAMPLED);
         let span = TracedSpan { span_id, parent: None, links, trace_state, trace_flags, span };
         self.put(Trace { id, spans: vec![span] }, out);
     }

@@ -61,7 +61,7 @@ fn in_order(spans: &mut [&Span]) {
 fn tuple(span: &Span) -> Option<Tuple> {
     let side = match span.kind {
         Kind::Server => Side::Server,
-        Kind::Client => Side::Client,
+        Kind::Client | Kind::Producer | Kind::Consumer => Side::Client,
     };
     Some((side, address(span, "local")?, address(span, "peer")?))
 }

@@ -169,6 +169,7 @@ impl Waiting {
             target: Target::Name(kind),
             outcome,
             attributes,
+            links: Vec::new(),
         })));
     }
 }

@@ -66,6 +66,7 @@ impl Closing<'_> {
             target,
             outcome,
             attributes,
+            links: Vec::new(),
         }
     }
 

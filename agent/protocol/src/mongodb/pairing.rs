@@ -189,6 +189,7 @@ impl Waiting {
         let failed = self.failure.map(|failure| Outcome::Error(failure.code, failure.name));
         let broken = || ending.error_type().map(|error| Outcome::Error(error.into(), None));
         scene.out.push(Output::Closed(Box::new(Exchange {
+            links: Vec::new(),
             key: self.key,
             protocol: SYSTEM,
             role,

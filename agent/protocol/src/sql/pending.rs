@@ -171,6 +171,7 @@ impl<W> Pending<W> {
             target,
             outcome,
             attributes,
+            links: Vec::new(),
         })));
     }
 

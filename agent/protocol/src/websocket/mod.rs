@@ -220,6 +220,7 @@ impl WebSocket {
             target,
             outcome,
             attributes,
+            links: Vec::new(),
         }
     }
 

@@ -15,7 +15,7 @@ mod w3c;
 
 use std::borrow::Cow;
 
-use crate::trace::{SpanId, TraceId};
+use crate::trace::{Link, Method, SpanId, TraceId};
 
 /// `trace-flags` with the sampled bit (W3C Trace Context section 3.2.2.5.1).
 pub const SAMPLED: u8 = 1;
@@ -57,6 +57,12 @@ pub fn context(headers: &[(Cow<'static, str>, String)]) -> Option<Context> {
         opentracing::context,
     ];
     FORMATS.iter().find_map(|format| format(carrier))
+}
+
+/// The link to the context of a message, where it names a span.
+pub(crate) fn link(headers: &[(Cow<'static, str>, String)]) -> Option<Link> {
+    let Context { trace_id, span_id, .. } = context(headers)?;
+    span_id.map(|span_id| Link { trace_id, span_id, method: Method::Header, confidence: 1.0 })
 }
 
 /// The headers of a request.

@@ -86,6 +86,7 @@ impl World {
             end: UnixNanos(end.0),
             boot: (start, end),
             attributes: vec![],
+            links: vec![],
             status: Status::Unset,
             events: vec![],
             resource: Arc::default(),

@@ -1,0 +1,225 @@
+//! AMQP 0-9-1 on a connection: calls in, exchanges out. The conversations are those of pika and amqplib with RabbitMQ.
+
+mod messaging;
+
+use messaging::{attribute, carriers, from, lines, play, shows, without};
+use wirespan_protocol::{
+    event::Direction,
+    exchange::{Ending, Role},
+    facts::Side,
+    registry::REGISTRY,
+    stream::Gap,
+    testing::{self, Bench, STEP, received, recorded, sent, talk},
+};
+
+const PIKA: &str = include_str!("captures/amqp/pika.txt");
+const AMQPLIB: &str = include_str!("captures/amqp/amqplib.txt");
+const TRACE: &str = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+const LABELS: &[(&str, &str)] = &[
+    ("type", "messaging.operation.type"),
+    ("id", "messaging.message.id"),
+    ("size", "messaging.message.body.size"),
+    ("tag", "messaging.rabbitmq.message.delivery_tag"),
+    ("anonymous", "messaging.destination.anonymous"),
+];
+
+#[test]
+fn pika_is_followed() {
+    shows(
+        PIKA,
+        LABELS,
+        &[
+            "connect",
+            "exchange.declare shop",
+            "queue.declare orders",
+            "queue.bind orders",
+            "confirm.select",
+            "publish shop:orders.new, type send, id m-1, size 4",
+            "publish shop:nowhere, type send, size 4, error NO_ROUTE",
+            "publish shop:orders.12345, type send, size 2000",
+            "get shop:orders.new:orders, type receive, id m-1, size 4, tag 1, links 1",
+            "ack, type settle, tag 1",
+            "qos",
+            "publish shop:orders.new, type send, id m-1, size 4",
+            "consume orders",
+            "deliver shop:orders.12345:orders, type process, size 2000, tag 2",
+            "deliver shop:orders.new:orders, type process, id m-1, size 4, tag 3, links 1, error reject",
+            "cancel",
+            "get orders, type receive",
+            "queue.declare missing, error NOT_FOUND",
+            "consume orders",
+            "publish orders, type send, size 4",
+            "deliver orders, type process, size 4, tag 1",
+            "queue.delete orders",
+        ],
+    );
+}
+
+/// Names that the broker made up are told, and stand in no span's name.
+#[test]
+fn amqplib_is_followed() {
+    shows(
+        AMQPLIB,
+        LABELS,
+        &[
+            "connect",
+            "confirm.select",
+            "exchange.declare shop",
+            "queue.declare, anonymous true",
+            "queue.bind, anonymous true",
+            "publish shop:new, type send, id m-1, size 4",
+            "publish shop:new, type send, id m-1, size 4",
+            "publish shop:new, type send, id m-1, size 4",
+            "get shop:new, type receive, id m-1, size 4, tag 1, anonymous true, links 1",
+            "nack, type settle, tag 1",
+            "qos",
+            "consume, anonymous true",
+            "deliver shop:new, type process, id m-1, size 4, tag 2, anonymous true, links 1",
+            "cancel",
+            "queue.purge, anonymous true",
+            "deliver shop:new, type process, id m-1, size 4, tag 3, anonymous true, links 1",
+        ],
+    );
+}
+
+#[test]
+fn publishers_are_producers_and_deliveries_make_consumers() {
+    let roles = |side| {
+        let mut bench = play(&recorded(PIKA, side), side);
+        bench.finish(Ending::Closed, u64::MAX);
+        let role =
+            |name: &str| bench.exchanges().find(|exchange| exchange.method == name).map(|found| found.role);
+        ["publish", "deliver", "get"].map(|name| role(name).expect("there is one"))
+    };
+    assert_eq!(roles(Side::Client), [Role::Producer, Role::Consumer, Role::Client]);
+    assert_eq!(roles(Side::Server), [Role::Server, Role::Client, Role::Server]);
+}
+
+/// A publish goes on with the context in the message; who is given the message is linked to it.
+#[test]
+fn contexts_in_messages_are_causes_of_publishes_and_links_of_deliveries() {
+    let bench = play(&recorded(PIKA, Side::Client), Side::Client);
+    assert_eq!(carriers(&bench), [TRACE, TRACE]);
+    let links = bench.exchanges().flat_map(|exchange| &exchange.links).flatten();
+    let links: Vec<_> = links.map(|(name, value)| format!("{name}: {value}")).collect();
+    assert_eq!(links, [TRACE, TRACE]);
+}
+
+#[test]
+fn attributes_follow_the_conventions() {
+    let bench = play(&recorded(PIKA, Side::Server), Side::Server);
+    let publish = bench.exchanges().find(|exchange| exchange.method == "publish").expect("a publish");
+    for (name, value) in [
+        ("messaging.system", "rabbitmq"),
+        ("messaging.operation.name", "publish"),
+        ("messaging.operation.type", "send"),
+        ("messaging.destination.name", "shop:orders.new"),
+        ("messaging.rabbitmq.destination.routing_key", "orders.new"),
+        ("messaging.message.id", "m-1"),
+        ("messaging.message.conversation_id", "c-1"),
+        ("server.address", "10.0.0.2"),
+    ] {
+        assert_eq!(attribute(publish, name).as_deref(), Some(value), "{name}");
+    }
+}
+
+/// Older than the daemon: nobody knows the consumer's queue, nor that publishes are confirmed, until a confirmation has
+/// come and both sides have been silent.
+#[test]
+fn a_connection_older_than_the_daemon_is_followed() {
+    for side in [Side::Client, Side::Unknown] {
+        let calls = recorded(PIKA, Side::Client);
+        let told = lines(
+            from(&calls, b"orders.new\0\xce"),
+            side,
+            &[("tag", "messaging.rabbitmq.message.delivery_tag")],
+        );
+        let expected = [
+            "publish shop:orders.new",
+            "publish shop:nowhere, error NO_ROUTE",
+            "publish shop:orders.12345",
+            "get shop:orders.new:orders, tag 1, links 1",
+        ];
+        assert_eq!(told[..4], expected, "{side:?}");
+        assert!(told.contains(&"deliver shop:orders.12345:orders, tag 2".to_owned()));
+        let late = lines(from(&calls, b"orders.12345\0\xce"), side, &[]);
+        assert_eq!(late[..2], ["publish shop:orders.12345", "get shop:orders.new:orders, links 1"]);
+    }
+}
+
+#[test]
+fn a_lost_call_costs_what_was_in_it() {
+    let calls = recorded(PIKA, Side::Client);
+    let all = lines(&calls, Side::Client, &[]).len();
+    for direction in [Direction::Sent, Direction::Received] {
+        let number = calls.iter().filter(|call| call.direction == direction).count();
+        for which in 1..number {
+            let told = lines(&without(&calls, direction, which), Side::Client, &[]);
+            let made_up = |line: &&String| line.contains("timeout") || line.contains("closed");
+            assert_eq!(told.iter().find(made_up), None, "{direction:?} {which}");
+            assert!(told.len() + 3 >= all, "{direction:?} {which}: {told:#?}");
+        }
+    }
+}
+
+const PUBLISH: &[u8] = b"\x01\0\x01\0\0\0\x0a\0\x3c\0\x28\0\0\0\x01q\0\xce";
+
+fn header(size: u64) -> Vec<u8> {
+    let mut frame = b"\x02\0\x01\0\0\0\x0e\0\x3c\0\0".to_vec();
+    frame.extend(size.to_be_bytes());
+    frame.extend(b"\0\0\xce");
+    frame
+}
+
+/// A body costs its length: the kernel copies none of it, and what follows is read all the same.
+#[test]
+fn large_bodies_are_passed_over() {
+    let mut head = [PUBLISH, &header(100_000)].concat();
+    head.extend(b"\x03\0\x01\0\x01\x86\xa0");
+    let again = [b"\xce", PUBLISH, &header(0)].concat();
+    let calls = vec![
+        sent(b"AMQP\0\0\x09\x01"),
+        sent(head).gap(Gap::NotCopied, 100_000),
+        sent(again),
+        received(b"\x08\0\0\0\0\0\0\xce"),
+    ];
+    let bench = play(&talk(calls), Side::Client);
+    let sizes: Vec<_> = bench.exchanges().map(|exchange| exchange.request.bytes).collect();
+    assert_eq!(sizes, [PUBLISH.len() as u64 + 22 + 100_008, PUBLISH.len() as u64 + 22]);
+    assert!(bench.exchanges().all(|exchange| !exchange.request.truncated && exchange.request.missing == 0));
+}
+
+/// Nor need the begin of each of its frames be there.
+#[test]
+fn frames_of_a_body_that_were_not_copied_are_counted() {
+    let mut head = [PUBLISH, &header(300_000)].concat();
+    head.extend(b"\x03\0\x01\0\x01\xff\xf8");
+    let calls = vec![
+        sent(b"AMQP\0\0\x09\x01"),
+        sent(head).gap(Gap::NotCopied, 300_000 + 3 * 8 - 7 - 1000).then([b'x'; 1000]),
+        sent([PUBLISH, &header(0)].concat()),
+    ];
+    let bench = play(&talk(calls), Side::Client);
+    let sizes: Vec<_> = bench.exchanges().map(|exchange| exchange.request.bytes).collect();
+    assert_eq!(sizes, [PUBLISH.len() as u64 + 22 + 300_024, PUBLISH.len() as u64 + 22]);
+    assert!(bench.exchanges().all(|exchange| exchange.ending == Ending::Answered));
+}
+
+#[test]
+fn a_cut_head_is_told_and_marked() {
+    let cut = sent([PUBLISH, &header(5)[..12]].concat()).gap(Gap::NotCopied, 40);
+    let mut bench = Bench::new(REGISTRY, Side::Client);
+    bench.play(&talk(vec![sent(b"AMQP\0\0\x09\x01"), cut])).finish(Ending::Closed, 9 * STEP);
+    testing::every_opening_ends_once(&bench.out);
+    let publish = bench.exchanges().next().expect("it is told");
+    assert_eq!(attribute(publish, "messaging.destination.name").as_deref(), Some("q"));
+    assert!(publish.request.truncated);
+}
+
+#[test]
+fn an_error_that_nothing_waits_for_is_told() {
+    let close = b"\x01\0\x01\0\0\0\x10\0\x14\0\x28\x01\x94\x05no xx\0\x3c\0\x28\xce";
+    let calls = vec![sent(b"AMQP\0\0\x09\x01"), sent([PUBLISH, &header(0)].concat()), received(close)];
+    assert_eq!(lines(&talk(calls), Side::Client, &[]), ["publish q", "channel.close, error NOT_FOUND"]);
+}

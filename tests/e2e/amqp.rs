@@ -1,0 +1,122 @@
+//! AMQP 0-9-1 as programs really speak it: RabbitMQ, a Python program (pika) and a Node one (amqplib).
+
+use anyhow::{Result, ensure};
+use wirespan_tests::{
+    agent::Agent,
+    brokers::{Broker, Client, lines},
+    span::{Kind, Span},
+};
+
+/// The trace that the clients name in their messages.
+const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
+
+fn all(spans: &[Span], kind: Kind) -> Vec<String> {
+    lines(spans, "rabbitmq", kind)
+}
+
+fn hush(spans: &[Span]) -> Result<()> {
+    ensure!(!format!("{spans:?}").contains("hush"), "a payload got out");
+    Ok(())
+}
+
+/// What `programs/amqp.py` publishes, and what it is handed, once it is let through.
+const PUBLISHED: &[&str] = &[
+    "publish shop:orders.new",
+    "publish shop:nowhere, error NO_ROUTE",
+    "publish shop:orders.{id}",
+    "publish shop:orders.new",
+    "publish orders",
+];
+const DELIVERED: &[&str] = &[
+    "deliver shop:orders.{id}:orders",
+    "deliver shop:orders.new:orders, error reject, links 1",
+    "deliver orders",
+];
+const CALLED: &[&str] = &[
+    "exchange.declare shop",
+    "queue.declare orders",
+    "queue.bind orders",
+    "confirm.select",
+    "get shop:orders.new:orders, links 1",
+    "ack",
+    "qos",
+    "consume orders",
+    "cancel",
+    "get orders",
+    "queue.declare missing, error NOT_FOUND",
+    "consume orders",
+    "queue.delete orders",
+];
+
+fn pika_shows(spans: &[Span]) -> Result<()> {
+    hush(spans)?;
+    let (published, delivered) = (all(spans, Kind::Producer), all(spans, Kind::Consumer));
+    ensure!(published == PUBLISHED, "{published:#?}");
+    ensure!(delivered == DELIVERED, "{delivered:#?}");
+    let called = all(spans, Kind::Client);
+    for expected in CALLED.iter().chain(DELIVERED) {
+        ensure!(called.iter().any(|line| line == expected), "no {expected} in {called:#?}");
+    }
+    let served = all(spans, Kind::Server);
+    for expected in CALLED.iter().chain(PUBLISHED) {
+        ensure!(served.iter().any(|line| line == expected), "no {expected} in {served:#?}");
+    }
+    Ok(())
+}
+
+/// The broker's end of a message hangs below the program's, and the other way round where the broker begins.
+fn ends_meet(spans: &[Span], below: Kind, above: Kind, number: usize) -> Result<()> {
+    let met = spans.iter().filter(|span| span.kind == below).filter(|span| {
+        spans.iter().any(|other| other.kind == above && span.parent.as_ref() == Some(&other.id))
+    });
+    let met = met.count();
+    ensure!(met >= number, "{met} spans of {below:?} below {above:?}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn pika_and_rabbitmq_are_understood() -> Result<()> {
+    let broker = Broker::rabbitmq()?;
+    let agent = Agent::start()?;
+
+    Client::start("amqp.py", &broker)?.pass()?;
+    agent.until(2, "both ends of the last call", |span| span.name == "queue.delete orders")?;
+
+    let spans = agent.stop()?;
+    pika_shows(&spans)?;
+    ends_meet(&spans, Kind::Server, Kind::Producer, PUBLISHED.len())?;
+    ends_meet(&spans, Kind::Consumer, Kind::Client, DELIVERED.len())?;
+    let linked = spans.iter().filter(|span| span.kind == Kind::Consumer && !span.links.is_empty());
+    ensure!(linked.clone().count() == 1 && linked.clone().all(|span| span.links == [TRACE]));
+    let named = spans.iter().filter(|span| span.kind == Kind::Producer && span.trace == TRACE);
+    ensure!(named.count() == 2, "the trace in a message is its producer's");
+    Ok(())
+}
+
+/// The connection and its channel are older than the daemon.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn an_older_connection_and_amqplib_are_understood() -> Result<()> {
+    let broker = Broker::rabbitmq()?;
+    let client = Client::start("amqp.py", &broker)?;
+    let agent = Agent::start()?;
+
+    client.pass()?;
+    agent.until(2, "both ends of the last call", |span| span.name == "queue.delete orders")?;
+    pika_shows(&agent.spans()?)?;
+    if std::env::var_os("WIRESPAN_NODE").is_some() {
+        Client::start("amqp.cjs", &broker)?.pass()?;
+        agent.until(2, "both ends of the last call", |span| span.name == "queue.purge")?;
+    }
+
+    let spans = agent.stop()?;
+    hush(&spans)?;
+    if std::env::var_os("WIRESPAN_NODE").is_some() {
+        let published = all(&spans, Kind::Producer);
+        ensure!(published[PUBLISHED.len()..] == ["publish shop:new"; 3], "{published:#?}");
+        let delivered = all(&spans, Kind::Consumer);
+        ensure!(delivered[DELIVERED.len()..] == ["deliver shop:new, links 1"; 2], "{delivered:#?}");
+    }
+    Ok(())
+}
