@@ -4,11 +4,13 @@
 mod causality;
 mod connections;
 mod dns;
+mod grpc;
 mod http1;
 mod http2;
 mod lifecycle;
 mod load;
 mod memcached;
+mod mongodb;
 mod mysql;
 mod observe;
 mod otlp;

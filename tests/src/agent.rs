@@ -139,7 +139,9 @@ pub fn wirespan() -> Command {
     let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/wirespan");
     let mut command = Command::new(env::var_os("WIRESPAN_BIN").map_or_else(built, PathBuf::from));
     // To the daemon these would be settings that it does not know, which it refuses.
-    command.env_remove("WIRESPAN_BIN").env_remove("WIRESPAN_OTELCOL").env_remove("WIRESPAN_PYTHON");
+    for ours in ["BIN", "FERRETDB", "NODE_MODULES", "OTELCOL", "PYTHON"] {
+        command.env_remove(format!("WIRESPAN_{ours}"));
+    }
     command
 }
 

@@ -4,6 +4,8 @@
 mod apt;
 mod bpf;
 mod collector;
+mod ferretdb;
+mod node;
 mod python;
 
 use anyhow::{Result, bail};
@@ -20,6 +22,8 @@ const TEST_PACKAGES: &[&str] = &[
     "bpftool",
     "python3",
     "python3-venv",
+    "python3-psycopg",
+    "python3-redis",
     "iproute2",
     "openssl",
     "ca-certificates",
@@ -44,6 +48,9 @@ pub(crate) struct Arguments {
     /// Also build the OpenTelemetry collector that the OTLP tests talk to (needs Go; two minutes).
     #[arg(long)]
     collector: bool,
+    /// Also build FerretDB, the server that the MongoDB tests talk to (needs Go; two minutes).
+    #[arg(long)]
+    mongodb: bool,
 }
 
 /// What the machine is to be ready for; each includes the ones before it.
@@ -63,6 +70,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.collector {
         collector()?;
     }
+    if arguments.mongodb {
+        ferretdb::prepare()?;
+    }
     note("all is there");
     Ok(())
 }
@@ -81,6 +91,16 @@ pub(crate) fn prepare(purpose: Purpose) -> Result<()> {
 /// The collector's binary, built if it is not there.
 pub(crate) fn collector() -> Result<std::path::PathBuf> {
     collector::prepare()
+}
+
+/// FerretDB's binary, where it was built.
+pub(crate) fn ferretdb() -> Option<std::path::PathBuf> {
+    ferretdb::built()
+}
+
+/// The folder of the npm packages of the test programs, filled if it is not.
+pub(crate) fn node() -> Result<std::path::PathBuf> {
+    node::prepare()
 }
 
 /// A Python interpreter with the packages of the test programs, made if it is not there.
