@@ -37,10 +37,22 @@ fn build() -> Result<()> {
     let cached = found["Dir"].as_str().context("Go does not say where the module is")?;
     // A copy: Go's cache is read-only, and the program wants its version in a file that releases do not have.
     let source = folder.join("source");
+    if source.exists() {
+        fs::remove_dir_all(&source).context("remove what an earlier try left")?;
+    }
     child::quiet(Command::new("cp").args(["-r", "--no-preserve=mode", cached]).arg(&source))?;
     fs::write(source.join("build/version/version.txt"), VERSION).context("write FerretDB's version")?;
     let mut go = Command::new("go");
-    go.current_dir(&source).args(["build", "-mod=mod", "-p", "1", "-ldflags=-s -w", "-o", "../ferretdb"]);
+    go.current_dir(&source).args([
+        "build",
+        "-mod=mod",
+        "-buildvcs=false",
+        "-p",
+        "1",
+        "-ldflags=-s -w",
+        "-o",
+        "../ferretdb",
+    ]);
     child::quiet(go.arg("./cmd/ferretdb"))?;
     fs::remove_dir_all(&source).context("remove the source")
 }
