@@ -27,7 +27,7 @@ def postgresql(folder, port):
     made = [*user, str(tools / "initdb"), "-D", str(home), "-A", "trust", "-U", "postgres", "--no-sync"]
     subprocess.run(made, check=True, cwd=home, stdout=subprocess.DEVNULL)
     command = [*user, str(tools / "postgres"), "-D", str(home), "-h", "127.0.0.1", "-p", str(port), "-F"]
-    command += ["-c", f"unix_socket_directories={home}", "-c", "log_min_messages=fatal"]
+    command += ["-c", f"unix_socket_directories={home}", "-c", "log_min_messages=panic"]
     process = subprocess.Popen(command, cwd=home)
 
     def answers():

@@ -13,6 +13,7 @@ mod kafka;
 mod lifecycle;
 mod load;
 mod memcached;
+mod mongodb;
 mod mysql;
 mod observe;
 mod otlp;

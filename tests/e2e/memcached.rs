@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use wirespan_tests::{
     agent::Agent,
     program,
-    servers::{Service, script},
+    servers::{Service, node, script},
     span::{Kind, Span, told},
 };
 
@@ -79,4 +79,28 @@ fn binary_commands_of_libmemcached_are_spans_of_both_sides() -> Result<()> {
         &agent.stop()?,
         &["set | set greeting ? | -", "quit | quit | -", "getk | getk greeting | -", "quit | quit | -"],
     )
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn memjs_is_understood() -> Result<()> {
+    let (agent, memcached) = (Agent::start()?, Service::memcached()?);
+
+    program::run(&mut node("memcached.cjs", &[&memcached.port()]))?;
+    agent.until(2, "the last command", |span| span.name == "delete")?;
+
+    let spans = agent.stop()?;
+    let expected = [
+        "set | set user:1 ? | -",
+        "get | get user:1 | -",
+        "get | get nobody | -",
+        "delete | delete user:1 | -",
+    ];
+    for kind in [Kind::Client, Kind::Server] {
+        let wanted = |span: &Span| is_memcached(span) && span.name != "quit";
+        let found = told(&spans, kind, wanted, line);
+        ensure!(found == expected, "{kind:?}: {found:#?}");
+    }
+    ensure!(!format!("{spans:?}").contains("hush"), "a value got out");
+    Ok(())
 }

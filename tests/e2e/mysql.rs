@@ -5,6 +5,7 @@ use wirespan_tests::{
     agent::Agent,
     databases::{Database, Gated, both_ends_show, mariadb},
     program,
+    servers::node,
 };
 
 /// Waits for the spans of both ends of the last operation.
@@ -75,6 +76,32 @@ fn the_mariadb_client_is_understood() -> Result<()> {
             "SELECT users, rows 1, in shop: SELECT count(*) FROM users WHERE name <> ?",
             "CREATE TABLE orders, changed 0, in shop: CREATE TABLE orders (id INT)",
             "INSERT orders, changed 2, in shop: INSERT INTO orders VALUES (?), (?)",
+            "SELECT, rows 1, in shop: SELECT ?",
+        ],
+    )
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn mysql2_is_understood() -> Result<()> {
+    let server = Database::mariadb()?;
+    let agent = Agent::start()?;
+
+    program::run(&mut node("mysql.cjs", &[&server.address.port().to_string()]))?;
+    until_fence(&agent)?;
+
+    both_ends_show(
+        &agent.stop()?,
+        "mariadb",
+        server.address.port(),
+        &[
+            "SELECT users, rows 1, in shop: SELECT count(*) FROM users WHERE name <> ?",
+            "PREPARE SELECT users, in shop: SELECT name FROM users WHERE id = ?",
+            "SELECT users, rows 1, in shop: SELECT name FROM users WHERE id = ?",
+            "SELECT users, rows 1, in shop: SELECT name FROM users WHERE id = ?",
+            "PREPARE INSERT users, in shop: INSERT INTO users VALUES (?, ?)",
+            "INSERT users, error 1062, in shop: INSERT INTO users VALUES (?, ?)",
+            "SELECT nowhere, error 1146, in shop: SELECT missing FROM nowhere",
             "SELECT, rows 1, in shop: SELECT ?",
         ],
     )

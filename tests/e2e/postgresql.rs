@@ -5,6 +5,7 @@ use wirespan_tests::{
     agent::Agent,
     databases::{Database, Gated, both_ends_show, psql, spans_of},
     program,
+    servers::node,
     span::Kind,
 };
 
@@ -100,6 +101,30 @@ fn psql_is_understood() -> Result<()> {
             "BEGIN INSERT users COMMIT, changed 1, in shop: BEGIN; INSERT INTO users VALUES (?, ?); COMMIT",
             "CREATE TABLE orders, in shop: CREATE TABLE orders (id INT)",
             "COPY users, rows 101, in shop: COPY users TO STDOUT",
+            "SELECT, rows 1, in shop: SELECT ?",
+        ],
+    )
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn node_postgres_is_understood() -> Result<()> {
+    let server = Database::postgresql()?;
+    let agent = Agent::start()?;
+
+    program::run(&mut node("postgresql.cjs", &[&server.address.port().to_string()]))?;
+    until_fence(&agent)?;
+
+    both_ends_show(
+        &agent.stop()?,
+        "postgresql",
+        server.address.port(),
+        &[
+            "SELECT users, rows 1, in shop: SELECT count(*) FROM users WHERE name <> ?",
+            "SELECT users, rows 1, in shop: SELECT name FROM users WHERE id = $1",
+            "UPDATE users, changed 1, in shop: UPDATE users SET name = $1 WHERE id = $2",
+            "UPDATE users, changed 1, in shop: UPDATE users SET name = $1 WHERE id = $2",
+            "SELECT nowhere, error 42P01, in shop: SELECT missing FROM nowhere",
             "SELECT, rows 1, in shop: SELECT ?",
         ],
     )

@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use wirespan_tests::{
     agent::Agent,
     program,
-    servers::{Service, script},
+    servers::{Service, node, script},
     span::{Kind, Span, told},
 };
 
@@ -82,5 +82,38 @@ fn a_python_client_pipelines_and_pays_for_large_values_by_length() -> Result<()>
         span.integer("db.operation.batch.size").map_or_else(String::new, |size| size.to_string())
     });
     ensure!(batches == ["", "", "", "30", ""], "{batches:?}");
+    Ok(())
+}
+
+/// Debian's Redis 7.0 does not know `CLIENT SETINFO` yet.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn ioredis_is_understood() -> Result<()> {
+    let (agent, redis) = (Agent::start()?, Service::redis()?);
+
+    program::run(&mut node("redis.cjs", &[&redis.port()]))?;
+    agent.until(2, "the last command", |span| span.text("db.query.text") == Some("get fence"))?;
+
+    let spans = agent.stop()?;
+    let greetings = ["hello", "client SETINFO", "select", "info"];
+    let wanted = |span: &Span| is_redis(span) && !greetings.contains(&span.name.as_str());
+    // Longer than a pipeline whose commands are told one by one.
+    let keys: Vec<_> = (0..20).map(|number| format!("get key:{number}")).collect();
+    let expected = [
+        "set user:1 ? [2] -",
+        "get user:1 [2] -",
+        "lpush user:1 ? [2] WRONGTYPE",
+        "multi [2] -",
+        "set stock ? [2] -",
+        "incr stock [2] -",
+        "exec [2] -",
+        &format!("{} [2] -", keys.join("; ")),
+        "get fence [2] -",
+    ];
+    for kind in [Kind::Client, Kind::Server] {
+        let found = told(&spans, kind, wanted, line);
+        ensure!(found == expected, "{kind:?}: {found:#?}");
+    }
+    ensure!(!format!("{spans:?}").contains("hush"), "a value got out");
     Ok(())
 }

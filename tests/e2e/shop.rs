@@ -106,3 +106,31 @@ fn a_failure_is_told_by_every_span_it_passed() -> Result<()> {
     ensure!(order(0) == "/orders/1", "ordinary orders are not order 13");
     Ok(())
 }
+
+/// What a client asked, as its span is called, and who.
+fn databases<'a>(spans: &'a [Span], trace: &str, kind: Kind) -> Vec<&'a str> {
+    let of_it =
+        |span: &&Span| span.trace == trace && span.kind == kind && span.text("db.system.name").is_some();
+    let mut found: Vec<_> = spans.iter().filter(of_it).collect();
+    found.sort_by_key(|span| span.start);
+    found.into_iter().map(|span| span.name.as_str()).collect()
+}
+
+/// The shop as `cargo xtask run --demo` opens it: its databases are part of every visit.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn the_databases_behind_the_shop_are_part_of_the_trace() -> Result<()> {
+    let (agent, shop) = (Agent::start()?, Shop::with_databases()?);
+
+    curl(&[&shop.order(0)])?;
+    agent.until(ROAD.len(), "the spans of a visit", of_the_shop)?;
+    agent.until(2, "both spans of what Redis was asked", |span| span.name == "INCRBY")?;
+    let spans = agent.stop()?;
+
+    let visit = spans.iter().find(|span| of_the_shop(span)).context("no visit")?;
+    for kind in [Kind::Client, Kind::Server] {
+        let found = databases(&spans, &visit.trace, kind);
+        ensure!(found == ["SELECT articles", "INCRBY"], "{kind:?}: {found:?}");
+    }
+    Ok(())
+}

@@ -139,8 +139,8 @@ pub fn wirespan() -> Command {
     let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/wirespan");
     let mut command = Command::new(env::var_os("WIRESPAN_BIN").map_or_else(built, PathBuf::from));
     // To the daemon these would be settings that it does not know, which it refuses.
-    for name in ["WIRESPAN_BIN", "WIRESPAN_KAFKA", "WIRESPAN_NODE", "WIRESPAN_OTELCOL", "WIRESPAN_PYTHON"] {
-        command.env_remove(name);
+    for ours in ["BIN", "FERRETDB", "KAFKA", "NODE_MODULES", "OTELCOL", "PYTHON"] {
+        command.env_remove(format!("WIRESPAN_{ours}"));
     }
     command
 }

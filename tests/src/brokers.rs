@@ -1,9 +1,7 @@
 //! Real message brokers on free loopback ports, with data folders of their own, and clients that wait to be let through.
 
 use std::{
-    env,
-    ffi::OsString,
-    fs,
+    env, fs,
     net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::Command,
@@ -14,7 +12,7 @@ use tempfile::TempDir;
 
 use crate::{
     program::Program,
-    servers::{free_address, packaged_python, program_file},
+    servers::{free_address, node, packaged_python, program_file},
     span::{Kind, Span, told},
     wait,
 };
@@ -97,16 +95,18 @@ pub struct Client {
 }
 
 impl Client {
-    /// Starts the program of this name, with Python or Node by its ending; returns when it has connected. Node's packages
-    /// are looked for where `WIRESPAN_NODE` says.
+    /// Starts the program of this name, with Python or Node by its ending; returns when it has connected.
     pub fn start(name: &str, broker: &Broker) -> Result<Self> {
-        let node = Path::new(name).extension().is_some_and(|ending| ending == "cjs");
-        let interpreter = if node { OsString::from("node") } else { packaged_python() };
         let gate = TcpListener::bind("127.0.0.1:0").context("bind the gate")?;
         let ports = [broker.address.port(), gate.local_addr()?.port()].map(|port| port.to_string());
-        let mut command = Command::new(interpreter);
-        command.arg(program_file(name)).args(ports).env("KAFKAJS_NO_PARTITIONER_WARNING", "1");
-        command.env("NODE_PATH", env::var_os("WIRESPAN_NODE").unwrap_or_default());
+        let mut command = if Path::new(name).extension().is_some_and(|ending| ending == "cjs") {
+            node(name, &[])
+        } else {
+            let mut python = Command::new(packaged_python());
+            python.arg(program_file(name));
+            python
+        };
+        command.args(ports).env("KAFKAJS_NO_PARTITIONER_WARNING", "1");
         let mut program = Program::start(&mut command)?;
         let line = program.line()?;
         ensure!(line == "connected", "{name} said: {line}");

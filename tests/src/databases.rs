@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsString,
     fs,
-    net::{SocketAddr, TcpListener},
+    net::{SocketAddr, TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
@@ -82,6 +82,23 @@ impl Database {
         wait::until("MariaDB to answer", || run("SELECT 1").ok())?;
         run(&format!("CREATE DATABASE shop; USE shop; {USERS}"))?;
         run("CREATE USER alice IDENTIFIED BY 'hush'; GRANT ALL ON *.* TO alice")?;
+        Ok(Self { _program: program, _folder: folder, address })
+    }
+}
+
+impl Database {
+    /// FerretDB, which speaks MongoDB's protocol, upon SQLite. `WIRESPAN_FERRETDB` is its binary. It is empty: its clients
+    /// make what they want.
+    pub fn ferretdb() -> Result<Self> {
+        let binary = env::var_os("WIRESPAN_FERRETDB")
+            .context("WIRESPAN_FERRETDB names no binary: `cargo xtask setup --mongodb` builds one")?;
+        let (folder, address) = (open_folder()?, free_address()?);
+        let mut server = Command::new(binary);
+        server.args(["--handler=sqlite", "--telemetry=disable", "--debug-addr=-", "--log-level=error"]);
+        server.arg(format!("--sqlite-url=file:{}/", folder.path().display()));
+        server.arg(format!("--state-dir={}", folder.path().display()));
+        let program = Program::start(server.arg(format!("--listen-addr={address}")))?;
+        wait::until("FerretDB to listen", || TcpStream::connect(address).ok())?;
         Ok(Self { _program: program, _folder: folder, address })
     }
 }

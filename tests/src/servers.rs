@@ -25,8 +25,18 @@ pub struct Shop {
 impl Shop {
     /// Opens the shop.
     pub fn open() -> Result<Self> {
+        Self::with(&[])
+    }
+
+    /// The same, with PostgreSQL behind `stock.py` and Redis behind `orders.py`.
+    pub fn with_databases() -> Result<Self> {
+        Self::with(&["--databases"])
+    }
+
+    fn with(options: &[&str]) -> Result<Self> {
         let script = here().join("../demo/shop.py");
-        let mut program = Program::start(Command::new(python()).arg(script).args(["--rate", "0"]))?;
+        let mut program =
+            Program::start(Command::new(python()).arg(script).args(["--rate", "0"]).args(options))?;
         let line = program.line()?;
         let address =
             line.strip_prefix("open ").with_context(|| format!("the shop said: {line}"))?.to_owned();
@@ -176,6 +186,17 @@ pub fn python() -> &'static str {
 #[must_use]
 pub fn packaged_python() -> OsString {
     env::var_os("WIRESPAN_PYTHON").unwrap_or_else(|| python().into())
+}
+
+/// A program of `programs/node/`, with the packages of `programs/node/package.json`.
+#[must_use]
+pub fn node(name: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new("node");
+    if let Some(packages) = env::var_os("WIRESPAN_NODE_MODULES") {
+        command.env("NODE_PATH", packages);
+    }
+    command.arg(program_file("node").join(name)).args(arguments);
+    command
 }
 
 /// A file of the test programs.

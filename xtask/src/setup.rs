@@ -4,6 +4,7 @@
 mod apt;
 mod bpf;
 mod collector;
+mod ferretdb;
 mod node;
 mod python;
 
@@ -21,6 +22,8 @@ const TEST_PACKAGES: &[&str] = &[
     "bpftool",
     "python3",
     "python3-venv",
+    "python3-psycopg",
+    "python3-redis",
     "iproute2",
     "openssl",
     "ca-certificates",
@@ -46,6 +49,9 @@ pub(crate) struct Arguments {
     /// Also build the OpenTelemetry collector that the OTLP tests talk to (needs Go; two minutes).
     #[arg(long)]
     collector: bool,
+    /// Also build FerretDB, the server that the MongoDB tests talk to (needs Go; two minutes).
+    #[arg(long)]
+    mongodb: bool,
 }
 
 /// What the machine is to be ready for; each includes the ones before it.
@@ -65,6 +71,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     if arguments.collector {
         collector()?;
     }
+    if arguments.mongodb {
+        ferretdb::prepare()?;
+    }
     note("all is there");
     Ok(())
 }
@@ -77,7 +86,12 @@ pub(crate) fn prepare(purpose: Purpose) -> Result<()> {
         Purpose::Demo => DEMO_PACKAGES,
         Purpose::Test => TEST_PACKAGES,
     };
-    packages(wanted)
+    packages(wanted)?;
+    // Many hosts have it from elsewhere.
+    if purpose == Purpose::Test && place::program("npm").is_none() {
+        packages(&["nodejs", "npm"])?;
+    }
+    Ok(())
 }
 
 /// The collector's binary, built if it is not there.
@@ -85,14 +99,19 @@ pub(crate) fn collector() -> Result<std::path::PathBuf> {
     collector::prepare()
 }
 
+/// FerretDB's binary, where it was built.
+pub(crate) fn ferretdb() -> Option<std::path::PathBuf> {
+    ferretdb::built()
+}
+
+/// The folder of the npm packages of the test programs, filled if it is not.
+pub(crate) fn node() -> Result<std::path::PathBuf> {
+    node::prepare()
+}
+
 /// A Python interpreter with the packages of the test programs, made if it is not there.
 pub(crate) fn python() -> Result<std::path::PathBuf> {
     python::prepare()
-}
-
-/// The folder with the npm packages of the test programs, made if it is not there.
-pub(crate) fn node() -> Result<std::path::PathBuf> {
-    node::prepare()
 }
 
 /// Fails for an ordinary user, in words that help.

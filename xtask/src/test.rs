@@ -92,11 +92,9 @@ fn end_to_end() -> Result<()> {
         .current_dir(place::root())
         .env("WIRESPAN_BIN", place::binary("release"))
         .env("WIRESPAN_PYTHON", setup::python()?)
+        .env("WIRESPAN_NODE_MODULES", setup::node()?)
         .args(["test", "--package", "wirespan-tests", "--test", "e2e"])
         .args(["--", "--ignored", "--test-threads=1"]);
-    if let Some(packages) = node() {
-        command.env("WIRESPAN_NODE", packages);
-    }
     if std::env::var_os("WIRESPAN_KAFKA").is_none() {
         note("WIRESPAN_KAFKA names no folder of Kafka's jars: the kafka tests are left out");
         command.arg("--skip=kafka::");
@@ -105,16 +103,11 @@ fn end_to_end() -> Result<()> {
         Some(collector) => command.env("WIRESPAN_OTELCOL", collector),
         None => command.arg("--skip=otlp::"),
     };
+    match setup::ferretdb() {
+        Some(server) => command.env("WIRESPAN_FERRETDB", server),
+        None => command.arg("--skip=mongodb::"),
+    };
     child::run(&mut command)
-}
-
-/// The npm packages of the test programs, where npm is there; else the parts of tests that need them are left out.
-fn node() -> Option<PathBuf> {
-    if place::program("npm").is_none() {
-        note("no npm on this host: what Node programs do is left out");
-        return None;
-    }
-    setup::node().inspect_err(|error| note(&format!("what Node programs do is left out: {error:#}"))).ok()
 }
 
 /// The collector that the OTLP tests talk to, built where Go is there; else those tests are left out.

@@ -121,7 +121,8 @@ fn newest(names: &str) -> Option<&str> {
 }
 
 fn numbers(name: &str) -> Vec<u64> {
-    name.split(|character: char| !character.is_ascii_digit())
+    name.trim_end_matches("-cloud-amd64")
+        .split(|character: char| !character.is_ascii_digit())
         .filter_map(|digits| digits.parse().ok())
         .collect()
 }
