@@ -278,6 +278,9 @@ fn what_was_exported_can_be_imported() {
         let (status, _, body) = send(&known, &file.to_string());
         let answer: Json = serde_json::from_slice(&body).unwrap();
         assert_eq!((status, &answer["spans"], &answer["trace_ids"][0]), (200, &json!(2), &json!(TRACE)));
+        let (_, _, body) = send(&known, &file.to_string());
+        let answer: Json = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&answer["spans"], &answer["known"]), (&json!(0), &json!(2)));
         let (_, again) = get(page, &format!("/api/v1/traces/{TRACE}?format={format}"));
         assert_eq!(again, file, "{format}");
     }

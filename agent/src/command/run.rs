@@ -8,7 +8,7 @@ use wirespan_export::terminal::Output;
 use super::{collecting, host};
 use crate::{
     cli::Run,
-    config::{self, Config, choice},
+    config::{self, Config, choice, value::Ports},
 };
 
 /// Captures until it is told to stop.
@@ -40,6 +40,9 @@ fn embedded(config: &mut Config) -> Option<Running> {
         }
     };
     collecting::say(&running);
+    // Whoever looks at the page from this host would find the page's own questions among the traces.
+    let port = running.addresses.page.port();
+    config.filter.exclude_ports.push(Ports { first: port, last: port });
     let (address, protocol) = match (running.addresses.otlp_grpc, running.addresses.otlp_http) {
         (Some(grpc), _) => (grpc, choice::Protocol::Grpc),
         (None, Some(http)) => (http, choice::Protocol::HttpProtobuf),
