@@ -105,6 +105,8 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
         }
         let state = state(sk);
         if state.is_null() {
+            // Memory is out.
+            ring::count(|control| &raw mut (*control).lost_records);
             return;
         }
         let cookie = bpf_get_socket_cookie(sk.cast_mut().cast());
