@@ -4,6 +4,7 @@
 mod causality;
 mod connections;
 mod dns;
+mod faults;
 mod grpc;
 mod http1;
 mod http2;
