@@ -6,6 +6,7 @@ mod budget;
 mod causality;
 mod connections;
 mod dns;
+mod faults;
 mod grpc;
 mod http1;
 mod http2;

@@ -75,14 +75,14 @@ fn check(series: &kernel::Series, binary: &Path, console: bool) -> Result<()> {
     initramfs::write(&initramfs, &place::root().join("tests/vm/init"), &[binary, &talk])?;
     step(&format!("check on Linux {}", series.name), || {
         for again in 1..BOOTS {
-            match boot(&kernel, &initramfs, console)? {
+            match boot(series.cpu, &kernel, &initramfs, console)? {
                 Console { said, crashed: true } if said.len() <= 1 => {
                     note(&format!("the emulated machine crashed before the check, boot {again} of {BOOTS}"));
                 }
                 console => return conclude(&console.said),
             }
         }
-        conclude(&boot(&kernel, &initramfs, console)?.said)
+        conclude(&boot(series.cpu, &kernel, &initramfs, console)?.said)
     })
 }
 
@@ -94,8 +94,8 @@ struct Console {
     crashed: bool,
 }
 
-fn boot(kernel: &Path, initramfs: &Path, console: bool) -> Result<Console> {
-    let mut machine = Running::start(emulator(kernel, initramfs).stdout(Stdio::piped()))?;
+fn boot(cpu: &str, kernel: &Path, initramfs: &Path, console: bool) -> Result<Console> {
+    let mut machine = Running::start(emulator(cpu, kernel, initramfs).stdout(Stdio::piped()))?;
     let lines = BufReader::new(machine.stdout()?);
     let verdict = thread::spawn(move || read_console(lines, console));
     let deadline = Instant::now() + LONGEST;
@@ -111,10 +111,10 @@ fn boot(kernel: &Path, initramfs: &Path, console: bool) -> Result<Console> {
     }
 }
 
-fn emulator(kernel: &Path, initramfs: &Path) -> Command {
+fn emulator(cpu: &str, kernel: &Path, initramfs: &Path) -> Command {
     let mut command = Command::new("qemu-system-x86_64");
     command
-        .args(["-accel", "tcg,thread=single", "-cpu", "max", "-smp", "2", "-m", "1024"])
+        .args(["-accel", "tcg,thread=single", "-cpu", cpu, "-smp", "2", "-m", "1024"])
         .args([
             "-nographic",
             "-no-reboot",

@@ -342,9 +342,8 @@ impl Kernel {
         }
         if plan != Plan::Sock {
             let program = plan.hooks().first().map_or("", |hook| hook.program);
-            let what = || format!("a call of program {program} by itself");
-            let done = calls_itself(&mut ebpf, program).map_err(|error| refused(what())(error));
-            done?;
+            calls_itself(&mut ebpf, program)
+                .map_err(refused(format!("a call of program {program} by itself")))?;
         }
         let reader = reader(&mut ebpf, plan, self.cpus)?;
         open(&mut ebpf)?;

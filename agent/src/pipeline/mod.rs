@@ -1,16 +1,16 @@
 //! The road of the data, wired: events in, traces out. One thread, no waiting; all I/O is the look-up of processes.
 //! The same road for the live kernel and for whatever else gives events.
 
+mod failure;
 mod own;
 mod sampling;
+#[cfg(test)]
+mod tests;
 mod tracked;
 mod unrecognised;
 mod verdicts;
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 use wirespan_connection::{
@@ -159,7 +159,7 @@ impl Pipeline {
         let Self { connections, road } = self;
         road.clock = clock;
         connections.sweep(now, |connection| {
-            road.tick(connection, now);
+            road.guarded(connection, |road, connection| road.tick(connection, now));
             road.visit(connection, orders);
         });
         road.traces.sweep(now, &mut road.done);
@@ -287,10 +287,7 @@ impl Road {
             tracked::skip(connection);
             return;
         }
-        let parsed = catch_unwind(AssertUnwindSafe(|| self.parse(connection)));
-        if parsed.is_err() {
-            self.abandon(connection);
-        }
+        self.guarded(connection, Self::parse);
         let policy = connection.state.session.policy();
         self.order(connection, policy, orders);
         self.pass_on(orders);
@@ -318,6 +315,18 @@ impl Road {
         false
     }
 
+    /// Lets a parser work. Should it fail, its connection is no longer followed; all others are.
+    fn guarded(
+        &mut self,
+        connection: &mut Connection<Tracked>,
+        step: impl FnOnce(&mut Self, &mut Connection<Tracked>),
+    ) {
+        let silent = self.panics > 0;
+        if failure::panics(silent, || step(self, connection)) {
+            self.abandon(connection);
+        }
+    }
+
     fn parse(&mut self, connection: &mut Connection<Tracked>) {
         let over = ending(connection);
         let (facts, state, received, sent) = connection.split();
@@ -340,7 +349,6 @@ impl Road {
         state.session.tick(&self.protocol, facts, now, &mut self.outputs);
     }
 
-    /// A parser failed: this connection is no longer followed; all others are.
     fn abandon(&mut self, connection: &mut Connection<Tracked>) {
         self.panics += 1;
         connection.state = Tracked { looked: true, ours: true, ..Tracked::default() };
