@@ -118,7 +118,7 @@ fn values_out_of_range_name_the_range() {
         problems(file, &env, &["--include-port", "99999"]),
         [
             "w.yaml:4: `limits` must be a mapping of settings to values",
-            "w.yaml:3: `capture.plan` must be one of auto, sock, syscall, not `fast`",
+            "w.yaml:3: `capture.plan` must be one of auto, sock, syscall, older, not `fast`",
             "w.yaml:2: `capture.head_bytes` must be between 256 and 16KiB, not 64",
             "--include-port: `filter.include_ports` must hold ports such as 80 or ranges such as 8000-8999, \
              and `99999` is neither",
