@@ -47,12 +47,9 @@ pub(crate) fn emit(call: &Call, arguments: &Arguments, describe: impl FnOnce(*mu
     };
     flags = if readable && want == 0 { flags.with(DataFlags::POLICY) } else { flags };
     let record = reserved.record().cast::<DataRecord>();
-    describe(unsafe {
-        // SAFETY: a field of the record.
-        &raw mut (*record).socket
-    });
     // SAFETY: the record is ours until committed, and has room for what is wanted.
     let fault = unsafe {
+        describe(&raw mut (*record).socket);
         write(record, call, flags);
         let copied = match &vectors {
             Some(vectors) => copy::copy(vectors, call.len, want, reserved.record()),

@@ -105,8 +105,6 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
         }
         let state = state(sk);
         if state.is_null() {
-            // Memory is out.
-            ring::count(|control| &raw mut (*control).lost_records);
             return;
         }
         let cookie = bpf_get_socket_cookie(sk.cast_mut().cast());
@@ -165,12 +163,19 @@ unsafe fn arguments(registers: *const u8, sk: *const u8, direction: u8, len: u32
     }
 }
 
-/// What is remembered of the socket; null where memory is out.
+/// What is remembered of the socket; null where memory is out, which is counted.
 #[inline(always)]
 unsafe fn state(sk: *const u8) -> *mut SocketState {
     let map = (&raw const WS_SOCKETS).cast_mut().cast();
     // SAFETY: as in `captured`.
-    unsafe { bpf_sk_storage_get(map, sk.cast_mut().cast(), core::ptr::null_mut(), CREATE).cast() }
+    unsafe {
+        let state: *mut SocketState =
+            bpf_sk_storage_get(map, sk.cast_mut().cast(), core::ptr::null_mut(), CREATE).cast();
+        if state.is_null() {
+            ring::count(|control| &raw mut (*control).lost_records);
+        }
+        state
+    }
 }
 
 /// Datagrams keep their borders; bytes that a truncating read of TCP threw away are in nobody's buffer.
