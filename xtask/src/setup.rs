@@ -21,6 +21,7 @@ const TEST_PACKAGES: &[&str] = &[
     "python3",
     "python3-venv",
     "iproute2",
+    "nftables",
     "openssl",
     "ca-certificates",
     "haproxy",

@@ -1,6 +1,7 @@
 //! The APIs, a file each, and what they share.
 
 pub(crate) mod jaeger;
+mod jaeger_grpc;
 pub(crate) mod own;
 mod parameters;
 pub(crate) mod tempo;
