@@ -130,10 +130,17 @@ pub struct Collector {
 
 /// Arguments of `wirespan query`.
 #[derive(Debug, Args)]
+#[command(subcommand_negates_reqs = true)]
 pub struct Query {
     /// What to ask.
     #[command(subcommand)]
-    pub question: Question,
+    pub question: Option<Question>,
+    /// One SELECT from the table `spans`, such as 'SELECT service, count(*) FROM spans GROUP BY 1'
+    ///
+    /// Columns: trace_id, span_id, parent_id, service, name, kind, status, status_message, start and duration (ns), scope; a
+    /// name in double quotes is an attribute, such as "http.route". SQLite's dialect.
+    #[arg(long, value_name = "SELECT", required = true)]
+    pub sql: Option<String>,
     /// How to show the answer
     #[arg(long = "as", value_enum, default_value = "table", global = true)]
     pub shape: Shape,

@@ -9,7 +9,9 @@ mod guard;
 mod page;
 mod server;
 mod settings;
+mod tls;
 
 pub use server::{Addresses, Running, start};
 pub use settings::{Keep, Settings};
+pub use tls::Tls;
 pub use wirespan_store::Durability;

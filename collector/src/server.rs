@@ -17,15 +17,16 @@ use axum::{
     middleware::{self, Next},
     response::Response,
 };
+use rustls::ServerConfig;
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
-use wirespan_ingest::{Intake, Limits, otlp, zipkin};
+use wirespan_ingest::{Intake, Limits, Port, jaeger, otlp, zipkin};
 use wirespan_store::{Durability, Embedded, Memory, Store};
 
 use crate::{
     Keep, Settings,
     api::{self, Api, Facts},
     guard::Guard,
-    page,
+    page, tls,
 };
 
 /// Bytes of a token that we make up.
@@ -46,6 +47,8 @@ pub struct Addresses {
     pub zipkin: Option<SocketAddr>,
     /// Tempo's API.
     pub tempo: Option<SocketAddr>,
+    /// Jaeger's API over gRPC.
+    pub jaeger_grpc: Option<SocketAddr>,
 }
 
 /// A collector that runs until it is dropped.
@@ -56,6 +59,7 @@ pub struct Running {
     pub addresses: Addresses,
     /// What readers have to know.
     pub token: Arc<str>,
+    scheme: &'static str,
 }
 
 /// Starts a collector on threads of its own.
@@ -70,21 +74,24 @@ pub fn start(settings: &Settings) -> anyhow::Result<Running> {
         .thread_name("collector")
         .build()
         .context("cannot start the collector's threads")?;
+    let tls = settings.tls.as_ref().map(tls::config).transpose()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let (store, facts) = open(&settings.keep)?;
     let token: Arc<str> = settings.token.clone().map_or_else(|| kept_token(&settings.keep), Ok)?.into();
     let intake = Intake::new(store.clone(), Limits::default());
+    intake.resume().context("cannot read what is stored")?;
     let stop = watch::Sender::new(false);
     let api = Api::new(store, intake, facts);
-    let start = Start { settings, api, token: token.clone(), stop: stop.clone() };
+    let start = Start { settings, tls, api, token: token.clone(), stop: stop.clone() };
     let addresses = runtime.block_on(start.listen())?;
-    Ok(Running { runtime: Some(runtime), stop, addresses, token })
+    Ok(Running { runtime: Some(runtime), stop, addresses, token, scheme })
 }
 
 impl Running {
     /// The page's address with the token in it: what a person opens.
     #[must_use]
     pub fn page(&self) -> String {
-        format!("http://{}/?token={}", self.addresses.page, self.token)
+        format!("{}://{}/?token={}", self.scheme, self.addresses.page, self.token)
     }
 }
 
@@ -150,6 +157,7 @@ fn make_token() -> anyhow::Result<String> {
 
 struct Start<'a> {
     settings: &'a Settings,
+    tls: Option<Arc<ServerConfig>>,
     api: Api,
     token: Arc<str>,
     stop: watch::Sender<bool>,
@@ -157,20 +165,20 @@ struct Start<'a> {
 
 impl Start<'_> {
     async fn listen(self) -> anyhow::Result<Addresses> {
-        let page = bind(&self.settings.listen, self.settings.remote).await?;
+        let page = self.port(&self.settings.listen).await?;
         let otlp_grpc = self.bind(self.settings.otlp_grpc.as_deref()).await?;
         let otlp_http = self.bind(self.settings.otlp_http.as_deref()).await?;
         let zipkin = self.bind(self.settings.zipkin.as_deref()).await?;
         let tempo = self.bind(self.settings.tempo.as_deref()).await?;
-        let place = |listener: &Option<TcpListener>| {
-            listener.as_ref().map(TcpListener::local_addr).transpose().context("a port has no address")
-        };
+        let jaeger_grpc = self.bind(self.settings.jaeger_grpc.as_deref()).await?;
+        let place = |port: &Option<Port>| port.as_ref().map(Port::address);
         let addresses = Addresses {
-            page: page.local_addr()?,
-            otlp_grpc: place(&otlp_grpc)?,
-            otlp_http: place(&otlp_http)?,
-            zipkin: place(&zipkin)?,
-            tempo: place(&tempo)?,
+            page: page.address(),
+            otlp_grpc: place(&otlp_grpc),
+            otlp_http: place(&otlp_http),
+            zipkin: place(&zipkin),
+            tempo: place(&tempo),
+            jaeger_grpc: place(&jaeger_grpc),
         };
         let api = &self.api;
         let intake = &api.intake;
@@ -183,13 +191,24 @@ impl Start<'_> {
         self.serve(zipkin, both);
         self.serve(tempo, self.read(api::tempo::router(api.clone())));
         self.serve_grpc(otlp_grpc);
+        self.serve_jaeger(jaeger_grpc);
         Ok(addresses)
     }
 
-    async fn bind(&self, address: Option<&str>) -> anyhow::Result<Option<TcpListener>> {
+    /// May other hosts reach the ports?
+    fn open(&self) -> bool {
+        self.settings.remote || self.tls.is_some()
+    }
+
+    async fn port(&self, address: &str) -> anyhow::Result<Port> {
+        let listener = bind(address, self.open()).await?;
+        Port::new(listener, self.tls.clone()).with_context(|| format!("cannot listen on {address}"))
+    }
+
+    async fn bind(&self, address: Option<&str>) -> anyhow::Result<Option<Port>> {
         let Some(address) = address else { return Ok(None) };
-        match bind(address, self.settings.remote).await {
-            Ok(listener) => Ok(Some(listener)),
+        match self.port(address).await {
+            Ok(port) => Ok(Some(port)),
             Err(error) if self.settings.lenient => {
                 eprintln!("wirespan: {error:#}; going on without it");
                 Ok(None)
@@ -199,7 +218,7 @@ impl Start<'_> {
     }
 
     fn guard(&self, token: Option<Arc<str>>) -> Guard {
-        Guard { local: !self.settings.remote, token }
+        Guard { local: !self.open(), token }
     }
 
     fn read(&self, router: Router) -> Router {
@@ -222,25 +241,38 @@ impl Start<'_> {
         }
     }
 
-    fn serve(&self, listener: Option<TcpListener>, router: Router) {
-        let Some(listener) = listener else { return };
+    fn serve(&self, port: Option<Port>, router: Router) {
+        let Some(port) = port else { return };
         let stopped = self.stopped();
         tokio::spawn(async move {
-            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stopped).await {
+            if let Err(error) = axum::serve(port, router).with_graceful_shutdown(stopped).await {
                 eprintln!("wirespan: a port of the collector failed: {error}");
             }
         });
     }
 
-    fn serve_grpc(&self, listener: Option<TcpListener>) {
-        let Some(listener) = listener else { return };
+    fn serve_grpc(&self, port: Option<Port>) {
+        let Some(port) = port else { return };
         let guard = self.guard(self.settings.ingest_token.clone().map(Into::into));
         let intake = self.api.intake.clone();
         let stopped = self.stopped();
         tokio::spawn(async move {
             let authorize: otlp::Authorize = Arc::new(move |given| guard.admits(given));
-            if let Err(error) = otlp::serve_grpc(listener, intake, authorize, stopped).await {
+            if let Err(error) = otlp::serve_grpc(port, intake, authorize, stopped).await {
                 eprintln!("wirespan: the OTLP port of the collector failed: {error}");
+            }
+        });
+    }
+
+    fn serve_jaeger(&self, port: Option<Port>) {
+        let Some(port) = port else { return };
+        let guard = self.guard(Some(self.token.clone()));
+        let answers = Arc::new(self.api.clone());
+        let stopped = self.stopped();
+        tokio::spawn(async move {
+            let authorize: otlp::Authorize = Arc::new(move |given| guard.admits(given));
+            if let Err(error) = jaeger::serve(port, answers, authorize, stopped).await {
+                eprintln!("wirespan: the gRPC port of Jaeger's API failed: {error}");
             }
         });
     }
@@ -260,8 +292,8 @@ async fn bind(address: &str, remote: bool) -> anyhow::Result<TcpListener> {
         .collect();
     if let Some(place) = places.iter().find(|place| !place.ip().is_loopback() && !remote) {
         bail!(
-            "{place} can be reached from other hosts, without TLS: put a proxy with TLS before it, or say that you \
-             want this with --remote"
+            "{place} can be reached from other hosts, without TLS: give the collector a certificate \
+             (collector.tls_certificate_file), or say that you want this with --remote"
         );
     }
     TcpListener::bind(&*places).await.with_context(|| {

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use wirespan_store::Durability;
 
+use crate::Tls;
+
 /// Settings of a collector.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -17,9 +19,13 @@ pub struct Settings {
     pub zipkin: Option<String>,
     /// Where Tempo's API answers.
     pub tempo: Option<String>,
-    /// A port of the four above that is taken is left out with a warning, not an error.
+    /// Where Jaeger's gRPC API answers.
+    pub jaeger_grpc: Option<String>,
+    /// Speak TLS, on every port. None: in clear.
+    pub tls: Option<Tls>,
+    /// A port of the five above that is taken is left out with a warning, not an error.
     pub lenient: bool,
-    /// Listen on addresses that other hosts reach. There is no TLS.
+    /// Listen on addresses that other hosts reach, also in clear. With TLS they may be used without it.
     pub remote: bool,
     /// What readers have to know. None: made up at the start.
     pub token: Option<String>,

@@ -23,6 +23,8 @@ fn start(keep: Keep) -> Running {
         otlp_http: any(),
         zipkin: any(),
         tempo: any(),
+        jaeger_grpc: any(),
+        tls: None,
         lenient: false,
         remote: false,
         token: Some(TOKEN.to_owned()),
@@ -347,4 +349,64 @@ fn zipkin_spans_are_stored() {
     assert_eq!(post(zipkin, "/api/v2/spans", &span).0, 202);
     let (status, answer) = get(zipkin, "/api/v2/traces?serviceName=backend&spanName=get");
     assert_eq!((status, &answer[0][0]["id"]), (200, &json!("352bff9a74ca9ad2")));
+}
+
+#[test]
+fn older_senders_of_zipkin_are_understood() {
+    let running = start(Keep::Memory(1000));
+    let zipkin = running.addresses.zipkin.unwrap();
+    let begun = now() / 1000;
+    let annotation = |value: &str, time: u64| json!({ "timestamp": time, "value": value, "endpoint": { "serviceName": "old" } });
+    let span = json!([{
+        "traceId": "5af7183fb1d4cf5f", "id": "352bff9a74ca9ad2", "name": "get",
+        "annotations": [annotation("sr", begun), annotation("ss", begun + 1431)],
+    }]);
+    assert_eq!(post(zipkin, "/api/v1/spans", &span).0, 202);
+    let (status, answer) = get(zipkin, "/api/v2/traces?serviceName=old&spanName=get");
+    assert_eq!((status, &answer[0][0]["duration"]), (200, &json!(1431)));
+    let thrift = "POST /api/v1/spans HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-thrift";
+    assert_eq!(http(zipkin, thrift, &[]).0, 415);
+}
+
+/// Two agents' spans of one exchange, in two requests: whichever comes first, they are one trace.
+#[test]
+fn spans_of_two_hosts_are_one_trace() {
+    let running = start(Keep::Memory(1000));
+    let otlp = running.addresses.otlp_http.unwrap();
+    let (client, server) = ("5b8efff798038103d269b633813fc60c", "6b8efff798038103d269b633813fc60d");
+    let span = |service: &str, trace: &str, id: &str, kind: u64| {
+        json!({ "resourceSpans": [{
+            "resource": { "attributes": [{ "key": "service.name", "value": { "stringValue": service } }] },
+            "scopeSpans": [{ "spans": [{
+                "traceId": trace, "spanId": id, "name": "GET", "kind": kind,
+                "startTimeUnixNano": now().to_string(), "endTimeUnixNano": (now() + 1000).to_string(),
+                "attributes": [{ "key": "wirespan.exchange", "value": { "stringValue": "0000a1b2:ffee0011" } }],
+            }] }],
+        }] })
+    };
+    assert_eq!(post(otlp, "/v1/traces", &span("cart", server, "00000000000000b2", 2)).0, 200);
+    assert_eq!(post(otlp, "/v1/traces", &span("web", client, "00000000000000a1", 3)).0, 200);
+    for id in [client, server] {
+        let (status, trace) = get(running.addresses.page, &format!("/api/v1/traces/{id}"));
+        assert_eq!((status, &trace["trace_id"]), (200, &json!(client)));
+        let spans = trace["spans"].as_array().unwrap();
+        let child = spans.iter().find(|span| span["kind"] == "server").unwrap();
+        assert_eq!((spans.len(), &child["parent_id"]), (2, &json!("00000000000000a1")));
+        assert_eq!(child["attributes"]["wirespan.link.method"], "wire");
+    }
+    let (_, status) = get(running.addresses.page, "/api/v1/status");
+    assert_eq!(status["ingest"]["joined"], 1);
+}
+
+#[test]
+fn sql_is_answered_and_mistakes_are_pointed_at() {
+    let running = start(Keep::Memory(1000));
+    let page = running.addresses.page;
+    assert_eq!(post(running.addresses.otlp_http.unwrap(), "/v1/traces", &request(now())).0, 200);
+    let (status, answer) = get(page, "/api/v1/sql?q=SELECT%20service%20FROM%20spans%20ORDER%20BY%201");
+    assert_eq!((status, &answer["rows"]), (200, &json!([["cart"], ["web"]])));
+    let (status, answer) = get(page, "/api/v1/sql?q=SELECT%20nothing%20FROM%20spans");
+    assert_eq!((status, &answer["at"]), (400, &json!(7)));
+    let (status, answer) = get(page, "/api/v1/sql?q=DELETE%20FROM%20spans");
+    assert_eq!((status, &answer["parameter"]), (400, &json!("q")));
 }

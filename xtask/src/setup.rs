@@ -25,6 +25,7 @@ const TEST_PACKAGES: &[&str] = &[
     "python3-psycopg",
     "python3-redis",
     "iproute2",
+    "nftables",
     "openssl",
     "ca-certificates",
     "haproxy",

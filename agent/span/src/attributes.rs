@@ -1,7 +1,7 @@
 //! Comes in: an exchange. Goes out: the attributes of its span, by OpenTelemetry's semantic conventions (1.29 and
 //! later: network, server, client, thread), and `wirespan.*` for what only we know. Refuses: secrets.
 
-use std::{borrow::Cow, net::SocketAddr};
+use std::{borrow::Cow, fmt::Write, net::SocketAddr};
 
 use wirespan_protocol::{
     event::{Address, Transport},
@@ -154,6 +154,27 @@ pub(crate) fn addresses(exchange: &Exchange, attributes: &mut Attributes) {
     if let Some(local) = inet(socket.local) {
         endpoint(attributes, "network.local.address", "network.local.port", local);
     }
+    if let Some(name) = exchange_name(exchange) {
+        push(attributes, "wirespan.exchange", Value::Text(Cow::Owned(name)));
+    }
+}
+
+/// `wirespan.exchange`: what both ends of a connection call this exchange, for whoever sees the spans of both hosts. The
+/// sequence numbers of the request's and the response's first byte, 32 bits each in hex, which network address
+/// translation leaves as they are (RFC 9293, 3.4; RFC 3022, 2.2), and the stream's number where there are several. Not over
+/// the loopback: both ends are this host's, and joined already.
+fn exchange_name(exchange: &Exchange) -> Option<String> {
+    let socket = &exchange.facts.socket;
+    let (local, peer) = (inet(socket.local)?, inet(socket.peer)?);
+    if socket.transport != Transport::Tcp || (local.ip().is_loopback() && peer.ip().is_loopback()) {
+        return None;
+    }
+    let response = exchange.response.as_ref().map(|response| format!("{:08x}", response.offset as u32));
+    let mut name = format!("{:08x}:{}", exchange.key.offset as u32, response.unwrap_or_default());
+    if exchange.key.sub > 0 {
+        let _ = write!(name, ":{:x}", exchange.key.sub);
+    }
+    Some(name)
 }
 
 /// Semantic conventions: `client.address` is the peer's where no proxy told another; a client's `server.address` is

@@ -110,6 +110,7 @@ fn a_server_span() {
             "client.port=Int(4000)",
             "network.local.address=10.0.0.1",
             "network.local.port=Int(80)",
+            "wirespan.exchange=00000003:00000000",
             "thread.id=Int(8)",
         ]
     );
@@ -129,9 +130,34 @@ fn a_client_span() {
             "server.port=Int(4000)",
             "network.local.address=10.0.0.1",
             "network.local.port=Int(80)",
+            "wirespan.exchange=00000003:00000000",
             "thread.id=Int(8)",
         ]
     );
+}
+
+#[test]
+fn both_ends_call_an_exchange_the_same() {
+    let name = |exchange| {
+        let span = finished(exchange);
+        let name = shown(&span)
+            .into_iter()
+            .find_map(|line| Some(line.strip_prefix("wirespan.exchange=")?.to_owned()));
+        name.unwrap_or_default()
+    };
+    let wrapped = Key { offset: 0x7_fedc_ba98, sub: 21, ..KEY };
+    let response = Message { offset: 0x2_0000_00ff, ..message(150, 200) };
+    let both = |role| Exchange { key: wrapped, response: Some(response), ..exchange(role) };
+    assert_eq!(name(both(Role::Client)), "fedcba98:000000ff:15");
+    assert_eq!(name(both(Role::Server)), "fedcba98:000000ff:15");
+    assert_eq!(name(Exchange { response: None, ..exchange(Role::Client) }), "00000003:");
+    let mut here = exchange(Role::Client);
+    here.facts.socket.local = address("127.0.0.1:80");
+    here.facts.socket.peer = address("127.0.0.1:4000");
+    assert_eq!(name(here), "");
+    let mut datagram = exchange(Role::Client);
+    datagram.facts.socket.transport = Transport::Udp;
+    assert_eq!(name(datagram), "");
 }
 
 #[test]
@@ -185,7 +211,7 @@ fn what_went_wrong_is_said() {
     assert_eq!(span.boot, (Nanos(100), Nanos(200)));
     assert!(span.events.is_empty());
     assert_eq!(
-        shown(&span)[8..],
+        shown(&span)[9..],
         [
             "thread.id=Int(8)",
             "wirespan.missing_bytes=Int(5)",

@@ -5,7 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use wirespan_collector::{Addresses, Durability, Keep, Running, Settings};
+use anyhow::bail;
+use wirespan_collector::{Addresses, Durability, Keep, Running, Settings, Tls};
 
 use crate::config::Config;
 
@@ -22,12 +23,27 @@ pub(super) fn start(config: &Config, lenient: bool) -> anyhow::Result<Running> {
         otlp_http: place(&of.otlp_http),
         zipkin: place(&of.zipkin),
         tempo: place(&of.tempo),
+        jaeger_grpc: place(&of.jaeger_grpc),
+        tls: tls(config)?,
         lenient,
         remote: of.remote,
         token: of.token.clone(),
         ingest_token: of.ingest_token.clone(),
         keep: keep(config),
     })
+}
+
+fn tls(config: &Config) -> anyhow::Result<Option<Tls>> {
+    let of = &config.collector;
+    match (of.tls_certificate_file.clone(), of.tls_key_file.clone()) {
+        (Some(certificate), Some(key)) => {
+            Ok(Some(Tls { certificate, key, client_ca: of.tls_client_ca_file.clone() }))
+        }
+        (None, None) if of.tls_client_ca_file.is_none() => Ok(None),
+        _ => bail!(
+            "collector.tls_certificate_file and collector.tls_key_file go together, and clients' certificates need both"
+        ),
+    }
 }
 
 fn keep(config: &Config) -> Keep {
@@ -62,9 +78,14 @@ fn usual(home: Option<&Path>) -> PathBuf {
 
 /// Says where everything is.
 pub(super) fn say(running: &Running) {
-    let Addresses { otlp_grpc, otlp_http, zipkin, tempo, .. } = &running.addresses;
-    let ports =
-        [("OTLP/gRPC", otlp_grpc), ("OTLP/HTTP", otlp_http), ("Zipkin", zipkin), ("Tempo's API", tempo)];
+    let Addresses { otlp_grpc, otlp_http, zipkin, tempo, jaeger_grpc, .. } = &running.addresses;
+    let ports = [
+        ("OTLP/gRPC", otlp_grpc),
+        ("OTLP/HTTP", otlp_http),
+        ("Zipkin", zipkin),
+        ("Tempo's API", tempo),
+        ("Jaeger's gRPC", jaeger_grpc),
+    ];
     let ports = ports.into_iter().filter_map(|(name, place)| Some(format!("{name} {}", (*place)?)));
     eprintln!("wirespan: collecting; {}", ports.collect::<Vec<_>>().join(", "));
     eprintln!("wirespan: open {}", running.page());

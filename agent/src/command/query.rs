@@ -1,6 +1,7 @@
 //! `wirespan query`: a question to a collector, its answer on stdout.
 
 mod show;
+mod tls;
 
 use std::{
     fs,
@@ -30,18 +31,31 @@ const LONGEST: u64 = 1 << 30;
 /// There is no collector, or it cannot answer.
 pub fn run(args: &Query) -> anyhow::Result<ExitCode> {
     let config = config::load(&args.flags)?.config;
-    let answer = ask(&config, &path(args))?;
+    let answer = ask(&config, &path(args)?)?;
     let out = &mut io::stdout().lock();
     match args.shape {
         Shape::Json => writeln!(out, "{answer:#}")?,
-        Shape::Table => show::show(out, &args.question, &answer)?,
+        Shape::Table => match &args.question {
+            Some(question) => show::show(out, question, &answer)?,
+            None => show::rows(out, &answer)?,
+        },
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn path(args: &Query) -> String {
+fn path(args: &Query) -> anyhow::Result<String> {
     let since = encode(&args.since);
-    match &args.question {
+    match (&args.question, &args.sql) {
+        (Some(_), Some(_)) => bail!("ask by --sql or in another way, not both"),
+        (Some(question), None) => Ok(question_path(question, &since)),
+        (None, sql) => {
+            Ok(format!("/api/v1/sql?since={since}&q={}", encode(sql.as_deref().unwrap_or_default())))
+        }
+    }
+}
+
+fn question_path(question: &Question, since: &str) -> String {
+    match question {
         Question::Search { query, limit } => {
             let query = query.as_deref().map(|query| format!("&q={}", encode(query))).unwrap_or_default();
             format!("/api/v1/traces?since={since}&limit={limit}{query}")
@@ -74,19 +88,25 @@ fn token(config: &Config) -> Option<String> {
 
 /// HTTP/1.0: one question, and the answer ends with the connection.
 fn ask(config: &Config, path: &str) -> anyhow::Result<Json> {
-    let address = &config.collector.listen;
+    let of = &config.collector;
+    let (address, tls) = match of.listen.strip_prefix("https://") {
+        Some(address) => (address, true),
+        None => (of.listen.as_str(), of.tls_certificate_file.is_some()),
+    };
     let nobody = || {
         format!(
             "no collector answers on {address}: start `wirespan run` or `wirespan collector`, or say where it is with --listen"
         )
     };
-    let mut stream = TcpStream::connect(address).with_context(nobody)?;
+    let stream = TcpStream::connect(address).with_context(nobody)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let authorization =
         token(config).map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n{authorization}\r\n")?;
-    let mut answer = Vec::new();
-    stream.take(LONGEST).read_to_end(&mut answer).context("the collector does not answer in time")?;
+    let question = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n{authorization}\r\n");
+    let answer = match tls {
+        true => exchange(tls::connect(config, address, stream)?, &question)?,
+        false => exchange(stream, &question)?,
+    };
     let (status, body) = parts(&answer).context("the collector's answer is not HTTP")?;
     let json: Option<Json> = serde_json::from_slice(body).ok();
     match (status, json) {
@@ -98,6 +118,18 @@ fn ask(config: &Config, path: &str) -> anyhow::Result<Json> {
             bail!("{}", json["error"].as_str().unwrap_or_default())
         }
         (status, _) => bail!("the collector answered {status}: {}", String::from_utf8_lossy(body).trim()),
+    }
+}
+
+fn exchange(mut stream: impl Read + Write, question: &str) -> anyhow::Result<Vec<u8>> {
+    stream.write_all(question.as_bytes()).context("the collector does not listen to the end")?;
+    let mut answer = Vec::new();
+    match stream.take(LONGEST).read_to_end(&mut answer) {
+        // An answer that is whole needs no goodbye of TLS.
+        Err(error) if answer.is_empty() || error.kind() != io::ErrorKind::UnexpectedEof => {
+            Err(error).context("the collector does not answer in time, or not as it should")
+        }
+        _ => Ok(answer),
     }
 }
 

@@ -53,7 +53,8 @@ fn embedded(config: &mut Config) -> Option<Running> {
             return Some(running);
         }
     };
-    config.otlp.endpoint = Some(format!("http://{address}"));
+    let scheme = if config.collector.tls_certificate_file.is_some() { "https" } else { "http" };
+    config.otlp.endpoint = Some(format!("{scheme}://{address}"));
     config.otlp.protocol = Some(protocol);
     if let Some(token) = &config.collector.ingest_token {
         config.otlp.headers.push(("authorization".to_owned(), format!("Bearer {token}")));

@@ -153,6 +153,14 @@ settings! {
         zipkin: String = "127.0.0.1:9411";
         /// Where Tempo's API answers; `off`: nowhere.
         tempo: String = "127.0.0.1:3200";
+        /// Where Jaeger's API answers over gRPC; `off`: nowhere.
+        jaeger_grpc: String = "127.0.0.1:16685";
+        /// Certificate (PEM, with those between it and its authority) with which every port speaks TLS. Not set: in clear.
+        tls_certificate_file: Option<PathBuf> = "";
+        /// Private key (PEM) of that certificate.
+        tls_key_file: Option<PathBuf> = "";
+        /// Certificates (PEM) of the authorities that clients' certificates must come from. Not set: clients need none.
+        tls_client_ca_file: Option<PathBuf> = "";
         /// Where spans are kept; `none`: in memory, as many as fit into about 300 MiB.
         /// Not set: /var/lib/wirespan for root, .local/share/wirespan at home for others.
         data: Option<PathBuf> = "", flag "data" as "DIR";
@@ -163,7 +171,7 @@ settings! {
         max_bytes: Size = "10GiB", range "64MiB" to "1048576GiB";
         /// How long spans are kept.
         max_age: Duration = "168h", range "1h" to "87600h";
-        /// Listen on addresses that other hosts reach, too. There is no TLS: put a proxy before it.
+        /// Listen on addresses that other hosts reach, also without TLS.
         remote: bool = "false", flag "remote";
         /// What readers have to know. Not set: made up, and kept beside the spans.
         token: Option<String> = "", secret true;

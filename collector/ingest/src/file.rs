@@ -3,7 +3,7 @@
 use serde_json::Value as Json;
 
 use crate::{
-    Batch, Limits, jaeger,
+    Batch, Limits, jaeger_file,
     otlp::{self, BadRequest},
 };
 
@@ -15,7 +15,7 @@ pub fn decode_file(body: &[u8], limits: &Limits) -> Result<Batch, BadRequest> {
     let json: Json = serde_json::from_slice(body)
         .map_err(|error| BadRequest::Malformed(format!("the file is no JSON: {error}")))?;
     if json["data"].is_array() {
-        return Ok(jaeger::read(&json, limits));
+        return Ok(jaeger_file::read(&json, limits));
     }
     if json["resourceSpans"].is_array() || json["batches"].is_array() {
         return otlp::read_json(&json, limits);

@@ -6,18 +6,20 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
 use tokio::sync::{Semaphore, broadcast};
-use wirespan_store::{Sketch, Span, Store, StoreError};
+use wirespan_store::{Arrival, Join, Sketch, Span, Store, StoreError};
 
-use crate::{Batch, Limits};
+use crate::{Batch, Limits, ends::Ends};
 
 /// Requests that may be decoded at once; others wait their turn.
 const AT_ONCE: usize = 4;
 /// Batches that a slow watcher may fall behind.
 const BEHIND: usize = 64;
+/// Stored spans that are looked at again at the start.
+const RECENT: usize = 16_384;
 /// The most that a span's delay is measured at: clocks differ, and old spans are imported.
 const LONGEST_DELAY: u64 = 3_600_000_000_000;
 
@@ -36,6 +38,8 @@ struct Inner {
     cut: AtomicU64,
     refused: Mutex<BTreeMap<&'static str, u64>>,
     transfer: Mutex<Sketch>,
+    ends: Mutex<Ends>,
+    joined: AtomicU64,
 }
 
 /// Spans that were not taken, by cause.
@@ -63,8 +67,21 @@ impl Intake {
             cut: AtomicU64::new(0),
             refused: Mutex::default(),
             transfer: Mutex::default(),
+            ends: Mutex::default(),
+            joined: AtomicU64::new(0),
         };
         Self { inner: inner.into() }
+    }
+
+    /// Looks at what is stored already: the other ends of its exchanges may still come. After a crash, two that are stored
+    /// may not be joined yet.
+    ///
+    /// # Errors
+    /// The store cannot be used.
+    pub fn resume(&self) -> Result<(), StoreError> {
+        let spans = self.inner.store.recent(RECENT)?;
+        let joins = self.inner.meet(&spans);
+        if joins.is_empty() { Ok(()) } else { self.inner.store.take(Arrival { spans: Vec::new(), joins }) }
     }
 
     /// The bounds of requests.
@@ -95,6 +112,12 @@ impl Intake {
     #[must_use]
     pub fn cut(&self) -> u64 {
         self.inner.cut.load(Ordering::Relaxed)
+    }
+
+    /// Spans of one host joined to those of another since the start.
+    #[must_use]
+    pub fn joined(&self) -> u64 {
+        self.inner.joined.load(Ordering::Relaxed)
     }
 
     /// Spans refused since the start.
@@ -144,13 +167,22 @@ impl Inner {
         let count = batch.spans.len() as u64;
         self.measure(&batch.spans);
         let watched = (self.watchers.receiver_count() > 0).then(|| Arc::new(batch.spans.clone()));
-        self.store.append(batch.spans).inspect_err(|_| self.refuse("store", count))?;
+        let joins = self.meet(&batch.spans);
+        let joined = joins.len() as u64;
+        let arrival = Arrival { spans: batch.spans, joins };
+        self.store.take(arrival).inspect_err(|_| self.refuse("store", count))?;
         self.accepted.fetch_add(count, Ordering::Relaxed);
+        self.joined.fetch_add(joined, Ordering::Relaxed);
         if let Some(spans) = watched {
             // The last watcher may have gone.
             let _ = self.watchers.send(spans);
         }
         Ok(taken)
+    }
+
+    /// A sender that is refused sends again, and finds the other end still there.
+    fn meet(&self, spans: &[Span]) -> Vec<Join> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner).take(spans, Instant::now())
     }
 
     fn refuse(&self, cause: &'static str, spans: u64) {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use wirespan_ingest::{
     Limits, decode_file,
     otlp::{decode_json, decode_protobuf, encode_json, encode_protobuf},
-    zipkin::decode_v2,
+    zipkin::{self, decode_v1, decode_v2},
 };
 use wirespan_store::{Attribute, Span, Value};
 
@@ -37,6 +37,7 @@ proptest! {
         let limits = Limits::default();
         let _ = (decode_protobuf(&bytes, &limits), decode_json(&bytes, &limits), decode_v2(&bytes));
         let _ = decode_file(&bytes, &limits);
+        let _ = (decode_v1(&bytes), zipkin::decode_protobuf(&bytes));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod ask;
 pub mod form;
 mod parse;
+pub mod sql;
 mod summary;
 pub mod traceql;
 

@@ -20,7 +20,7 @@ use super::{Api, Parameters, Problem, now, trace::spans_of, until};
 const MICRO: u64 = 1000;
 const MILLI: u64 = 1_000_000;
 /// Traces that one answer has at most.
-const MOST: usize = 1500;
+pub(super) const MOST: usize = 1500;
 
 /// The paths.
 pub(crate) fn router(api: Api) -> Router {
@@ -63,7 +63,7 @@ async fn services(State(api): State<Api>) -> Answer {
     Ok(Json(jaeger::envelope(names)))
 }
 
-async fn all_operations(api: &Api, service: Option<String>) -> Result<Vec<Operation>, Problem> {
+pub(super) async fn all_operations(api: &Api, service: Option<String>) -> Result<Vec<Operation>, Problem> {
     Ok(api.ask(|store| store.catalogue()).await?.operations(service.as_deref()))
 }
 
@@ -84,7 +84,7 @@ async fn operations(State(api): State<Api>, mut parameters: Parameters) -> Answe
     Ok(Json(jaeger::envelope(shown.collect())))
 }
 
-fn equal(field: Field, text: String) -> Filter {
+pub(super) fn equal(field: Field, text: String) -> Filter {
     Filter::Compare(field, Op::Eq, Operand::Text(text.into()))
 }
 
@@ -98,7 +98,7 @@ fn tags(parameter: &str, text: &str) -> Result<Vec<Filter>, Problem> {
     Ok(object.iter().map(|(key, value)| tag(key, value)).collect())
 }
 
-fn tag(key: &str, value: &Json_) -> Filter {
+pub(super) fn tag(key: &str, value: &Json_) -> Filter {
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let written = Operand::Written(text.as_str().into());
     match (key, text.as_str()) {
@@ -155,7 +155,7 @@ fn legacy_ask(parameters: &mut Parameters) -> Result<Ask, Problem> {
     Ok(ask(all, start, end, limit))
 }
 
-fn ask(filters: Vec<Filter>, start: u64, end: u64, limit: usize) -> Ask {
+pub(super) fn ask(filters: Vec<Filter>, start: u64, end: u64, limit: usize) -> Ask {
     Ask {
         query: Spanset::Where(Filter::And(filters)),
         start,
@@ -168,7 +168,7 @@ fn ask(filters: Vec<Filter>, start: u64, end: u64, limit: usize) -> Ask {
     }
 }
 
-fn whole_traces(store: &dyn Store, ask: &Ask) -> Result<Vec<Vec<Span>>, StoreError> {
+pub(super) fn whole_traces(store: &dyn Store, ask: &Ask) -> Result<Vec<Vec<Span>>, StoreError> {
     traces(store, ask)?.traces.into_iter().map(|found| store.trace(found.trace)).collect()
 }
 

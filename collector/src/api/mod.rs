@@ -2,6 +2,7 @@
 
 mod import;
 pub(crate) mod jaeger;
+mod jaeger_grpc;
 pub(crate) mod own;
 mod parameters;
 pub(crate) mod tempo;

@@ -18,6 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 use wirespan_query::{
     Ask,
     form::own,
+    sql::{self, Sql, SqlError},
     traceql::{self, Spanset, TRACE_DURATION, of_trace},
     traces,
 };
@@ -54,6 +55,7 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/api/v1/spans", get(search_spans))
         .route("/api/v1/red", get(red))
         .route("/api/v1/map", get(map))
+        .route("/api/v1/sql", get(sql))
         .route("/api/v1/tail", get(tail))
         .with_state(api)
 }
@@ -87,6 +89,7 @@ async fn status(State(api): State<Api>, parameters: Parameters) -> Answer {
             "accepted": api.intake.accepted(),
             "refused": api.intake.refused(),
             "attributes_cut": api.intake.cut(),
+            "joined": api.intake.joined(),
         },
         "tail": { "readers": api.intake.watchers() },
         "delays": {
@@ -317,6 +320,25 @@ async fn map(State(api): State<Api>, mut parameters: Parameters) -> Answer {
         object.insert("first".to_owned(), first.map_or(Json_::Null, |first| own::time(*first)));
     }
     Ok(Json(json))
+}
+
+async fn sql(State(api): State<Api>, mut parameters: Parameters) -> Answer {
+    let text = parameters.one("q").ok_or_else(|| Problem::bad("q", "say what to select"))?;
+    let (start, end) = parameters.range()?;
+    parameters.finish()?;
+    let ask = Sql { text, start, end, until: until() };
+    let rows = api.ask(move |store| Ok(sql::run(store, &ask))).await?.map_err(sql_problem)?;
+    Ok(Json(json!({
+        "columns": rows.columns, "rows": rows.rows, "scanned_spans": rows.spans, "more": rows.more,
+    })))
+}
+
+fn sql_problem(error: SqlError) -> Problem {
+    match error {
+        SqlError::Store(error) => error.into(),
+        SqlError::Bad { ref said, at } => Problem { at, ..Problem::bad("q", said) },
+        error => Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string()),
+    }
 }
 
 async fn tail(State(api): State<Api>, mut parameters: Parameters) -> Result<Response, Problem> {

@@ -11,6 +11,7 @@ mod block;
 mod embedded;
 mod figure;
 mod find;
+mod join;
 mod memory;
 mod model;
 mod segment;
@@ -21,6 +22,7 @@ pub use figure::{
     Catalogue, Edge, EdgeQuery, Figures, NodeKind, Operation, Red, RedQuery, Series, Service, Sketch,
 };
 pub use find::{Field, Fields, Filter, Found, Hit, Op, Operand, Owner, Scalar, Search, Sort};
+pub use join::{Arrival, Join};
 pub use memory::Memory;
 pub use model::{
     Attribute, BadId, Dropped, Event, Kind, Link, Resource, Scope, Span, SpanId, Status, StatusCode, Text,

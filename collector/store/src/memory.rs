@@ -2,13 +2,16 @@
 
 use std::{
     collections::VecDeque,
+    ops::ControlFlow,
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
 use crate::{
-    Catalogue, Edge, EdgeQuery, Figure, Found, Hit, Red, RedQuery, Search, Span, Store, StoreError, TraceId,
+    Arrival, Catalogue, Edge, EdgeQuery, Fields, Figure, Found, Hit, Join, Red, RedQuery, Search, Span,
+    Store, StoreError, TraceId,
     figure::{EdgeRows, Widths, merge_edges, merge_red},
     find::Top,
+    join::Joined,
     segment::{Segment, hits_in_order, in_order},
 };
 
@@ -25,6 +28,8 @@ pub struct Memory {
 #[derive(Debug, Default)]
 struct Kept {
     segments: VecDeque<Segment>,
+    /// Joins, as many as there are segments and as old: they are forgotten together.
+    joined: VecDeque<Joined>,
     past: Past,
     forgotten: u64,
 }
@@ -57,11 +62,33 @@ impl Kept {
     fn rotate(&mut self) {
         let handover = self.segments.back().map(Segment::handover).unwrap_or_default();
         self.segments.push_back(Segment::after(handover));
+        self.joined.push_back(Joined::default());
+        if self.joined.len() > PARTS {
+            self.joined.pop_front();
+        }
         if self.segments.len() > PARTS
             && let Some(oldest) = self.segments.pop_front()
         {
             self.forgotten += oldest.spans.len() as u64;
             self.past.take(&oldest);
+        }
+    }
+
+    /// The trace that `id` is a part of, or itself.
+    fn whole(&self, id: TraceId) -> TraceId {
+        self.joined.iter().fold(id, |id, joined| joined.whole(id))
+    }
+
+    fn join(&mut self, join: Join) {
+        let (part, whole) = (self.whole(join.trace), self.whole(join.whole));
+        let Some(joined) = self.joined.back_mut() else { return };
+        joined.add(Join { trace: part, whole, ..join });
+        self.segments.iter_mut().for_each(|segment| segment.join(part, joined));
+    }
+
+    fn place(&self, span: &mut Span) {
+        for joined in self.joined.iter().filter(|joined| !joined.is_empty()) {
+            joined.apply(span);
         }
     }
 }
@@ -77,12 +104,14 @@ impl Past {
 }
 
 impl Store for Memory {
-    fn append(&self, spans: Vec<Span>) -> Result<(), StoreError> {
+    fn take(&self, Arrival { mut spans, joins }: Arrival) -> Result<(), StoreError> {
         let mut kept = self.write();
         let full = kept.segments.back().is_none_or(|segment| segment.spans.len() >= self.most);
         if full {
             kept.rotate();
         }
+        joins.into_iter().for_each(|join| kept.join(join));
+        spans.iter_mut().for_each(|span| kept.place(span));
         if let Some(segment) = kept.segments.back_mut() {
             segment.add(spans);
         }
@@ -91,11 +120,13 @@ impl Store for Memory {
 
     fn trace(&self, id: TraceId) -> Result<Vec<Span>, StoreError> {
         let kept = self.read();
+        let id = kept.whole(id);
         Ok(in_order(kept.segments.iter().flat_map(|segment| segment.trace(id)).cloned().collect()))
     }
 
     fn outline(&self, id: TraceId) -> Result<Vec<Hit>, StoreError> {
         let kept = self.read();
+        let id = kept.whole(id);
         Ok(hits_in_order(kept.segments.iter().flat_map(|segment| segment.trace(id)).map(Hit::of).collect()))
     }
 
@@ -104,6 +135,17 @@ impl Store for Memory {
         let mut top = Top::new(search);
         kept.segments.iter().rev().for_each(|segment| segment.search(search, &mut top));
         Ok(top.found())
+    }
+
+    fn scan(
+        &self,
+        start: u64,
+        end: u64,
+        each: &mut dyn FnMut(&dyn Fields) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        // Breaking off is no error.
+        let _ended = self.read().segments.iter().try_for_each(|segment| segment.scan(start, end, each));
+        Ok(())
     }
 
     fn recent(&self, limit: usize) -> Result<Vec<Span>, StoreError> {

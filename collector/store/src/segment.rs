@@ -1,12 +1,15 @@
 //! Spans in memory, in the order in which they came, with their index by trace and their figures. The embedded store's
 //! newest spans live in one, the memory store is a row of them.
 
+use std::ops::ControlFlow;
+
 use rustc_hash::FxHashMap;
 
 use crate::{
-    Catalogue, Hit, Search, Span, TraceId,
+    Catalogue, Fields, Hit, Search, Span, TraceId,
     figure::{Calls, EdgeRows, Handover, Widths},
     find::Top,
+    join::Joined,
 };
 
 /// Some spans and all that is known about them.
@@ -40,6 +43,19 @@ impl Segment {
             self.traces.entry(span.trace).or_default().push(self.spans.len() as u32);
             self.spans.push(span);
         }
+    }
+
+    /// Puts the spans of a part of a trace where they belong, by all that is known of it.
+    pub(crate) fn join(&mut self, part: TraceId, joined: &Joined) {
+        let Some(places) = self.traces.remove(&part) else { return };
+        for place in &places {
+            let Some(span) = self.spans.get_mut(*place as usize) else { continue };
+            if joined.apply(span) {
+                self.calls.add_child(span);
+            }
+        }
+        let whole = self.traces.entry(joined.whole(part)).or_default();
+        whole.extend(places);
     }
 
     /// The spans of a trace.
@@ -78,6 +94,16 @@ impl Segment {
                 }
             }
         }
+    }
+
+    /// Calls `each` with the spans that begin in a time.
+    pub(crate) fn scan(
+        &self,
+        start: u64,
+        end: u64,
+        each: &mut dyn FnMut(&dyn Fields) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        self.spans.iter().filter(|span| (start..end).contains(&span.start)).try_for_each(|span| each(span))
     }
 
     /// All calls, with those that nobody answered.

@@ -1,17 +1,28 @@
 //! What a store does. Every call may wait for the disk: asynchronous code calls it on a thread that may.
 
-use std::{io, path::PathBuf};
+use std::{io, ops::ControlFlow, path::PathBuf};
 
-use crate::{Catalogue, Edge, EdgeQuery, Found, Hit, Red, RedQuery, Search, Sketch, Span, TraceId};
+use crate::{
+    Arrival, Catalogue, Edge, EdgeQuery, Fields, Found, Hit, Red, RedQuery, Search, Sketch, Span, TraceId,
+};
 
 /// Keeps spans and answers questions about them.
 pub trait Store: Send + Sync {
-    /// Takes spans. When it returns well, they are as durable as this store makes them; when not, none of them is kept
-    /// and they may be sent again.
+    /// Takes spans, and joins of traces: from now on, the spans of a trace that is part of another are found there, under
+    /// either id. When it returns well, all is as durable as this store makes it; when not, none of it is kept and it may
+    /// be sent again.
     ///
     /// # Errors
     /// The disk is full or broken, or the store cannot keep up ([`StoreError::Busy`]).
-    fn append(&self, spans: Vec<Span>) -> Result<(), StoreError>;
+    fn take(&self, arrival: Arrival) -> Result<(), StoreError>;
+
+    /// Takes spans.
+    ///
+    /// # Errors
+    /// As for [`Self::take`].
+    fn append(&self, spans: Vec<Span>) -> Result<(), StoreError> {
+        self.take(Arrival { spans, joins: Vec::new() })
+    }
 
     /// All spans of a trace by start, parents before children where starts are equal; none of an unknown trace. A span
     /// that was sent twice is there once.
@@ -31,6 +42,17 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// What is stored cannot be read.
     fn search(&self, search: &Search) -> Result<Found, StoreError>;
+
+    /// Calls `each` with every span that begins in `start..end`, nanoseconds since 1970, in no order, until it breaks off.
+    ///
+    /// # Errors
+    /// What is stored cannot be read.
+    fn scan(
+        &self,
+        start: u64,
+        end: u64,
+        each: &mut dyn FnMut(&dyn Fields) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
 
     /// Up to `limit` of the spans that came last: a sample to learn attributes from.
     ///

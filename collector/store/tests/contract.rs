@@ -4,12 +4,16 @@
 
 mod common;
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use common::{BEGIN, MS, SPANS, trace, trace_id};
 use wirespan_store::{
-    EdgeQuery, Embedded, Field, Filter, Hit, Kind, Memory, NodeKind, Op, Operand, Owner, RedQuery, Search,
-    Settings, Sort, Span, StatusCode, Store, TraceId,
+    Arrival, Attribute, EdgeQuery, Embedded, Field, Fields, Filter, Hit, Join, Kind, Memory, NodeKind, Op,
+    Operand, Owner, RedQuery, Scalar, Search, Settings, Sort, Span, SpanId, StatusCode, Store, TraceId,
+    Value,
 };
 
 /// More than four blocks of [`BLOCK`] spans and a rest.
@@ -79,6 +83,7 @@ fn contract(store: &dyn Store) {
     names(store);
     red(store);
     edges(store);
+    scans(store);
     assert_eq!(store.figure().unwrap().spans, TRACES * SPANS);
     assert_eq!(store.recent(7).unwrap().len(), 7);
 }
@@ -161,6 +166,23 @@ fn orders_and_pages(store: &dyn Store) {
     assert_eq!(numbers(store, &each), [TRACES - 1, TRACES - 2, TRACES - 3, TRACES - 4]);
 }
 
+fn scans(store: &dyn Store) {
+    let counted = |start, end, most: u64| {
+        let (mut spans, mut carts) = (0, 0);
+        let mut each = |span: &dyn Fields| {
+            spans += 1;
+            carts += u64::from(span.any(&Field::Service, &mut |name| name == Scalar::Text("cart")));
+            if spans == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        store.scan(start, end, &mut each).unwrap();
+        (spans, carts)
+    };
+    assert_eq!(counted(0, u64::MAX, u64::MAX), (TRACES * SPANS, TRACES * SPANS / 2));
+    assert_eq!(counted(BEGIN + 5000 * MS, BEGIN + 15_000 * MS, u64::MAX), (10 * SPANS, 10 * SPANS / 2));
+    assert_eq!(counted(0, u64::MAX, 7).0, 7);
+    assert_eq!(counted(0, BEGIN, u64::MAX), (0, 0));
+}
+
 fn names(store: &dyn Store) {
     let catalogue = store.catalogue().unwrap();
     let services: Vec<_> = catalogue
@@ -220,4 +242,129 @@ fn edges(store: &dyn Store) {
         found,
         [("cart", "postgresql", NodeKind::Database, TRACES), ("web", "cart", NodeKind::Service, TRACES)]
     );
+}
+
+/// Two traces as two agents see one request: `web` calls on one host, `cart` serves on the other. The server's end is the
+/// root of its trace.
+fn halves(n: u64) -> (Vec<Span>, Vec<Span>, Join) {
+    let mut spans = trace(n);
+    let mut far = spans.split_off(2);
+    let part = TraceId([0xfa, n as u8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
+    far.iter_mut().for_each(|span| span.trace = part);
+    let server = far.first_mut().unwrap();
+    let parent = server.parent.take().unwrap();
+    let join = Join { trace: part, span: server.id, whole: trace_id(n), parent };
+    (spans, far, join)
+}
+
+/// The halves as one trace: what is added says how the parent is known.
+fn joined(n: u64) -> Vec<Span> {
+    let mut spans = trace(n);
+    spans[2].attributes = vec![
+        Attribute { key: "wirespan.link.confidence".into(), value: Value::Float(1.0) },
+        Attribute { key: "wirespan.link.method".into(), value: Value::from("wire") },
+    ];
+    spans
+}
+
+fn take(store: &dyn Store, spans: Vec<Span>, joins: Vec<Join>) {
+    store.take(Arrival { spans, joins }).unwrap();
+}
+
+/// Whichever half comes first, whether the join comes with one of them or later, a late part of the far trace included.
+fn joins(store: &dyn Store, settle: impl Fn(&dyn Store)) {
+    for n in 0..6 {
+        let (near, mut far, join) = halves(n);
+        let late = far.pop().unwrap();
+        match n {
+            0 => {
+                take(store, near, vec![]);
+                take(store, far, vec![join]);
+            }
+            1 => {
+                take(store, far, vec![]);
+                take(store, near, vec![join]);
+            }
+            _ => {
+                take(store, far, vec![]);
+                take(store, near, vec![]);
+                if n % 2 == 0 {
+                    (200 * n..200 * n + 30).for_each(|n| take(store, trace(n), vec![]));
+                    settle(store);
+                }
+                take(store, vec![], vec![join, join]);
+            }
+        }
+        take(store, vec![late], vec![]);
+    }
+}
+
+fn are_joined(store: &dyn Store) {
+    for n in 0..6 {
+        let (_, _, join) = halves(n);
+        assert_eq!(store.trace(trace_id(n)).unwrap(), joined(n), "trace {n}");
+        assert_eq!(store.trace(join.trace).unwrap(), joined(n), "trace {n} by its other id");
+        let outline: Vec<_> = joined(n).iter().map(Hit::of).collect();
+        assert_eq!(store.outline(join.trace).unwrap(), outline);
+        let path = attribute(Owner::Span, "db.system.name", Op::Eq, Operand::Text("postgresql".into()));
+        let at = BEGIN + n * 1000 * MS;
+        let search = Search { start: at, end: at + 1000 * MS, per_trace: true, ..Search::new(path, 10) };
+        let found: Vec<_> = store.search(&search).unwrap().hits.iter().map(|hit| hit.trace).collect();
+        assert_eq!(found, [trace_id(n)]);
+    }
+}
+
+#[test]
+fn memory_joins_traces() {
+    let store = Memory::new(10_000);
+    joins(&store, |_| {});
+    are_joined(&store);
+    let edges = store.edges(EdgeQuery { start: BEGIN, end: BEGIN + 60_000 * MS }).unwrap();
+    assert!(edges.iter().any(|edge| (&*edge.from, &*edge.to, edge.figures.spans) == ("web", "cart", 6)));
+}
+
+#[test]
+fn embedded_joins_traces_also_across_blocks_and_restarts() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = embedded(&directory);
+    joins(&store, settle);
+    are_joined(&store);
+    drop(store);
+    let again = embedded(&directory);
+    are_joined(&again);
+    (9000..9060).for_each(|n| take(&again, trace(n), vec![]));
+    settle(&again);
+    are_joined(&again);
+}
+
+#[test]
+fn three_hosts_are_one_trace() {
+    let directory = tempfile::tempdir().unwrap();
+    let stores: [Box<dyn Store>; 2] = [Box::new(Memory::new(1000)), Box::new(embedded(&directory))];
+    for store in stores {
+        let id = |n: u8| TraceId([n; 16]);
+        let span = |n: u8, kind| Span {
+            trace: id(n),
+            id: SpanId([n, kind as u8, 1, 1, 1, 1, 1, 1]),
+            kind,
+            start: BEGIN + u64::from(n),
+            ..Span::default()
+        };
+        let both = |n| vec![span(n, Kind::Server), span(n, Kind::Client)];
+        let join = |part: u8, whole: u8| Join {
+            trace: id(part),
+            span: span(part, Kind::Server).id,
+            whole: id(whole),
+            parent: span(whole, Kind::Client).id,
+        };
+        // The far pair is joined first, and the circle that a wrong join would make is none.
+        take(&*store, [both(1), both(2), both(3)].concat(), vec![join(3, 2)]);
+        take(&*store, vec![], vec![join(2, 1)]);
+        take(&*store, vec![], vec![join(1, 3)]);
+        for n in 1..=3 {
+            let spans = store.trace(id(n)).unwrap();
+            assert_eq!(spans.len(), 6, "by {n}");
+            assert!(spans.iter().all(|span| span.trace == id(1)));
+        }
+    }
 }

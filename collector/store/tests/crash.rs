@@ -1,5 +1,5 @@
-//! Crashes, really made: a process that appends is killed again and again, and a disk is filled. What was acknowledged
-//! is there afterwards, every time, without a repair.
+//! Crashes, really made: a process that appends is killed again and again, its log is torn, and a disk is filled. What was
+//! acknowledged is there afterwards, every time, without a repair.
 //!
 //! The number of kills is `WIRESPAN_KILLS`, 25 if unset.
 
@@ -19,6 +19,8 @@ use wirespan_store::{Embedded, Settings, Store, StoreError};
 
 /// Small, so that blocks are sealed all the time.
 const BLOCK: usize = 150;
+/// How often the log is torn.
+const TEARS: usize = 9;
 /// Size of the disk that is filled.
 const DISK: &str = "size=6m";
 
@@ -29,6 +31,7 @@ fn main() {
         [_, "fill", directory] => fill(Path::new(directory)),
         _ => {
             kills();
+            torn_writes();
             full_disk();
         }
     }
@@ -87,6 +90,56 @@ fn kills() {
         acknowledged.len(),
         figure.blocks
     );
+}
+
+/// What a crash leaves of a write that was under way: the log ends in half a frame, or in one that is not what was meant; a
+/// block is not whole. None of that was acknowledged, so all that was is there.
+fn torn_writes() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let mut acknowledged = 0;
+    for (round, tear) in
+        [short as fn(&mut Vec<u8>), noisy, zeroed].into_iter().cycle().take(TEARS).enumerate()
+    {
+        let mut child = start(&data, acknowledged);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let last = lines.by_ref().take(20 + round).last().unwrap().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let last = lines.map_while(Result::ok).last().unwrap_or(last);
+        acknowledged = last.parse::<u64>().unwrap() + 1;
+        let log = data.join("catalogue.sqlite-wal");
+        let mut bytes = fs::read(&log).unwrap();
+        tear(&mut bytes);
+        fs::write(&log, bytes).unwrap();
+        fs::write(data.join("blocks/9999999999.parquet"), b"PAR1 and no more").unwrap();
+        let store = open(&data);
+        check(&store, acknowledged);
+        // What was under way may be there as well.
+        acknowledged += u64::from(!store.trace(trace_id(acknowledged)).unwrap().is_empty());
+    }
+    println!("torn {TEARS} times: {acknowledged} acknowledged traces are there");
+}
+
+/// SQLite's log: a head of 32 bytes, then frames of 24 bytes and a page (sqlite.org/fileformat2.html, 4.1).
+const FRAME: usize = 24 + 4096;
+
+/// A frame that was written in part.
+fn short(log: &mut Vec<u8>) {
+    let part: Vec<u8> = log.iter().skip(32).take(FRAME / 3).copied().collect();
+    log.extend(part);
+}
+
+/// A frame whose page is not what its check sum says.
+fn noisy(log: &mut Vec<u8>) {
+    let mut frame: Vec<u8> = log.iter().skip(32).take(FRAME).copied().collect();
+    frame.iter_mut().skip(24).step_by(97).for_each(|byte| *byte ^= 0x55);
+    log.extend(frame);
+}
+
+/// Room that was taken and never written.
+fn zeroed(log: &mut Vec<u8>) {
+    log.extend([0; 3 * FRAME]);
 }
 
 /// A small disk of our own, in a mount namespace that ends with the process.

@@ -71,7 +71,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("aya-ebpf", &["wirespan-ebpf"]),
     ("opentelemetry-proto", &["wirespan-export", "wirespan-proto", "wirespan-ingest"]),
     ("prost", &["wirespan-export", "wirespan-proto", "wirespan-ingest"]),
-    ("rusqlite", &["wirespan-store"]),
+    ("rusqlite", &["wirespan-store", "wirespan-query"]),
     ("parquet", &["wirespan-store"]),
 ];
 

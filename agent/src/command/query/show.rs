@@ -37,6 +37,22 @@ pub(super) fn show(out: &mut dyn Write, question: &Question, answer: &Json) -> i
     }
 }
 
+/// Writes rows of SQL as columns.
+pub(super) fn rows(out: &mut dyn Write, answer: &Json) -> io::Result<()> {
+    let cell = |value: &Json| match value {
+        Json::Null => "-".to_owned(),
+        Json::String(_) => text(value),
+        number => number.to_string(),
+    };
+    let head: Vec<String> = list(&answer["columns"]).map(text).collect();
+    let head: Vec<&str> = head.iter().map(String::as_str).collect();
+    table(out, &head, list(&answer["rows"]).map(|row| list(row).map(cell).collect()).collect())?;
+    match answer["more"] == true {
+        true => writeln!(out, "more rows are left out: add a LIMIT"),
+        false => Ok(()),
+    }
+}
+
 fn list(json: &Json) -> impl Iterator<Item = &Json> {
     json.as_array().into_iter().flatten()
 }

@@ -6,16 +6,13 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTracePartialSuccess, ExportTraceServiceRequest, ExportTraceServiceResponse,
     trace_service_server::{TraceService, TraceServiceServer},
 };
-use tokio::net::TcpListener;
 use tonic::{
-    Request, Response, Status,
-    codec::CompressionEncoding,
-    metadata::MetadataMap,
-    transport::{Server, server::TcpIncoming},
+    Request, Response, Status, codec::CompressionEncoding, metadata::MetadataMap, service::Routes,
+    transport::Server,
 };
 
 use super::{BadRequest, protobuf};
-use crate::Intake;
+use crate::{Intake, Port};
 
 /// Says whether a sender with this `authorization` may send.
 pub type Authorize = Arc<dyn Fn(Option<&str>) -> bool + Send + Sync>;
@@ -33,7 +30,7 @@ struct Export {
 /// # Errors
 /// The listener fails.
 pub async fn serve(
-    listener: TcpListener,
+    port: Port,
     intake: Intake,
     authorize: Authorize,
     stop: impl Future<Output = ()>,
@@ -42,11 +39,20 @@ pub async fn serve(
     let service = TraceServiceServer::new(Export { intake, authorize })
         .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(most);
+    serve_routes(port, Routes::new(service), stop).await
+}
+
+/// Serves gRPC until `stop`.
+pub(crate) async fn serve_routes(
+    port: Port,
+    routes: Routes,
+    stop: impl Future<Output = ()>,
+) -> Result<(), tonic::transport::Error> {
     Server::builder()
         .max_concurrent_streams(STREAMS)
         .http2_keepalive_interval(Some(Duration::from_secs(60)))
-        .add_service(service)
-        .serve_with_incoming_shutdown(TcpIncoming::from(listener).with_nodelay(Some(true)), stop)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(port.connections(), stop)
         .await
 }
 

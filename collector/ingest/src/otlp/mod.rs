@@ -7,6 +7,7 @@ mod json;
 mod protobuf;
 
 pub use encode::{encode_json, encode_protobuf};
+pub(crate) use grpc::serve_routes;
 pub use grpc::{Authorize, serve as serve_grpc};
 pub use http::router;
 pub use json::decode_json;

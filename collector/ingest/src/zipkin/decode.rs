@@ -3,48 +3,32 @@
 use std::sync::Arc;
 
 use serde_json::Value as Json;
-use wirespan_store::{Attribute, Event, Kind, Resource, Scope, Span, Status, StatusCode, Text, Value};
+use wirespan_store::{Event, Kind, Span};
 
+use super::convert::{self, MICRO, Resources, scope, tag};
 use crate::{
     Batch,
     batch::{Cause, times},
     otlp::BadRequest,
 };
 
-/// Microseconds in nanoseconds.
-const MICRO: u64 = 1000;
-
 /// Reads a list of spans.
 ///
 /// # Errors
 /// It is no JSON list.
 pub fn decode_v2(body: &[u8]) -> Result<Batch, BadRequest> {
-    let json: Json = serde_json::from_slice(body)
-        .map_err(|error| BadRequest::Malformed(format!("the body is no JSON: {error}")))?;
-    let spans =
-        json.as_array().ok_or_else(|| BadRequest::Malformed("the body is no list of spans".to_owned()))?;
     let mut batch = Batch::default();
     let mut resources = Resources::default();
-    spans.iter().for_each(|span| batch.add(convert(span, &mut resources)));
+    list(body)?.iter().for_each(|span| batch.add(convert(span, &mut resources)));
     Ok(batch)
 }
 
-/// Services of one request, each made once.
-#[derive(Default)]
-struct Resources(Vec<Arc<Resource>>);
-
-impl Resources {
-    fn of(&mut self, service: &str) -> Arc<Resource> {
-        if let Some(known) = self.0.iter().find(|known| known.service == service) {
-            return known.clone();
-        }
-        let named = Attribute { key: "service.name".into(), value: Value::from(service) };
-        let resource = Arc::new(Resource::new(if service.is_empty() { Vec::new() } else { vec![named] }));
-        // A request may name as many services as it has spans; a search among more than these costs more than it saves.
-        if self.0.len() < 64 {
-            self.0.push(resource.clone());
-        }
-        resource
+/// The elements of a JSON list.
+pub(super) fn list(body: &[u8]) -> Result<Vec<Json>, BadRequest> {
+    match serde_json::from_slice(body) {
+        Ok(Json::Array(spans)) => Ok(spans),
+        Ok(_) => Err(BadRequest::Malformed("the body is no list of spans".to_owned())),
+        Err(error) => Err(BadRequest::Malformed(format!("the body is no JSON: {error}"))),
     }
 }
 
@@ -66,46 +50,24 @@ fn convert(of: &Json, resources: &mut Resources) -> Result<Span, Cause> {
         duration,
         events: of["annotations"].as_array().into_iter().flatten().map(event).collect(),
         resource: resources.of(of["localEndpoint"]["serviceName"].as_str().unwrap_or_default()),
-        scope: Arc::new(Scope { name: Text::new_static("zipkin"), ..Scope::default() }),
+        scope: Arc::new(scope()),
         ..Span::default()
     };
-    tags(&of["tags"], &mut span);
+    for (key, value) in of["tags"].as_object().into_iter().flatten() {
+        tag(&mut span, key, value.as_str().unwrap_or_default());
+    }
     remote(&of["remoteEndpoint"], &mut span);
     Ok(span)
 }
 
 fn event(of: &Json) -> Event {
-    Event {
-        time: of["timestamp"].as_u64().unwrap_or_default().saturating_mul(MICRO),
-        name: of["value"].as_str().unwrap_or_default().into(),
-        attributes: Vec::new(),
-    }
-}
-
-fn tags(of: &Json, span: &mut Span) {
-    for (key, value) in of.as_object().into_iter().flatten().filter(|(key, _)| !key.is_empty()) {
-        let value: Text = value.as_str().unwrap_or_default().into();
-        if key == "error" {
-            // Zipkin: the tag's being there is what says that it failed. `false` is what some write all the same.
-            if value != "false" {
-                span.status = Status { code: StatusCode::Error, message: value.clone() };
-            }
-        }
-        span.attributes.push(Attribute { key: key.into(), value: Value::Text(value) });
-    }
+    convert::event(of["timestamp"].as_u64().unwrap_or_default(), of["value"].as_str().unwrap_or_default())
 }
 
 fn remote(of: &Json, span: &mut Span) {
-    let mut add = |key: &str, value: Value| span.attributes.push(Attribute { key: key.into(), value });
-    if let Some(service) = of["serviceName"].as_str().filter(|name| !name.is_empty()) {
-        add("peer.service", Value::from(service));
-    }
-    if let Some(address) = of["ipv4"].as_str().or_else(|| of["ipv6"].as_str()) {
-        add("network.peer.address", Value::from(address));
-    }
-    if let Some(port) = of["port"].as_i64().filter(|port| *port > 0) {
-        add("network.peer.port", Value::Int(port));
-    }
+    let address = of["ipv4"].as_str().or_else(|| of["ipv6"].as_str());
+    let port = of["port"].as_i64().unwrap_or_default();
+    convert::remote(span, of["serviceName"].as_str().unwrap_or_default(), address, port);
 }
 
 #[cfg(test)]

@@ -348,6 +348,7 @@ impl Fields for Row<'_> {
                 test(Scalar::Status(StatusCode::from_number(self.group.int(columns::STATUS, self.at))))
             }
             Field::StatusMessage => test(Scalar::Text(text(columns::MESSAGE))),
+            Field::Start => test(Scalar::Int(self.long(columns::START) as i64)),
             Field::Duration => test(Scalar::Int(self.long(columns::DURATION) as i64)),
             Field::TraceId => test(Scalar::Text(&self.trace().to_string())),
             Field::SpanId => self.id(columns::SPAN).is_some_and(|id| test(Scalar::Text(&id.to_string()))),

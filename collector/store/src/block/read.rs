@@ -4,6 +4,7 @@
 use std::{
     collections::VecDeque,
     fs::File,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Instant,
@@ -23,7 +24,7 @@ use super::{
     group::{Group, Row},
     source::Source,
 };
-use crate::{Filter, Hit, Search, Sort, Span, TraceId, find::Top};
+use crate::{Fields, Filter, Hit, Search, Sort, Span, TraceId, find::Top};
 
 /// An open block.
 pub(crate) struct Block {
@@ -106,6 +107,30 @@ impl Block {
             }
         }
         Ok(())
+    }
+
+    /// Calls `each` with the spans that begin in a time.
+    pub(crate) fn scan(
+        &self,
+        start: u64,
+        end: u64,
+        each: &mut dyn FnMut(&dyn Fields) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
+        for at in 0..self.reader.num_row_groups() {
+            let (first, last) = self.range(at, columns::START);
+            if last < start || first >= end {
+                continue;
+            }
+            let group = Group::new(self.reader.get_row_group(at)?, 0, self.length(at));
+            let begins = |row: &usize| group.long(columns::START, *row).unwrap_or_default() as u64;
+            let mut rows = (0..group.rows).filter(|row| (start..end).contains(&begins(row)));
+            let scanned = rows.try_for_each(|at| each(&Row { group: &group, at }));
+            group.finish()?;
+            if scanned.is_break() {
+                return Ok(scanned);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
     }
 
     /// The least and the most of a column in a row group.

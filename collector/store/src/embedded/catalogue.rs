@@ -11,7 +11,19 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use crate::StoreError;
 
 /// Goes up when a table changes.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
+
+/// Which traces are one. `whole` is never itself a part of another.
+const JOINED: &str = "
+    CREATE TABLE joined (
+        seq INTEGER PRIMARY KEY, trace BLOB NOT NULL, span BLOB NOT NULL, parent BLOB NOT NULL, whole BLOB NOT NULL
+    ) STRICT;
+    CREATE UNIQUE INDEX joined_part ON joined (trace, span);
+    CREATE INDEX joined_whole ON joined (whole);
+";
+
+/// What version 1 did not have. Its blocks know of no joins.
+const SINCE_1: &str = "ALTER TABLE block ADD COLUMN joined INTEGER NOT NULL DEFAULT 0;";
 
 const TABLES: &str = "
     CREATE TABLE arrived (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
@@ -60,7 +72,8 @@ impl Connections {
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .map_err(|error| trouble(path, error))?;
         match version {
-            0 => create(&connection).map_err(|error| trouble(path, error))?,
+            0 => create(&connection, &[TABLES, SINCE_1, JOINED]).map_err(|error| trouble(path, error))?,
+            1 => create(&connection, &[SINCE_1, JOINED]).map_err(|error| trouble(path, error))?,
             VERSION => {}
             other => {
                 let what = format!("version {other} of its tables; this wirespan knows {VERSION}");
@@ -125,8 +138,10 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "cache_size", -8192)
 }
 
-fn create(connection: &Connection) -> rusqlite::Result<()> {
-    connection.execute_batch(&format!("BEGIN; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;"))
+/// Makes what is missing, in one step.
+fn create(connection: &Connection, tables: &[&str]) -> rusqlite::Result<()> {
+    let tables = tables.concat();
+    connection.execute_batch(&format!("BEGIN; {tables} PRAGMA user_version = {VERSION}; COMMIT;"))
 }
 
 fn trouble(path: &Path, error: rusqlite::Error) -> StoreError {

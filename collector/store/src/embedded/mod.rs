@@ -1,13 +1,15 @@
 //! The store on disk. What arrives goes into SQLite's write-ahead log and is acknowledged when that is on the disk; it
 //! stays in memory too, until there is enough for a block, which is sealed as a Parquet file. Figures, catalogue and
 //! the index by trace go into SQLite in the transaction that takes the block in, so that a crash finds either the rows
-//! as they arrived or the block, never both and never neither.
+//! as they arrived or the block, never both and never neither. Which traces are one stands in a table of its own and is
+//! looked up when a trace is read; spans still in memory are put right at once, so that their block has them right.
 //!
 //! On disk, in the directory given: `catalogue.sqlite` (and `-wal`, `-shm`), `blocks/*.parquet`, `lock`.
 
 mod arrived;
 mod catalogue;
 mod index;
+mod joins;
 mod query;
 mod replay;
 mod retain;

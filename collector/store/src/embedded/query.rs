@@ -1,19 +1,21 @@
 //! Questions to the store on disk. Each looks at memory first, under a lock that is held briefly, then at blocks and
 //! catalogue as they were at that moment.
 
-use std::{io, sync::Arc};
+use std::{io, ops::ControlFlow, sync::Arc};
 
 use parquet::errors::ParquetError;
 use rusqlite::{Connection, params};
+use rustc_hash::FxHashSet;
 
 use super::{
     Embedded, index,
+    joins::{self, Whole},
     seal::decode,
     state::{Entry, State},
 };
 use crate::{
-    Catalogue, Edge, EdgeQuery, Field, Figure, Figures, Found, Hit, Kind, NodeKind, Operation, Red, RedQuery,
-    Search, Service, Sort, Span, Store, StoreError, Text, TraceId,
+    Arrival, Catalogue, Edge, EdgeQuery, Field, Fields, Figure, Figures, Found, Hit, Kind, NodeKind,
+    Operation, Red, RedQuery, Search, Service, Sort, Span, Store, StoreError, Text, TraceId,
     block::Block,
     figure::{EdgeKey, SeriesKey, merge_edges, merge_red},
     find::Top,
@@ -29,22 +31,45 @@ impl State {
 }
 
 impl Embedded {
-    /// All of a trace: from memory by `live`, from blocks by `sealed`.
+    /// All of a trace and its parts: from memory by `live`, from blocks by `sealed`.
     fn gather<R>(
         &self,
-        id: TraceId,
+        whole: &Whole,
         live: impl Fn(&Span) -> R,
-        sealed: impl Fn(&Block, usize, usize) -> Result<Vec<R>, ParquetError>,
+        sealed: impl Fn(&Block, TraceId, usize, usize) -> Result<Vec<R>, ParquetError>,
     ) -> Result<Vec<R>, StoreError> {
+        let traces = || whole.traces.iter().copied();
         let (mut all, blocks) = {
             let state = self.shared.read();
-            let found: Vec<R> = state.segments().flat_map(|segment| segment.trace(id)).map(&live).collect();
-            (found, state.blocks.clone())
+            let found = |segment| traces().flat_map(|id| Segment::trace(segment, id)).map(&live).collect();
+            let found: Vec<Vec<R>> = state.segments().map(found).collect();
+            (found.into_iter().flatten().collect::<Vec<R>>(), state.blocks.clone())
         };
-        for (block, row, rows) in self.places(&blocks, id)? {
-            all.extend(self.look(block, |block| sealed(block, row, rows))?.unwrap_or_default());
+        for id in traces() {
+            for (block, row, rows) in self.places(&blocks, id)? {
+                all.extend(self.look(block, |block| sealed(block, id, row, rows))?.unwrap_or_default());
+            }
         }
         Ok(all)
+    }
+
+    fn whole(&self, id: TraceId) -> Result<Whole, StoreError> {
+        self.shared.connections.read(|connection| joins::of(connection, id))
+    }
+
+    /// The traces that hits are parts of; of two that are one now, the first stays.
+    fn rename(&self, hits: &mut Vec<Hit>, per_trace: bool) -> Result<(), StoreError> {
+        self.shared.connections.read(|connection| {
+            hits.iter_mut().try_for_each(|hit| {
+                hit.trace = joins::whole(connection, hit.trace)?;
+                Ok(())
+            })
+        })?;
+        if per_trace {
+            let mut seen = FxHashSet::default();
+            hits.retain(|hit| seen.insert(hit.trace));
+        }
+        Ok(())
     }
 
     /// Block, row and number of rows wherever a trace may stand.
@@ -84,17 +109,28 @@ fn is_gone(error: &ParquetError) -> bool {
 }
 
 impl Store for Embedded {
-    fn append(&self, spans: Vec<Span>) -> Result<(), StoreError> {
+    fn take(&self, arrival: Arrival) -> Result<(), StoreError> {
         let writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone();
-        writer.ok_or(StoreError::Closed)?.append(spans)
+        writer.ok_or(StoreError::Closed)?.take(arrival)
     }
 
     fn trace(&self, id: TraceId) -> Result<Vec<Span>, StoreError> {
-        Ok(in_order(self.gather(id, Span::clone, |block, row, rows| block.spans(id, row, rows))?))
+        let whole = self.whole(id)?;
+        let mut spans = self.gather(&whole, Span::clone, Block::spans)?;
+        spans.iter_mut().for_each(|span| {
+            whole.joined.apply(span);
+        });
+        Ok(in_order(spans))
     }
 
     fn outline(&self, id: TraceId) -> Result<Vec<Hit>, StoreError> {
-        Ok(hits_in_order(self.gather(id, Hit::of, |block, row, rows| block.hits(id, row, rows))?))
+        let whole = self.whole(id)?;
+        let mut hits = self.gather(&whole, Hit::of, Block::hits)?;
+        for hit in &mut hits {
+            hit.trace = whole.id;
+            hit.parent = whole.joined.parent(hit.id, hit.kind).or(hit.parent);
+        }
+        Ok(hits_in_order(hits))
     }
 
     fn search(&self, search: &Search) -> Result<Found, StoreError> {
@@ -121,7 +157,31 @@ impl Store for Embedded {
             }
             self.look(block.id, |block| block.search(search, &mut top))?;
         }
-        Ok(top.found())
+        let mut found = top.found();
+        self.rename(&mut found.hits, search.per_trace)?;
+        Ok(found)
+    }
+
+    fn scan(
+        &self,
+        start: u64,
+        end: u64,
+        each: &mut dyn FnMut(&dyn Fields) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let blocks = {
+            let state = self.shared.read();
+            if state.segments().try_for_each(|segment| segment.scan(start, end, each)).is_break() {
+                return Ok(());
+            }
+            state.blocks.clone()
+        };
+        for block in blocks.iter().filter(|block| block.last >= start && block.first < end) {
+            let scanned = self.look(block.id, |block| block.scan(start, end, each))?;
+            if scanned.is_some_and(|scanned| scanned.is_break()) {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn recent(&self, limit: usize) -> Result<Vec<Span>, StoreError> {

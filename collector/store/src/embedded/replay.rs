@@ -6,17 +6,18 @@ use std::{fs, sync::Arc};
 use rustc_hash::FxHashSet;
 
 use super::{
-    arrived,
+    arrived, joins,
     seal::BETWEEN,
     state::{Entry, Shared},
 };
-use crate::StoreError;
+use crate::{StoreError, join::Joined};
 
 /// Brings `shared` to where the last process stopped.
 pub(super) fn replay(shared: &Shared) -> Result<(), StoreError> {
     let blocks = shared.connections.read(|connection| {
-        let mut select = connection
-            .prepare("SELECT id, spans, bytes, first, last, buckets, services FROM block ORDER BY id")?;
+        let mut select = connection.prepare(
+            "SELECT id, spans, bytes, first, last, buckets, services, joined FROM block ORDER BY id",
+        )?;
         select.query_map([], entry)?.collect::<Result<Vec<_>, _>>()
     })?;
     sweep(shared, &blocks)?;
@@ -24,10 +25,12 @@ pub(super) fn replay(shared: &Shared) -> Result<(), StoreError> {
         let mut select = connection.prepare("SELECT seq, bytes FROM arrived ORDER BY seq")?;
         select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
     })?;
+    let joined = shared.connections.read(joins::newest)?;
     let mut state = shared.write();
     state.blocks = Arc::new(blocks);
+    state.joined = [joined, Joined::default()];
     for (seq, bytes) in rows {
-        state.active.add(arrived::unpack(&bytes)?);
+        state.add(arrived::unpack(&bytes)?);
         state.last = seq;
         state.since.get_or_insert_with(std::time::Instant::now);
     }
@@ -44,6 +47,7 @@ fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Arc<Entry>> {
         first: number(3)?,
         last: number(4)?,
         buckets: number(5)?,
+        joined: row.get(7)?,
         services: services.split(BETWEEN).map(Into::into).collect(),
     }))
 }

@@ -50,6 +50,7 @@ fn forget(shared: &Shared, old: &[Arc<Entry>], horizon: u64) -> Result<(), Store
         for block in old {
             transaction.execute("DELETE FROM trace WHERE block = ?", params![block.id])?;
             transaction.execute("DELETE FROM block WHERE id = ?", params![block.id])?;
+            transaction.execute("DELETE FROM joined WHERE seq <= ?", params![block.joined])?;
         }
         for statement in [
             "DELETE FROM red WHERE start < ?",

@@ -8,7 +8,7 @@ use rustc_hash::FxHashSet;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    index,
+    index, joins,
     state::{Entry, Shared},
 };
 use crate::{
@@ -32,8 +32,9 @@ pub(super) fn seal(shared: &Shared, segment: &Segment, last: i64) -> Result<(), 
         let _ = std::fs::remove_file(&path);
         StoreError::Block { path: path.clone(), source }
     })?;
-    let entry = entry(id, segment, &written);
     let mut connection = shared.connections.write();
+    let joined = joins::last(&connection).map_err(|error| shared.connections.trouble(error))?;
+    let entry = Entry { joined, ..entry(id, segment, &written) };
     let transaction = connection.transaction().map_err(|error| shared.connections.trouble(error))?;
     record(&transaction, segment, &entry, &written.places, last)
         .map_err(|error| shared.connections.trouble(error))?;
@@ -62,6 +63,7 @@ fn entry(id: i64, segment: &Segment, written: &Written) -> Entry {
         first: segment.first,
         last: segment.last,
         buckets: index::buckets(written.places.len()),
+        joined: 0,
         services,
     }
 }
@@ -75,7 +77,7 @@ fn record(
 ) -> rusqlite::Result<()> {
     let services: Vec<&str> = entry.services.iter().map(|name| name.as_str()).collect();
     transaction.execute(
-        "INSERT INTO block (id, spans, bytes, first, last, buckets, services) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO block (id, spans, bytes, first, last, buckets, services, joined) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             entry.id,
             entry.spans as i64,
@@ -83,7 +85,8 @@ fn record(
             entry.first as i64,
             entry.last as i64,
             entry.buckets as i64,
-            services.join(BETWEEN)
+            services.join(BETWEEN),
+            entry.joined
         ],
     )?;
     index::write(transaction, entry.id, places)?;

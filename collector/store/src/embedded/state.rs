@@ -11,7 +11,7 @@ use std::{
 use rustc_hash::FxHashSet;
 
 use super::{Settings, catalogue::Connections};
-use crate::{Sketch, Text, block::Cache, segment::Segment};
+use crate::{Join, Sketch, Span, Text, block::Cache, join::Joined, segment::Segment};
 
 /// Everything that is kept, and where.
 pub(super) struct Shared {
@@ -37,6 +37,28 @@ pub(super) struct State {
     pub(super) sealing: Option<Arc<Segment>>,
     /// Blocks by id.
     pub(super) blocks: Arc<Vec<Arc<Entry>>>,
+    /// What was joined while the segment before was active, and since. Spans that come later still are found by the
+    /// catalogue's table.
+    pub(super) joined: [Joined; 2],
+}
+
+impl State {
+    /// Takes spans, each put where it belongs.
+    pub(super) fn add(&mut self, mut spans: Vec<Span>) {
+        for joined in self.joined.iter().filter(|joined| !joined.is_empty()) {
+            spans.iter_mut().for_each(|span| {
+                joined.apply(span);
+            });
+        }
+        self.active.add(spans);
+    }
+
+    /// Learns a join between wholes, and puts the spans right that are here.
+    pub(super) fn join(&mut self, join: Join) {
+        let [_, now] = &mut self.joined;
+        now.add(join);
+        self.active.join(join.trace, now);
+    }
 }
 
 /// A block as the catalogue knows it.
@@ -48,6 +70,8 @@ pub(super) struct Entry {
     pub(super) first: u64,
     pub(super) last: u64,
     pub(super) buckets: u64,
+    /// The last join when it was sealed.
+    pub(super) joined: i64,
     pub(super) services: FxHashSet<Text>,
 }
 

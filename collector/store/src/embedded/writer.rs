@@ -13,8 +13,8 @@ use std::{
 
 use rusqlite::params;
 
-use super::{Durability, arrived, retain, seal, state::Shared};
-use crate::{Span, StoreError, segment::Segment};
+use super::{Durability, arrived, joins, retain, seal, state::Shared};
+use crate::{Arrival, Join, Span, StoreError, join::Joined, segment::Segment};
 
 /// Packed bytes that may wait for the disk.
 const WAITING: usize = 64 << 20;
@@ -38,6 +38,7 @@ const AGAIN: Duration = Duration::from_secs(5);
 struct Batch {
     packed: Vec<u8>,
     spans: Vec<Span>,
+    joins: Vec<Join>,
     came: Instant,
     done: SyncSender<Result<(), StoreError>>,
 }
@@ -71,8 +72,8 @@ pub(super) fn start(shared: &Arc<Shared>) -> (Writer, Vec<JoinHandle<()>>) {
 }
 
 impl Writer {
-    /// Waits until the spans are durable.
-    pub(super) fn append(&self, spans: Vec<Span>) -> Result<(), StoreError> {
+    /// Waits until all is durable.
+    pub(super) fn take(&self, Arrival { spans, joins }: Arrival) -> Result<(), StoreError> {
         let came = Instant::now();
         let packed = arrived::pack(&spans)?;
         let bytes = packed.len();
@@ -81,7 +82,7 @@ impl Writer {
             return Err(StoreError::Busy);
         }
         let (done, answer) = mpsc::sync_channel(1);
-        let sent = self.batches.try_send(Batch { packed, spans, came, done });
+        let sent = self.batches.try_send(Batch { packed, spans, joins, came, done });
         if let Err(error) = sent {
             self.waiting.fetch_sub(bytes, Ordering::AcqRel);
             return Err(match error {
@@ -152,7 +153,7 @@ impl Writing {
         self.flushed = Instant::now();
         self.flush = self.flushed - started;
         match written {
-            Ok(last) => self.keep(batches, last),
+            Ok((last, fit)) => self.keep(batches, last, fit),
             Err(error) => {
                 let full = matches!(error, StoreError::Full(_));
                 let directory = self.shared.settings.directory.clone();
@@ -179,31 +180,33 @@ impl Writing {
         Ok(())
     }
 
-    /// One transaction, on the disk when this returns; the answer is its last row.
-    fn write(&self, batches: &[Batch]) -> Result<i64, StoreError> {
+    /// One transaction, on the disk when this returns; the answer is its last row, and the joins that fit.
+    fn write(&self, batches: &[Batch]) -> Result<(i64, Vec<Join>), StoreError> {
         let mut connection = self.shared.connections.write();
-        let write = || -> rusqlite::Result<i64> {
+        let write = || -> rusqlite::Result<(i64, Vec<Join>)> {
             let transaction = connection.transaction()?;
-            let mut last = 0;
+            let (mut last, mut fit) = (0, Vec::new());
             for batch in batches {
+                fit.extend(joins::record(&transaction, &batch.joins)?);
                 transaction
                     .prepare_cached("INSERT INTO arrived (bytes) VALUES (?)")?
                     .execute(params![batch.packed])?;
                 last = transaction.last_insert_rowid();
             }
             transaction.commit()?;
-            Ok(last)
+            Ok((last, fit))
         };
         let mut write = write;
         write().map_err(|error| self.shared.connections.trouble(error))
     }
 
-    fn keep(&mut self, batches: Vec<Batch>, last: i64) {
+    fn keep(&mut self, batches: Vec<Batch>, last: i64, fit: Vec<Join>) {
         let mut state = self.shared.write();
         let mut done = Vec::with_capacity(batches.len());
+        fit.into_iter().for_each(|join| state.join(join));
         for batch in batches {
             state.since.get_or_insert_with(Instant::now);
-            state.active.add(batch.spans);
+            state.add(batch.spans);
             done.push((batch.came, batch.done));
         }
         state.last = last;
@@ -225,6 +228,8 @@ impl Writing {
         }
         state.since = None;
         let next = Segment::after(state.active.handover());
+        state.joined.rotate_left(1);
+        state.joined[1] = Joined::default();
         let full = Arc::new(std::mem::replace(&mut state.active, next));
         state.sealing = Some(full.clone());
         // The channel has room: only one segment is sealed at a time. A thread that is gone has said why.

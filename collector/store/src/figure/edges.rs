@@ -91,11 +91,12 @@ impl Calls {
 
     /// Takes one span.
     pub(crate) fn add(&mut self, span: &Span) {
-        self.as_child(span);
+        self.add_child(span);
         self.as_parent(span);
     }
 
-    fn as_child(&mut self, span: &Span) {
+    /// Takes one span as whose parent calls it: also later, when its parent becomes known.
+    pub(crate) fn add_child(&mut self, span: &Span) {
         let Some(parent) = span.parent.map(crate::SpanId::number) else { return };
         let mut figures = Figures::default();
         figures.add(span);

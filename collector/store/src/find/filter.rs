@@ -38,6 +38,8 @@ pub enum Field {
     Status,
     /// The status message.
     StatusMessage,
+    /// The start, in nanoseconds since 1970.
+    Start,
     /// The duration in nanoseconds.
     Duration,
     /// The trace's id, as 32 hex digits.
@@ -223,6 +225,7 @@ impl Fields for Span {
             Field::Kind => test(Scalar::Kind(self.kind)),
             Field::Status => test(Scalar::Status(self.status.code)),
             Field::StatusMessage => test(Scalar::Text(&self.status.message)),
+            Field::Start => test(Scalar::Int(i64::try_from(self.start).unwrap_or(i64::MAX))),
             Field::Duration => test(Scalar::Int(i64::try_from(self.duration).unwrap_or(i64::MAX))),
             Field::TraceId => test(Scalar::Text(&self.trace.to_string())),
             Field::SpanId => test(Scalar::Text(&self.id.to_string())),
