@@ -4,6 +4,7 @@
 mod causality;
 mod connections;
 mod dns;
+mod hosts;
 mod http1;
 mod http2;
 mod lifecycle;
