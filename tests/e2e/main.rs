@@ -8,6 +8,7 @@ mod connections;
 mod dns;
 mod faults;
 mod grpc;
+mod hosts;
 mod http1;
 mod http2;
 mod kafka;

@@ -11,6 +11,7 @@ pub mod databases;
 pub mod kernel;
 pub mod load;
 pub mod metrics;
+pub mod network;
 pub mod program;
 pub mod servers;
 pub mod span;
