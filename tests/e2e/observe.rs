@@ -12,7 +12,7 @@ use anyhow::{Context, Result, ensure};
 use rustix::process::Signal;
 use serde_json::Value;
 use wirespan_tests::{
-    agent::{Agent, wirespan},
+    agent::{Agent, wirespan, without_ours},
     load,
     metrics::{self, value},
     servers::{Nginx, free_address},
@@ -103,12 +103,8 @@ fn finding<'a>(report: &'a Value, topic: &str) -> Result<&'a Value> {
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn doctor_misses_what_it_lacks() -> Result<()> {
     let mut command = Command::new("setpriv");
-    command
-        .args(["--bounding-set=-all", "--inh-caps=-all"])
-        .arg(wirespan().get_program())
-        .env_remove("WIRESPAN_BIN")
-        .env_remove("WIRESPAN_OTELCOL")
-        .env_remove("WIRESPAN_PYTHON");
+    command.args(["--bounding-set=-all", "--inh-caps=-all"]).arg(wirespan().get_program());
+    without_ours(&mut command);
     let (code, report) = doctor(command.args(["doctor", "--metrics", "off"]))?;
 
     ensure!(code == 2 && finding(&report, "privileges")?["level"] == "broken", "{report:#}");

@@ -138,11 +138,15 @@ impl Agent {
 pub fn wirespan() -> Command {
     let built = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release/wirespan");
     let mut command = Command::new(env::var_os("WIRESPAN_BIN").map_or_else(built, PathBuf::from));
-    // To the daemon these would be settings that it does not know, which it refuses.
-    for ours in ["BIN", "FERRETDB", "KAFKA", "NODE_MODULES", "OTELCOL", "PYTHON"] {
+    without_ours(&mut command);
+    command
+}
+
+/// Takes the tests' own variables away: to the daemon they would be settings that it does not know, which it refuses.
+pub fn without_ours(command: &mut Command) {
+    for ours in ["BIN", "FERRETDB", "KAFKA", "KILLS", "NODE_MODULES", "OTELCOL", "PYTHON", "TEST_LONG"] {
         command.env_remove(format!("WIRESPAN_{ours}"));
     }
-    command
 }
 
 /// Lines of a pipe, gathered by a thread so that the writer never waits.
