@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use wirespan_tests::{
-    agent::{Agent, wirespan},
+    agent::{Agent, wirespan, without_ours},
     network::{FAR, Network, Translation},
     program::{self, Program},
     wait,
@@ -112,9 +112,7 @@ fn collector(network: &Network, folder: &Path, far: IpAddr) -> Result<Program> {
 
 /// The binary under test, by way of a command that enters a namespace.
 fn run(mut command: Command) -> Command {
-    for name in ["WIRESPAN_BIN", "WIRESPAN_OTELCOL", "WIRESPAN_PYTHON"] {
-        command.args(["-u", name]);
-    }
+    without_ours(&mut command);
     command.arg(wirespan().get_program());
     command
 }
