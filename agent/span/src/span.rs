@@ -3,7 +3,7 @@
 use std::{borrow::Cow, sync::Arc};
 
 pub use wirespan_protocol::{
-    event::{Address, Cookie, Nanos, Socket, Task, Transport},
+    event::{Address, Cookie, LogicalTask, Nanos, Socket, Task, Transport},
     exchange::{Key, Role},
 };
 

@@ -25,7 +25,7 @@ pub(crate) enum Rule {
 const RULES: [Rule; 3] = [Rule::Latest, Rule::Oldest, Rule::Next];
 
 /// What is left of a rule's word where it builds on a guess.
-const UNSURE: f32 = 0.5;
+pub(crate) const UNSURE: f32 = 0.5;
 
 /// Examples after which older ones count half.
 const MEMORY: f32 = 1024.0;
@@ -58,6 +58,10 @@ pub(crate) struct Habit {
     blocking: Tally,
     /// Answers right behind the response to a call: of the call's own request, or of another.
     passed_on: Tally,
+    /// Requests answered by the very goroutine or async task that had read them, or by another.
+    own_task: Tally,
+    /// Requests with calls that overlap: answered once all of those were, or before.
+    overlap: Tally,
     /// Had a thread ever several open requests?
     several: bool,
     /// Was it seen to work on a request before the one before was answered?
@@ -106,6 +110,27 @@ impl Habit {
         self.passed_on.share(0.97, 10.0)
     }
 
+    /// A request was answered that had so many calls made while others for it were not answered; by now all are, or not.
+    pub(crate) fn overlapped(&mut self, calls: u32, all_answered: bool) {
+        (0..calls).for_each(|_| self.overlap.add(all_answered));
+    }
+
+    /// Is a call that was made while its request waited for another really that request's? From 0 to 1. A program that
+    /// asks several at once waits for all of them; what a background job asked may come back after the answer.
+    pub(crate) fn overlaps(&self) -> f32 {
+        self.overlap.share(0.9, 5.0)
+    }
+
+    /// The logical task that had read a request answered it, or another did.
+    pub(crate) fn read_and_answered(&mut self, by_reader: bool) {
+        self.own_task.add(by_reader);
+    }
+
+    /// Does the logical task that reads a request work on it? From 0 to 1.
+    pub(crate) fn works_itself(&self) -> f32 {
+        self.own_task.share(0.995, 20.0)
+    }
+
     /// A thread read the response to a call, and had done nothing in between, or had.
     pub(crate) fn read_response(&mut self, waited_for_it: bool) {
         self.blocking.add(waited_for_it);
@@ -130,6 +155,11 @@ impl Habit {
     /// that call was for the request behind.
     pub(crate) const fn works_ahead(&mut self) {
         self.ahead = true;
+    }
+
+    /// Was it seen to work on a request before the one before was answered?
+    pub(crate) const fn ahead(&self) -> bool {
+        self.ahead
     }
 
     /// A thread was seen with several open requests: it does not wait for each.

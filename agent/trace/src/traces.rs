@@ -12,7 +12,9 @@ use crate::{
     node::{Ancestor, Node},
     order,
     placing::Forwarded,
+    queues::Queues,
     settings::{Counters, Settings},
+    tasks::Tasks,
     threads::{Sight, Situation, Step, Threads},
     trace::{Method, Trace, TracedSpan},
     wire::{End, Wires},
@@ -30,6 +32,8 @@ pub struct Traces {
     pub(crate) nodes: FxHashMap<Key, Node>,
     pub(crate) wires: Wires,
     pub(crate) threads: Threads,
+    pub(crate) tasks: Tasks,
+    pub(crate) queues: Queues,
     pub(crate) habits: Habits,
     pub(crate) connects: Connects,
     pub(crate) forwarded: Forwarded,
@@ -45,6 +49,8 @@ impl Traces {
         Self {
             ids: Ids::new(&settings),
             threads: Threads::new(settings.max_threads),
+            tasks: Tasks::new(settings.max_threads),
+            queues: Queues::default(),
             habits: Habits::new(settings.max_processes),
             connects: Connects::new(settings.max_connects),
             settings,
@@ -72,7 +78,7 @@ impl Traces {
     /// A thread called `connect` on this socket. Call it between the activities, at its place in time.
     pub fn connecting(&mut self, cookie: Cookie, task: Task, time: Nanos) {
         self.heard(time);
-        let request = self.by_task(task, time).map(|evidence| (evidence.server, evidence.confidence));
+        let request = self.opens_for(task, time);
         if !self.connects.open(cookie, time, request) {
             self.counters.connects_full += 1;
         }
@@ -141,8 +147,10 @@ impl Traces {
     fn resumed(&mut self, key: Key, time: Nanos, task: Task) {
         self.heard(time);
         let Some(node) = self.nodes.get(&key) else { return };
-        let server = node.server.filter(|server| self.working(*server, task.pid, time));
-        let sure = server.is_some() && node.sure;
+        let (made_for, known) = (node.server, node.sure);
+        self.came_back(key, made_for);
+        let server = made_for.filter(|server| self.working(*server, task.pid, time));
+        let sure = server.is_some() && known;
         if let Some(calling) = self.threads.calling(task) {
             self.habits.of(task.pid).read_response(calling == key);
         }
@@ -169,7 +177,16 @@ impl Traces {
         if !self.working(key, task.pid, time) {
             return;
         }
-        if let Some(sight) = self.threads.look(task) {
+        if let Some(node) = self.nodes.get_mut(&key) {
+            let (calls, all_answered) = (std::mem::take(&mut node.overlapping), node.waits_for.is_empty());
+            self.habits.of(task.pid).overlapped(calls, all_answered);
+        }
+        if let Some(by_reader) = self.tasks.has(task, key) {
+            self.habits.of(task.pid).read_and_answered(by_reader);
+        }
+        // Of several answers that were held back it cannot be said which one the thread worked on.
+        let ahead = self.habits.of(task.pid).ahead() && self.queues.behind(key);
+        if let Some(sight) = self.threads.look(task).filter(|_| !ahead) {
             self.learn(&sight, key, task.pid);
         }
         let call = self.threads.calling(task).and_then(|call| self.nodes.get(&call));
@@ -207,11 +224,19 @@ impl Traces {
         let Some(node) = self.nodes.get_mut(&span.key).filter(|node| node.open()) else {
             return self.unannounced(span, out);
         };
-        let (key, group) = (node.key, node.group);
+        let (key, group, server) = (node.key, node.group, node.server);
         node.span = Some(span);
         self.answered(key);
+        self.came_back(key, server);
         if self.groups.finished(group, self.now) >= self.settings.max_trace_spans {
             self.give(group, out);
+        }
+    }
+
+    /// The request for which this call was made no longer waits for it.
+    fn came_back(&mut self, call: Key, server: Option<Key>) {
+        if let Some(server) = server.and_then(|server| self.nodes.get_mut(&server)) {
+            server.waits_for.retain(|other| *other != call);
         }
     }
 
@@ -239,6 +264,7 @@ impl Traces {
         }
         self.answered(key);
         let Some(node) = self.nodes.remove(&key) else { return false };
+        self.came_back(key, node.server);
         self.wires.release(node.identity, node.end(), key);
         self.groups.leave(node.group, key, true, self.now);
         let Some(group) = self.groups.get(node.group) else { return true };
@@ -257,6 +283,8 @@ impl Traces {
     fn answered(&mut self, key: Key) {
         let Some(node) = self.nodes.get_mut(&key).filter(|node| node.end() == End::Answers) else { return };
         self.habits.of(node.pid).closes();
+        self.tasks.leave(key);
+        self.queues.leave(key);
         self.threads.leave(node.thread, key);
         for thread in std::mem::take(&mut node.resumed_on) {
             self.threads.leave(thread, key);

@@ -7,5 +7,6 @@ pub(crate) mod memory;
 pub(crate) mod place;
 pub(crate) mod record;
 pub(crate) mod ring;
+pub(crate) mod runtime;
 pub(crate) mod socket;
 pub(crate) mod uring;

@@ -20,7 +20,7 @@ use wirespan_proto::abi::{
 use crate::{
     capture::{
         memory::{Memory, Typed},
-        ring, socket,
+        ring, runtime, socket,
     },
     state::{
         filter,
@@ -135,6 +135,8 @@ unsafe fn emit(sk: *const u8, change: u8, connector: u64) {
         (*record).time = bpf_ktime_get_ns();
         (*record).pid_tgid = connector;
         (*record).sent = Typed::read(tcp, offset!(bytes_acked));
+        (*record).task =
+            if change == CONNECTING { runtime::task(connector) } else { u64::from(connector as u32) };
         (*record).received = Typed::read(tcp, offset!(bytes_received));
         let task = bpf_get_current_task_btf() as *const u8;
         (*record).rests = Typed::read::<u64>(task, offset!(task_nvcsw)) as u32;

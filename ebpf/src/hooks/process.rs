@@ -19,7 +19,7 @@ use crate::{
     capture::{
         atomic::bound,
         memory::{Memory, Typed},
-        ring,
+        ring, runtime,
     },
     state::{
         filter,
@@ -35,6 +35,7 @@ const HALF: u32 = MAX_EXEC / 2;
 pub(crate) fn ws_exec(ctx: BtfTracePointContext) -> i32 {
     let task: *const u8 = ctx.arg(0);
     let pid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    runtime::forget(pid);
     if setting!(filter) != FILTER_ONLY || filter::wanted(pid) {
         // SAFETY: the tracepoint hands over the current task.
         unsafe { exec(task, pid) }
@@ -124,6 +125,7 @@ pub(crate) fn ws_exit(ctx: BtfTracePointContext) -> i32 {
             process(KIND_EXIT, pid, 0);
         }
         filter::forget(pid);
+        runtime::forget(pid);
     }
     0
 }

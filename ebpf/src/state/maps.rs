@@ -5,7 +5,9 @@ use aya_ebpf::{
     macros::{btf_map, map},
     maps::{Array, LruHashMap, RingBuf},
 };
-use wirespan_proto::abi::{Control, POLICY_SLOTS, PolicySlot, RING_BYTES, SLACK};
+use wirespan_proto::abi::{
+    Control, POLICY_SLOTS, PolicySlot, RING_BYTES, RUNTIME_SLOTS, RuntimeRecord, SLACK,
+};
 
 /// `BPF_F_MMAPABLE`, `include/uapi/linux/bpf.h` (Linux 5.5).
 const MMAPABLE: u32 = 1 << 10;
@@ -28,6 +30,10 @@ pub(crate) static WAKE: RingBuf = RingBuf::with_byte_size(4096, 0);
 /// Per-connection capture policies; the daemon maps it into its memory and writes them there.
 #[map(name = "WS_POLICIES")]
 pub(crate) static POLICIES: Array<PolicySlot> = Array::with_max_entries(POLICY_SLOTS, MMAPABLE);
+
+/// Where processes keep the identities of their logical tasks; the daemon maps it into its memory and writes them there.
+#[map(name = "WS_RUNTIMES")]
+pub(crate) static RUNTIMES: Array<RuntimeRecord> = Array::with_max_entries(RUNTIME_SLOTS, MMAPABLE);
 
 /// Verdicts by process id. Consulted only where a filter is set.
 #[map(name = "WS_PROCESSES")]

@@ -227,3 +227,46 @@ fn an_answered_opener_hands_nothing_over() {
 late",
     );
 }
+
+/// A loop whose timer fires in the very turn that read a response: what the background asks comes back after the answer.
+#[test]
+fn a_call_while_the_request_waits_for_another_is_unsure_at_first() {
+    let mut world = World::new(settings());
+    world.run(
+        "0 serve a 1 20.1
+         1 ask a1 11 20.1
+         2 ask background 12 20.1
+         3 resume a1 20.1
+         3 end a1
+         4 answer a 20.1
+         4 end a
+         9 end background
+         9000000 sweep",
+    );
+    let spans = world.spans();
+    assert!(spans["a1"].1.parent.is_some() && spans["background"].1.parent.is_none());
+}
+
+#[test]
+fn a_program_that_waits_for_all_of_its_calls_shows_that_they_are_its_own() {
+    let mut world = World::new(settings());
+    for n in 0..12 {
+        let at = n * 10;
+        let line = |after: u64, words: String| format!("{} {words}\n", at + after);
+        let script = [
+            line(0, format!("serve a{n} 1:{at} 20.1")),
+            line(1, format!("ask b{n} 11:{at} 20.1")),
+            line(1, format!("ask c{n} 12:{at} 20.1")),
+            line(3, format!("resume c{n} 20.1")),
+            line(3, format!("end c{n}")),
+            line(4, format!("resume b{n} 20.1")),
+            line(4, format!("end b{n}")),
+            line(5, format!("answer a{n} 20.1")),
+            line(5, format!("end a{n}")),
+        ];
+        world.run(&script.concat());
+    }
+    world.run("9000000 sweep");
+    let spans = world.spans();
+    assert!(spans["c0"].1.parent.is_none() && spans["c11"].1.parent.is_some());
+}
