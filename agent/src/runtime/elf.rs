@@ -170,7 +170,7 @@ impl<'a> Elf<'a> {
 
     /// From the thread pointer to a place of the executable's own thread-local storage, bytes. The executable's block is
     /// the first: below the thread pointer on x86-64, behind two words above it on arm64.
-    pub(super) fn from_thread_pointer(&self, place: u64) -> Option<i64> {
+    pub(super) fn thread_place(&self, place: u64) -> Option<i64> {
         let segment = self.segments.iter().find(|segment| segment.kind == PT_TLS)?;
         let align = segment.align.max(1);
         if place >= segment.len || !align.is_power_of_two() {

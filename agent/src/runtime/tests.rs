@@ -151,7 +151,7 @@ fn no_file_is_too_broken() {
 fn thread_local_storage_lies_below_the_thread_pointer_or_above() {
     let place = |machine, len, at| {
         let image = Image(executable_of(machine, len, &[]));
-        elf::Elf::read(&image).unwrap().from_thread_pointer(at)
+        elf::Elf::read(&image).unwrap().thread_place(at)
     };
     assert_eq!(place(elf::X86_64, 0x148, 0x30), Some(0x30 - 0x148));
     assert_eq!(place(elf::X86_64, 0x144, 0x30), Some(0x30 - 0x148), "rounded up to its alignment");

@@ -60,12 +60,12 @@ pub(crate) struct Habit {
     passed_on: Tally,
     /// Requests answered by the very goroutine or async task that had read them, or by another.
     own_task: Tally,
-    /// Requests with calls that overlap: answered once all of those were, or before.
-    overlap: Tally,
     /// Had a thread ever several open requests?
     several: bool,
     /// Was it seen to work on a request before the one before was answered?
     ahead: bool,
+    /// Was it seen to write several answers of one connection at once?
+    holds_back: bool,
     /// Requests that the process has read and not answered.
     open: u32,
 }
@@ -110,17 +110,6 @@ impl Habit {
         self.passed_on.share(0.97, 10.0)
     }
 
-    /// A request was answered that had so many calls made while others for it were not answered; by now all are, or not.
-    pub(crate) fn overlapped(&mut self, calls: u32, all_answered: bool) {
-        (0..calls).for_each(|_| self.overlap.add(all_answered));
-    }
-
-    /// Is a call that was made while its request waited for another really that request's? From 0 to 1. A program that
-    /// asks several at once waits for all of them; what a background job asked may come back after the answer.
-    pub(crate) fn overlaps(&self) -> f32 {
-        self.overlap.share(0.9, 5.0)
-    }
-
     /// The logical task that had read a request answered it, or another did.
     pub(crate) fn read_and_answered(&mut self, by_reader: bool) {
         self.own_task.add(by_reader);
@@ -157,9 +146,14 @@ impl Habit {
         self.ahead = true;
     }
 
-    /// Was it seen to work on a request before the one before was answered?
-    pub(crate) const fn ahead(&self) -> bool {
-        self.ahead
+    /// Two answers of one connection were written in one call.
+    pub(crate) const fn has_held_back(&mut self) {
+        self.holds_back = true;
+    }
+
+    /// Does it hold answers back while it works on the requests behind?
+    pub(crate) const fn holds_back(&self) -> bool {
+        self.holds_back
     }
 
     /// A thread was seen with several open requests: it does not wait for each.

@@ -27,9 +27,6 @@ impl Ancestor {
     }
 }
 
-/// Unanswered calls that a request is remembered to wait for.
-const MAX_CALLS: usize = 64;
-
 #[derive(Debug)]
 pub(crate) struct Node {
     pub(crate) key: Key,
@@ -47,12 +44,10 @@ pub(crate) struct Node {
     pub(crate) links: Vec<Link>,
     /// The request for which this one was made, whatever its parent became.
     pub(crate) server: Option<Key>,
-    /// Calls made for this request that are not answered, as far as they are remembered.
-    pub(crate) waits_for: Vec<Key>,
-    /// How many were made while it waited for another, as far as their thread told.
-    pub(crate) overlapping: u32,
-    /// Is it known well enough to build on for whom this was made?
+    /// Is that known well enough to build on?
     pub(crate) sure: bool,
+    /// Was it made by a task that works for itself?
+    pub(crate) own: bool,
     /// Does its trace wait for what may become known of it?
     pub(crate) held: bool,
     /// What its thread had read when it was made.
@@ -78,21 +73,12 @@ impl Node {
             parent: None,
             links: Vec::new(),
             server: None,
-            waits_for: Vec::new(),
-            overlapping: 0,
             sure: false,
+            own: false,
             held: false,
             sight: None,
             group: GroupId::default(),
             span: None,
-        }
-    }
-
-    /// A call was made for this request. Did its thread tell?
-    pub(crate) fn waits_for(&mut self, call: Key, by_thread: bool) {
-        self.overlapping += u32::from(by_thread && !self.waits_for.is_empty());
-        if self.waits_for.len() < MAX_CALLS {
-            self.waits_for.push(call);
         }
     }
 

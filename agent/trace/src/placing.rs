@@ -46,6 +46,8 @@ enum Told {
     Request(Evidence),
     /// That it has none.
     Nobody,
+    /// That it has none, probably.
+    Doubt,
     /// Nothing: its thread may.
     Nothing,
 }
@@ -87,14 +89,11 @@ impl Traces {
     pub(crate) fn place_question(&mut self, mut node: Node, task: Task) {
         let own_server = self.wires.partner(node.identity, End::Asks);
         // A program that calls itself may have read the request by now, on the very thread.
-        let told = self.by_logical_task(task, node.start);
+        let told = self.told(task, node.start);
         let evidence = self
             .evidence(node.key.cookie, task, node.start, told)
             .filter(|evidence| Some(evidence.server) != own_server);
         node.server = evidence.map(|evidence| evidence.server);
-        if let Some(server) = node.server.and_then(|server| self.nodes.get_mut(&server)) {
-            server.waits_for(node.key, matches!(told, Told::Nothing));
-        }
         node.sure = evidence.is_some_and(|evidence| evidence.confidence >= self.settings.min_confidence);
         node.sight = self.threads.look(task).filter(|_| matches!(told, Told::Nothing));
         node.group = match node.context.clone() {
@@ -102,7 +101,8 @@ impl Traces {
             None => self.place_by_evidence(&mut node, evidence),
         };
         let (key, group) = (node.key, node.group);
-        let settled = node.parent.is_some() || matches!(told, Told::Nobody);
+        node.own = matches!(told, Told::Nobody | Told::Doubt);
+        let settled = node.parent.is_some() || node.own;
         self.hold(node);
         self.called(task, key, evidence.map(|evidence| evidence.server), group, settled);
         if let Some(server) = own_server {
@@ -121,7 +121,7 @@ impl Traces {
         if !settled && let Some(node) = self.nodes.get_mut(&call) {
             node.held = true;
             self.groups.hold(group);
-            if habit.blocks() >= self.settings.min_confidence {
+            if !habit.holds_back() && habit.blocks() >= self.settings.min_confidence {
                 self.threads.wonder(task, call);
             }
         }
@@ -153,6 +153,7 @@ impl Traces {
         let parent = parent.map(|server| (local(server, Method::Task, confidence), server.group));
         if let Some((parent, group)) = parent
             && node.parent.is_none()
+            && !node.own
             && confidence >= self.settings.min_confidence
             && !self.descends(server, call)
             && self.groups.compatible(group, node.group)
@@ -243,6 +244,11 @@ impl Traces {
                 self.counters.vetoed += u64::from(self.by_task(task, time).is_some());
                 return None;
             }
+            Told::Doubt => {
+                let evidence = self.by_task(task, time);
+                return evidence
+                    .map(|evidence| Evidence { confidence: evidence.confidence * UNSURE, ..evidence });
+            }
             Told::Nothing => {}
         }
         let by_task = self.by_task(task, time);
@@ -267,30 +273,32 @@ impl Traces {
         let sight = self.threads.look(task)?;
         let habit = self.habits.of(task.pid);
         let (server, mut confidence) = habit.judge(&sight);
-        let (ahead, overlaps) = (habit.ahead(), habit.overlaps());
+        let holds_back = habit.holds_back();
         let server = server.filter(|server| self.working(*server, task.pid, time))?;
-        if ahead && self.queues.behind(server) {
+        if holds_back && self.queues.behind(server) {
             confidence *= UNSURE;
         }
-        if self.waits(server) {
-            confidence = confidence.min(overlaps);
-        }
         Some(Evidence { server, method: Method::Task, confidence })
-    }
-
-    /// Was a call made for this request that is not answered?
-    fn waits(&self, server: Key) -> bool {
-        self.nodes.get(&server).is_some_and(|server| !server.waits_for.is_empty())
     }
 
     /// For whom a task opens a connection.
     pub(crate) fn opens_for(&mut self, task: Task, time: Nanos) -> Option<(Key, f32)> {
         let evidence = match self.by_logical_task(task, time) {
             Told::Request(evidence) => Some(evidence),
-            Told::Nobody => None,
+            Told::Nobody | Told::Doubt => None,
             Told::Nothing => self.by_task(task, time),
         };
         evidence.map(|evidence| (evidence.server, evidence.confidence))
+    }
+
+    /// What the task that makes a call tells of it.
+    fn told(&mut self, task: Task, time: Nanos) -> Told {
+        let told = self.by_logical_task(task, time);
+        if !matches!(told, Told::Nothing) {
+            return told;
+        }
+        let cause = self.by_task(task, time).is_some();
+        if self.tasks.writes_for_others(task, cause) { Told::Nothing } else { Told::Doubt }
     }
 
     /// What the goroutine or async task tells, in a process whose tasks work on what they read.

@@ -12,6 +12,9 @@ use wirespan_span::span::{Key, Task};
 /// Open requests of one task that are remembered, the oldest goes first: a task works on one, or on a pipeline.
 const MAX_OPEN: usize = 64;
 
+/// Calls without a cause that show what a task is.
+const MANY: u32 = 2;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Name {
     pid: u32,
@@ -28,6 +31,9 @@ struct Worker {
     started_in: Option<Key>,
     /// Has it made a call?
     called: bool,
+    /// Calls at which its thread had something that they may be for, and at which it had nothing.
+    with_cause: u32,
+    without: u32,
 }
 
 /// What is known of the task that makes a call.
@@ -90,6 +96,16 @@ impl Tasks {
             ([], false, Some(request)) if first => Work::StartedIn(request),
             _ => Work::Unknown,
         }
+    }
+
+    /// A task that reads no requests makes a call for which its thread knows a cause, or none. Is the thread to be believed?
+    /// A background job's task makes most of its calls while its thread has nothing open; the task of a pooled
+    /// connection few.
+    pub(crate) fn writes_for_others(&mut self, task: Task, cause: bool) -> bool {
+        let Some(worker) = name(task).and_then(|name| self.workers.get_mut(&name)) else { return true };
+        let believed = worker.without < MANY || worker.with_cause >= worker.without;
+        *if cause { &mut worker.with_cause } else { &mut worker.without } += 1;
+        believed
     }
 
     /// Is it the task that has this request? `None` where nobody has it.

@@ -147,10 +147,8 @@ impl Traces {
     fn resumed(&mut self, key: Key, time: Nanos, task: Task) {
         self.heard(time);
         let Some(node) = self.nodes.get(&key) else { return };
-        let (made_for, known) = (node.server, node.sure);
-        self.came_back(key, made_for);
-        let server = made_for.filter(|server| self.working(*server, task.pid, time));
-        let sure = server.is_some() && known;
+        let server = node.server.filter(|server| self.working(*server, task.pid, time));
+        let sure = server.is_some() && node.sure;
         if let Some(calling) = self.threads.calling(task) {
             self.habits.of(task.pid).read_response(calling == key);
         }
@@ -177,16 +175,17 @@ impl Traces {
         if !self.working(key, task.pid, time) {
             return;
         }
-        if let Some(node) = self.nodes.get_mut(&key) {
-            let (calls, all_answered) = (std::mem::take(&mut node.overlapping), node.waits_for.is_empty());
-            self.habits.of(task.pid).overlapped(calls, all_answered);
-        }
         if let Some(by_reader) = self.tasks.has(task, key) {
             self.habits.of(task.pid).read_and_answered(by_reader);
         }
         // Of several answers that were held back it cannot be said which one the thread worked on.
-        let ahead = self.habits.of(task.pid).ahead() && self.queues.behind(key);
-        if let Some(sight) = self.threads.look(task).filter(|_| !ahead) {
+        let batched = self.queues.answers(key, time);
+        let habit = self.habits.of(task.pid);
+        if batched {
+            habit.has_held_back();
+        }
+        let unclear = habit.holds_back() && (batched || self.queues.behind(key));
+        if let Some(sight) = self.threads.look(task).filter(|_| !unclear) {
             self.learn(&sight, key, task.pid);
         }
         let call = self.threads.calling(task).and_then(|call| self.nodes.get(&call));
@@ -224,19 +223,11 @@ impl Traces {
         let Some(node) = self.nodes.get_mut(&span.key).filter(|node| node.open()) else {
             return self.unannounced(span, out);
         };
-        let (key, group, server) = (node.key, node.group, node.server);
+        let (key, group) = (node.key, node.group);
         node.span = Some(span);
         self.answered(key);
-        self.came_back(key, server);
         if self.groups.finished(group, self.now) >= self.settings.max_trace_spans {
             self.give(group, out);
-        }
-    }
-
-    /// The request for which this call was made no longer waits for it.
-    fn came_back(&mut self, call: Key, server: Option<Key>) {
-        if let Some(server) = server.and_then(|server| self.nodes.get_mut(&server)) {
-            server.waits_for.retain(|other| *other != call);
         }
     }
 
@@ -264,7 +255,6 @@ impl Traces {
         }
         self.answered(key);
         let Some(node) = self.nodes.remove(&key) else { return false };
-        self.came_back(key, node.server);
         self.wires.release(node.identity, node.end(), key);
         self.groups.leave(node.group, key, true, self.now);
         let Some(group) = self.groups.get(node.group) else { return true };

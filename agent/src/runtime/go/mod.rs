@@ -34,7 +34,7 @@ fn place(elf: &elf::Elf<'_>, version: &str) -> Result<TaskPlace, Unknown> {
         let pointers = elf.symbols(elf::THREAD_LOCAL, |_| true, |name| name == b"runtime.tlsg", 1);
         pointers.first().ok_or(Unknown::NoSymbols)?.value
     };
-    let word = elf.from_thread_pointer(at).ok_or(Unknown::Code)?;
+    let word = elf.thread_place(at).ok_or(Unknown::Code)?;
     Ok(TaskPlace { word, within: Some(within) })
 }
 
@@ -53,7 +53,7 @@ fn fields(version: &str) -> Option<TaskFields> {
 }
 
 /// From the DWARF of a program built with Go 1.26.8.
-const PARENT_1_26: u32 = 288;
+const PARENT_1_26: u32 = 280;
 
 #[cfg(test)]
 mod tests {

@@ -44,7 +44,7 @@ fn find(elf: &elf::Elf<'_>) -> Option<Result<TaskPlace, Unknown>> {
 }
 
 fn place(elf: &elf::Elf<'_>, context: &elf::Symbol) -> Option<TaskPlace> {
-    let start = elf.from_thread_pointer(context.value)?;
+    let start = elf.thread_place(context.value)?;
     let last = start.checked_add_unsigned(context.len.checked_sub(8)?)?;
     let within = |word: &i64| (start..=last).contains(word) && word % 8 == 0;
     let setters = exchanges(elf, SETTER, SETTER_LEN);

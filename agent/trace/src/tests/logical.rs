@@ -107,8 +107,8 @@ fn a_task_first_seen_between_two_requests_belongs_to_neither() {
          7 end b",
         "a
 other
-b
-more",
+more
+b",
     );
 }
 
@@ -174,4 +174,27 @@ fn answers_that_are_held_back_make_the_request_in_work_unsure() {
     let spans = world.spans();
     assert!(spans["c1"].1.parent.is_none() && spans["d1"].1.parent.is_none());
     assert_eq!(spans["e1"].1.parent.unwrap().span_id, spans["e"].1.span_id);
+}
+
+/// A background job that drives its own connection, on a thread that serves requests.
+#[test]
+fn a_task_that_mostly_calls_without_a_cause_has_none() {
+    check(
+        "0 ask job 11:0 20.1#3
+         1 resume job 20.1#3
+         1 end job
+         1 ask more 11:20 20.1#3
+         2 resume more 20.1#3
+         2 end more
+         2 serve a 1 20.1#5
+         3 ask again 11:50 20.1#3
+         4 resume again 20.1#3
+         4 end again
+         5 answer a 20.1#5
+         5 end a",
+        "job
+more
+again linked
+a",
+    );
 }
