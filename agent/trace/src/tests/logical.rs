@@ -107,8 +107,8 @@ fn a_task_first_seen_between_two_requests_belongs_to_neither() {
          7 end b",
         "a
 other
-more
-b",
+b
+more",
     );
 }
 
