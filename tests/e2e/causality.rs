@@ -68,7 +68,7 @@ fn a_proxy_passes_on_what_it_read() -> Result<()> {
     Ok(())
 }
 
-/// By their threads a third of these links would be right at best: a hundred tasks share two of them.
+/// A hundred tasks share a few threads, and each uses its connections itself.
 #[test]
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn tasks_of_tokio_are_told_apart() -> Result<()> {
