@@ -11,3 +11,4 @@ pub mod observe;
 pub mod pipeline;
 pub mod process;
 pub mod replay;
+mod runtime;

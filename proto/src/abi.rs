@@ -38,6 +38,9 @@ pub const MAX_IOVECS: u32 = 64;
 /// Slots of the direct-mapped policy table, a power of two.
 pub const POLICY_SLOTS: u32 = 32 << 10;
 
+/// Slots of the direct-mapped table of runtimes, a power of two.
+pub const RUNTIME_SLOTS: u32 = 4 << 10;
+
 /// Set in [`Head::size`] once the record is whole. Sizes are multiples of [`ALIGN`], so the bit is free.
 pub const COMMITTED: u32 = 1;
 
@@ -158,7 +161,7 @@ pub struct DataRecord {
     pub offset: u64,
     /// Thread group and thread, as `bpf_get_current_pid_tgid` has them: thread in the low half.
     pub pid_tgid: u64,
-    /// Task key.
+    /// Task key: see `event::Task::key`.
     pub task: u64,
     /// `bpf_get_current_cgroup_id`.
     pub cgroup: u64,
@@ -198,6 +201,8 @@ pub struct LifeRecord {
     pub sent: u64,
     /// Bytes received, for [`CLOSED`].
     pub received: u64,
+    /// Task key of the thread that connected, for [`CONNECTING`].
+    pub task: u64,
     /// As in [`DataRecord`], of the thread that connected.
     pub rests: u32,
     /// errno, for [`CLOSED`].
@@ -276,6 +281,30 @@ pub const POLICY_FULL: u8 = 3;
 #[inline(always)]
 pub const fn policy_slot(cookie: u64) -> u32 {
     cookie as u32 & (POLICY_SLOTS - 1)
+}
+
+/// Where one process keeps the identity of the logical task that a thread runs. Direct-mapped by the process id's low
+/// bits: a collision costs the older process its tasks, nothing else.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct RuntimeRecord {
+    /// The process; 0: the slot is free. Written last, cleared first.
+    pub pid: u32,
+    /// The word is the identity itself (0), or points at a structure that has it (1).
+    pub points: u32,
+    /// Bytes from the thread pointer to the word; below it on x86-64.
+    pub word: i64,
+    /// Offset of the identity in that structure.
+    pub id: u32,
+    /// Offset of the identity of the task that started this one, [`NO_FIELD`] where it has none.
+    pub starter: u32,
+}
+
+/// Which slot of the table of runtimes belongs to `pid`.
+#[must_use]
+#[inline(always)]
+pub const fn runtime_slot(pid: u32) -> u32 {
+    pid & (RUNTIME_SLOTS - 1)
 }
 
 /// `Settings::filter`: every process.
@@ -450,6 +479,8 @@ pub struct Fields {
     pub iter_offset: u32,
     /// `iov_iter.ubuf`.
     pub iter_ubuf: u32,
+    /// `task_struct.thread.fsbase` on x86-64, `task_struct.thread.uw.tp_value` on arm64: the user's thread pointer.
+    pub thread_pointer: u32,
 }
 
 const _: () = {
@@ -457,12 +488,14 @@ const _: () = {
     assert!(size_of::<Head>() == 8);
     assert!(size_of::<SocketRecord>() == 56);
     assert!(size_of::<DataRecord>() == 128);
-    assert!(size_of::<LifeRecord>() == 104);
+    assert!(size_of::<LifeRecord>() == 112);
     assert!(size_of::<ExecRecord>() == 40);
     assert!(size_of::<ProcessRecord>() == 24);
     assert!(size_of::<ThreadRecord>() == 32);
+    assert!(size_of::<RuntimeRecord>() == 24);
     assert!(size_of::<Settings>() == 40);
-    assert!(size_of::<Fields>() == 57 * 4);
+    assert!(size_of::<Fields>() == 58 * 4);
     assert!(RING_BYTES.is_power_of_two() && POLICY_SLOTS.is_power_of_two());
+    assert!(RUNTIME_SLOTS.is_power_of_two());
     assert!(SLACK >= 3 * MAX_HEAD + ALIGN + TAIL);
 };

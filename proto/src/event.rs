@@ -83,11 +83,62 @@ pub struct Task {
     pub pid: u32,
     /// Thread id, in the host's pid namespace.
     pub tid: u32,
-    /// Logical task: equals `tid` unless a runtime adapter knows better (goroutine, async task, greenlet).
+    /// Equals `tid` unless the process has a runtime adapter: then a [`LogicalTask`], see [`Task::logical`].
     pub key: u64,
     /// How often the thread had gone to sleep of its own accord (`task_struct.nvcsw`), low bits. Between two events
     /// with the same number it did not: what it did last follows from what it did before, without a wait.
     pub rests: u32,
+}
+
+/// A goroutine or async task, as one word: bit 63 is set; bits 0 to 39 are the low bits of the number that the runtime
+/// gave it; bits 40 to 62 how many numbers before it the task that started it came, 0 where that is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LogicalTask(u64);
+
+impl LogicalTask {
+    const MARK: u64 = 1 << 63;
+    const ID_BITS: u32 = 40;
+    const ID: u64 = (1 << Self::ID_BITS) - 1;
+    const AGO: u64 = (1 << (63 - Self::ID_BITS)) - 1;
+
+    /// A task and the one that started it (0: not known), by the numbers of their runtime.
+    #[must_use]
+    #[inline(always)]
+    pub const fn new(id: u64, starter: u64) -> Self {
+        let ago = id.wrapping_sub(starter);
+        let known = starter != 0 && ago <= Self::AGO;
+        Self(Self::MARK | if known { ago << Self::ID_BITS } else { 0 } | id & Self::ID)
+    }
+
+    /// As in [`Task::key`].
+    #[must_use]
+    #[inline(always)]
+    pub const fn key(self) -> u64 {
+        self.0
+    }
+
+    /// The low bits of its number.
+    #[must_use]
+    pub const fn id(self) -> u64 {
+        self.0 & Self::ID
+    }
+
+    /// The number of the task that started it.
+    #[must_use]
+    pub const fn starter(self) -> Option<u64> {
+        match self.0 >> Self::ID_BITS & Self::AGO {
+            0 => None,
+            ago => Some(self.id().wrapping_sub(ago) & Self::ID),
+        }
+    }
+}
+
+impl Task {
+    /// The logical task, where a runtime adapter told it.
+    #[must_use]
+    pub const fn logical(&self) -> Option<LogicalTask> {
+        if self.key & LogicalTask::MARK == 0 { None } else { Some(LogicalTask(self.key)) }
+    }
 }
 
 /// Facts about one [`Data`] event, one bit each.
@@ -296,4 +347,42 @@ pub enum Policy {
     Heads,
     /// Up to the largest record, for protocols whose later bytes matter and for encrypted records.
     Full,
+}
+
+/// Where the threads of one process keep the identity of the logical task that they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskPlace {
+    /// Bytes from the thread pointer to the word; below it on x86-64.
+    pub word: i64,
+    /// `None`: the word is the identity. Else it points at a structure that has it.
+    pub within: Option<TaskFields>,
+}
+
+/// Offsets in a runtime's own structure of a task, bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskFields {
+    /// Of the task's number.
+    pub id: u32,
+    /// Of the number of the task that started it.
+    pub starter: Option<u32>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(id: u64, starter: u64) -> (u64, Option<u64>) {
+        let task = Task { key: LogicalTask::new(id, starter).key(), ..Task::default() };
+        task.logical().map(|task| (task.id(), task.starter())).expect("it is marked")
+    }
+
+    #[test]
+    fn a_logical_task_keeps_its_number_and_its_starter_s() {
+        assert_eq!(parts(7, 0), (7, None));
+        assert_eq!(parts(5000, 17), (5000, Some(17)));
+        assert_eq!(parts(17, 5000), (17, None), "a number from another processor's batch");
+        assert_eq!(parts(1 << 30, 1), (1 << 30, None), "too long ago");
+        assert_eq!(parts((1 << 40) + 3, 1 << 40), (3, Some(0)));
+        assert!(Task { tid: 7, key: 7, ..Task::default() }.logical().is_none());
+    }
 }

@@ -1,5 +1,6 @@
-//! hyper's server and hyper-util's pooled client on tokio: on one thread (argument `current-thread`) or on several
-//! (`multi-thread`). As every program of the rig it gets its arguments as environment variables and writes the truth to a
+//! hyper's server on tokio: on one thread (argument `current-thread`) or on several (`multi-thread`). Calls go through
+//! hyper-util's pooled client, where each connection is a task of its own, or (second argument `inline`) by pooled
+//! connections that the calling task drives, as database drivers do. As every program of the rig it gets its arguments as environment variables and writes the truth to a
 //! file.
 
 use std::{
@@ -9,6 +10,7 @@ use std::{
     io::{LineWriter, Write},
     net::SocketAddr,
     path::Path,
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -16,9 +18,9 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use http_body_util::{BodyExt, Empty, Full};
-use hyper::{Request, Response, StatusCode, Uri, body::Bytes, service::service_fn};
+use hyper::{Request, Response, StatusCode, Uri, body::Bytes, client::conn::http1, service::service_fn};
 use hyper_util::{
     client::legacy::{
         Client,
@@ -40,9 +42,41 @@ struct Program {
     listen: SocketAddr,
     backend: SocketAddr,
     client: Client<HttpConnector, Empty<Bytes>>,
+    /// Idle connections that their users drive; `None`: the client is used.
+    inline: Option<Mutex<Vec<Driven>>>,
     truth: Mutex<LineWriter<File>>,
     dice: Mutex<Dice>,
     requests: AtomicU64,
+}
+
+/// A connection of which nothing happens but while its user waits for it.
+struct Driven {
+    sender: http1::SendRequest<Empty<Bytes>>,
+    connection: Pin<Box<http1::Connection<TokioIo<TcpStream>, Empty<Bytes>>>>,
+    local: SocketAddr,
+}
+
+impl Driven {
+    async fn open(backend: SocketAddr) -> Result<Self> {
+        let stream = TcpStream::connect(backend).await.context("connect to the backend")?;
+        let local = stream.local_addr()?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        Ok(Self { sender, connection: Box::pin(connection), local })
+    }
+
+    async fn ask(&mut self, request: Request<Empty<Bytes>>) -> Result<StatusCode> {
+        let Self { sender, connection, .. } = self;
+        let answer = async {
+            let response = sender.send_request(request).await.context("call the backend")?;
+            let status = response.status();
+            response.into_body().collect().await.context("read the answer")?;
+            Ok(status)
+        };
+        tokio::select! {
+            status = answer => status,
+            ended = connection => bail!("the connection ended: {ended:?}"),
+        }
+    }
 }
 
 /// A request that is being answered.
@@ -84,7 +118,9 @@ fn listen(address: SocketAddr) -> Result<TcpListener> {
 impl Program {
     fn new() -> Result<Self> {
         let file = Path::new(&variable("CAUSALITY_TRUTH")?).join(format!("{}.jsonl", std::process::id()));
+        let inline = env::args().nth(2).is_some_and(|client| client == "inline");
         Ok(Self {
+            inline: inline.then(Mutex::default),
             listen: variable("CAUSALITY_LISTEN")?.parse()?,
             backend: variable("CAUSALITY_BACKEND")?.parse()?,
             client: Client::builder(TokioExecutor::new()).build(HttpConnector::new()),
@@ -175,15 +211,39 @@ impl Program {
         let request = Request::get(format!("http://{}/{kind}/{word}", self.backend))
             .header("X-Item", word)
             .body(Empty::new())?;
-        let response = self.client.request(request).await.context("call the backend")?;
-        let local = response.extensions().get::<HttpInfo>().context("no connection told")?.local_addr();
-        let status = response.status();
-        response.into_body().collect().await.context("read the answer")?;
+        let (status, local) = match &self.inline {
+            Some(idle) => self.ask_inline(idle, request).await?,
+            None => self.ask(request).await?,
+        };
         let cause = open.map(|open| open.number);
         self.note(&json!({
             "cause": cause, "after": after, "local": local, "peer": self.backend, "start": start, "end": now(),
         }))?;
         Ok(status)
+    }
+
+    async fn ask(&self, request: Request<Empty<Bytes>>) -> Result<(StatusCode, SocketAddr)> {
+        let response = self.client.request(request).await.context("call the backend")?;
+        let local = response.extensions().get::<HttpInfo>().context("no connection told")?.local_addr();
+        let status = response.status();
+        response.into_body().collect().await.context("read the answer")?;
+        Ok((status, local))
+    }
+
+    async fn ask_inline(
+        &self,
+        idle: &Mutex<Vec<Driven>>,
+        request: Request<Empty<Bytes>>,
+    ) -> Result<(StatusCode, SocketAddr)> {
+        let pooled = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut driven = match pooled {
+            Some(driven) => driven,
+            None => Driven::open(self.backend).await?,
+        };
+        let status = driven.ask(request).await?;
+        let local = driven.local;
+        idle.lock().unwrap_or_else(PoisonError::into_inner).push(driven);
+        Ok((status, local))
     }
 
     async fn background(self: Arc<Self>, mean: Duration) -> Result<()> {

@@ -76,3 +76,20 @@ fn a_proxy_passes_on_what_it_read() -> Result<()> {
     ensure!(score.precision() == 1.0 && score.calls.recall() >= 0.98, "{score:#?}");
     Ok(())
 }
+
+/// A hundred tasks share a few threads, and each uses its connections itself.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn tasks_of_tokio_are_told_apart() -> Result<()> {
+    let score = scored("tokio-multi-inline", "sequential", 100)?;
+    ensure!(score.precision() >= 0.97 && score.calls.recall() >= 0.9, "{score:#?}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn what_tokio_works_on_ahead_has_no_wrong_parent() -> Result<()> {
+    let score = scored("tokio-multi", "pipelining", 10)?;
+    ensure!(score.precision() >= 0.85, "{score:#?}");
+    Ok(())
+}

@@ -73,7 +73,7 @@ fn life(record: &[u8], clock: u64) -> Option<Event<'_>> {
     Some(Event::Life(Life {
         time: Nanos(fixed.time + clock),
         socket: socket(&fixed.socket)?,
-        task: task(fixed.pid_tgid, fixed.rests),
+        task: Task { key: fixed.task, ..task(fixed.pid_tgid, fixed.rests) },
         change,
     }))
 }

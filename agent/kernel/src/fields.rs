@@ -83,6 +83,13 @@ const URING: &[Field] = fields! {
     iter_ubuf = "iov_iter" "ubuf",
 };
 
+/// Where threads have their user's thread pointer, which runtime adapters need.
+const RUNTIME: &[Field] = if cfg!(target_arch = "aarch64") {
+    fields! { thread_pointer = "task_struct" "thread.uw.tp_value" }
+} else {
+    fields! { thread_pointer = "task_struct" "thread.fsbase" }
+};
+
 /// Values of the kernel's enumerations that looking into requests of `io_uring` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Uring {
@@ -100,6 +107,8 @@ pub(crate) struct Resolved {
     pub(crate) uring: Option<Uring>,
     /// Fields and values that looking into requests of `io_uring` takes and this kernel lacks.
     pub(crate) uring_missing: Vec<String>,
+    /// Fields that runtime adapters need and this kernel lacks.
+    pub(crate) runtime_missing: Vec<String>,
 }
 
 /// Looks everything up.
@@ -107,6 +116,7 @@ pub(crate) fn resolve(btf: &Btf<'_>) -> Result<Resolved, BtfError> {
     let mut fields = Fields::default();
     let missing = fill(btf, NEEDED, &mut fields)?;
     let mut uring_missing = fill(btf, URING, &mut fields)?;
+    let runtime_missing = fill(btf, RUNTIME, &mut fields)?;
     let iter_ubuf = btf.enumerator("ITER_UBUF")?;
     let async_data_bit = btf.enumerator("REQ_F_ASYNC_DATA_BIT")?;
     let values = [("ITER_UBUF", iter_ubuf), ("REQ_F_ASYNC_DATA_BIT", async_data_bit)];
@@ -116,7 +126,7 @@ pub(crate) fn resolve(btf: &Btf<'_>) -> Result<Resolved, BtfError> {
         .zip(async_data_bit)
         .filter(|_| uring_missing.is_empty())
         .map(|(iter_ubuf, async_data_bit)| Uring { iter_ubuf, async_data_bit });
-    Ok(Resolved { fields, missing, uring, uring_missing })
+    Ok(Resolved { fields, missing, uring, uring_missing, runtime_missing })
 }
 
 /// Looks these up. Says which are missing.
@@ -148,7 +158,7 @@ mod tests {
     #[test]
     fn every_slot_is_filled_once() {
         let mut fields = Fields::default();
-        for field in NEEDED.iter().chain(URING) {
+        for field in NEEDED.iter().chain(URING).chain(RUNTIME) {
             *(field.slot)(&mut fields) += 1;
         }
         let words = zerocopy::IntoBytes::as_bytes(&fields).chunks(4);

@@ -19,7 +19,7 @@ pub use clock::Offset;
 pub use plan::{Choice, PassedOver, Plan};
 pub use privileges::{KEPT, drop_privileges};
 pub use probe::{Report, Trial, attempt, probe};
-pub use programs::{Cost, Filter, LoadError, Policies, Programs, Settings, Verdicts};
+pub use programs::{Cost, Filter, LoadError, Policies, Programs, Runtimes, Settings, Verdicts};
 pub use reader::{Losses, Reader, Waker};
 pub use wirespan_proto::event;
 

@@ -25,6 +25,8 @@ pub struct Report {
     pub fields: Vec<String>,
     /// Tracepoints and fields whose lack keeps requests of `io_uring` unread.
     pub uring: Vec<String>,
+    /// Fields whose lack keeps logical tasks unknown.
+    pub runtimes: Vec<String>,
 }
 
 /// A plan that was attached for a moment.
@@ -55,7 +57,8 @@ fn report(bytes: &[u8]) -> Result<Report, LoadError> {
     }
     let tracepoints = missing(&btf, names(plan::URING.to_vec()))?.into_iter().map(str::to_owned);
     let uring = tracepoints.chain(resolved.uring_missing).collect();
-    Ok(Report { types: bytes.len(), lacking: plans, fields: resolved.missing, uring })
+    let (fields, runtimes) = (resolved.missing, resolved.runtime_missing);
+    Ok(Report { types: bytes.len(), lacking: plans, fields, uring, runtimes })
 }
 
 fn missing(btf: &Btf<'_>, mut tracepoints: Vec<&'static str>) -> Result<Vec<&'static str>, BtfError> {

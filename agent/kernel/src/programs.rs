@@ -1,7 +1,11 @@
 //! Loads and attaches the kernel programs of one plan. Everything is held by file descriptors of this process, so
 //! the kernel takes it all back on any exit, `kill -9` included.
 
-use std::{fs, io, os::fd::AsFd, sync::atomic::AtomicU64};
+use std::{
+    fs, io,
+    os::fd::AsFd,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use aya::{
     Btf as AyaBtf, Ebpf, EbpfLoader, VerifierLogLevel,
@@ -12,9 +16,9 @@ use thiserror::Error;
 use wirespan_proto::{
     abi::{
         self, ARCH_ARM64, ARCH_X86_64, FILTER_ALL, FILTER_EXCEPT, FILTER_ONLY, MAX_HEAD, POLICY_SLOTS,
-        PORTS_ALL, PORTS_EXCEPT, PORTS_ONLY, policy_slot,
+        PORTS_ALL, PORTS_EXCEPT, PORTS_ONLY, RUNTIME_SLOTS, RuntimeRecord, policy_slot,
     },
-    event::{Cookie, Policy},
+    event::{Cookie, Policy, TaskFields, TaskPlace},
 };
 use zerocopy::IntoBytes;
 
@@ -153,6 +157,7 @@ pub struct Programs {
     reader: Option<Reader>,
     policies: Option<Policies>,
     verdicts: Option<Verdicts>,
+    runtimes: Option<Runtimes>,
     hooks: Vec<Hook>,
     passed_over: Vec<PassedOver>,
     /// Keeps programs and links.
@@ -191,6 +196,48 @@ impl Verdicts {
     }
 }
 
+/// Writes where processes keep the identities of their logical tasks: a few stores each, no system call. The kernel
+/// programs forget a process by themselves when it ends or replaces its program.
+#[derive(Debug)]
+pub struct Runtimes {
+    slots: Mapping,
+}
+
+impl Runtimes {
+    /// From now on, events of this process tell their logical task.
+    pub fn set(&self, pid: u32, place: TaskPlace) {
+        let points = u64::from(place.within.is_some());
+        let fields = place.within.unwrap_or(TaskFields { id: 0, starter: None });
+        let starter = u64::from(fields.starter.unwrap_or(abi::NO_FIELD));
+        let words = [points << 32, place.word as u64, starter << 32 | u64::from(fields.id)];
+        let [head, rest @ ..] = self.slot(pid);
+        head.store(0, Ordering::Release);
+        for (word, value) in rest.iter().zip(words.into_iter().skip(1)) {
+            word.store(value.to_le(), Ordering::Release);
+        }
+        head.store((words[0] | u64::from(pid)).to_le(), Ordering::Release);
+    }
+
+    /// Events of this process tell their thread again.
+    pub fn forget(&self, pid: u32) {
+        let [head, ..] = self.slot(pid);
+        if head.load(Ordering::Acquire).to_le() as u32 == pid {
+            head.store(0, Ordering::Release);
+        }
+    }
+
+    /// The three words of a slot, as `abi::RuntimeRecord` has them.
+    fn slot(&self, pid: u32) -> [&AtomicU64; 3] {
+        let first = abi::runtime_slot(pid) as usize * 3;
+        // SAFETY: the slot lies within the mapping and is aligned; kernel programs read it and store zeros in it.
+        [0, 1, 2]
+            .map(|word| unsafe { AtomicU64::from_ptr(self.slots.start().cast::<u64>().add(first + word)) })
+    }
+}
+
+const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, word) == 8);
+const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, id) == 16);
+
 /// Writes capture policies of connections: one store each, no system call.
 #[derive(Debug)]
 pub struct Policies {
@@ -210,7 +257,7 @@ impl Policies {
         let slot = unsafe {
             AtomicU64::from_ptr(self.slots.start().cast::<u64>().add(policy_slot(cookie.0) as usize))
         };
-        slot.store(cookie.0 << 8 | u64::from(code), std::sync::atomic::Ordering::Relaxed);
+        slot.store(cookie.0 << 8 | u64::from(code), Ordering::Relaxed);
     }
 }
 
@@ -227,6 +274,8 @@ impl Programs {
             plan::take(settings.choice, |plan| lacking(plan, &btf), |plan| kernel.attach(settings, plan))?;
         let Loaded { mut ebpf, hooks, reader } = loaded;
         let policies = Policies { slots: mapped(&ebpf, "WS_POLICIES", POLICY_SLOTS as usize * 8)? };
+        let len = RUNTIME_SLOTS as usize * size_of::<RuntimeRecord>();
+        let runtimes = Runtimes { slots: mapped(&ebpf, "WS_RUNTIMES", len)? };
         let verdicts = Verdicts {
             verdicts: by_process(&mut ebpf, "WS_PROCESSES")?,
             followed: by_process(&mut ebpf, "WS_FOLLOWED")?,
@@ -236,6 +285,7 @@ impl Programs {
             reader: Some(reader),
             policies: Some(policies),
             verdicts: Some(verdicts),
+            runtimes: Some(runtimes),
             hooks,
             passed_over,
             ebpf,
@@ -280,6 +330,11 @@ impl Programs {
     /// Capture policies. Once.
     pub fn take_policies(&mut self) -> Option<Policies> {
         self.policies.take()
+    }
+
+    /// Places of logical tasks. Once.
+    pub fn take_runtimes(&mut self) -> Option<Runtimes> {
+        self.runtimes.take()
     }
 
     /// Verdicts on processes. Once.

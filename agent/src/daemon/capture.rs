@@ -21,6 +21,7 @@ use super::{Recorder, Shown, Sinks, Summary, budget::Budget, reload::Reload};
 use crate::{
     observe::watch::{Snapshot, Watch},
     pipeline::{Orders, Pipeline},
+    runtime::Finder,
 };
 
 /// Time between two sweeps while events come in, ns. Below the grace of the trace stage.
@@ -52,9 +53,29 @@ impl Control {
 }
 
 /// The orders of the pipeline, carried out.
-struct Kernel {
+pub(super) struct Kernel {
     policies: Policies,
     verdicts: Verdicts,
+    finder: Finder,
+}
+
+impl Kernel {
+    /// With all that the programs let be written.
+    pub(super) fn new(programs: &mut Programs, verdicts: Verdicts) -> io::Result<Self> {
+        let policies = programs.take_policies().expect("taken once");
+        let finder = Finder::start(programs.take_runtimes().expect("taken once"))?;
+        Ok(Self { policies, verdicts, finder })
+    }
+
+    /// Processes that use sockets are looked at for their runtime, once for each program that they run.
+    fn heard(&mut self, event: &Event<'_>, wanted: bool) {
+        match event {
+            Event::Data(data) if wanted => self.finder.seen(data.task.pid),
+            Event::Exec(exec) => self.finder.forget(exec.pid),
+            Event::Exit(exit) => self.finder.forget(exit.pid),
+            _ => {}
+        }
+    }
 }
 
 impl Orders for Kernel {
@@ -97,14 +118,13 @@ impl Capture {
     /// Ready to start; with the handle that steers it and what it says at its end.
     pub(super) fn new(
         mut programs: Programs,
-        verdicts: Verdicts,
+        kernel: Kernel,
         mut pipeline: Pipeline,
         sinks: Sinks,
         watch: Arc<Watch>,
         budget: Option<Budget>,
     ) -> (Self, Control, oneshot::Receiver<Summary>) {
         let reader = programs.take_reader().expect("taken once");
-        let policies = programs.take_policies().expect("taken once");
         let flag = Arc::new(AtomicBool::new(false));
         let (sender, reloads) = mpsc::channel();
         let control = Control { flag: Arc::clone(&flag), reloads: sender, waker: reader.waker() };
@@ -115,7 +135,7 @@ impl Capture {
         let capture = Self {
             programs,
             reader,
-            kernel: Kernel { policies, verdicts },
+            kernel,
             pipeline,
             sinks,
             watch,
@@ -224,6 +244,7 @@ impl Capture {
 /// One event, to the pipeline and the recorder. What the filters leave out is in no recording.
 fn pass(event: &Event<'_>, clock: Clock, pipeline: &mut Pipeline, kernel: &mut Kernel, sinks: &mut Sinks) {
     let wanted = pipeline.event(event, clock, kernel);
+    kernel.heard(event, wanted);
     if let Some(recorder) = &mut sinks.recorder
         && wanted
     {

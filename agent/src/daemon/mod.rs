@@ -25,7 +25,7 @@ use wirespan_kernel::{Filter as ProcessFilter, Programs, Verdicts};
 
 use self::{
     budget::Budget,
-    capture::{Capture, Control},
+    capture::{Capture, Control, Kernel},
     duty::Duty,
     recorder::{Disk, Recorder},
     screen::Screen,
@@ -124,7 +124,7 @@ impl Daemon {
         let counting = matches!(purpose, Purpose::Count(_));
         let exporter = if counting { None } else { exporter(config, &runtime)? };
         let pipeline = setup::pipeline(config)?;
-        let (programs, verdicts) = attach(config, scope)?;
+        let (mut programs, verdicts) = attach(config, scope)?;
         let plan = programs.plan();
         // Threads inherit what their parent has: it goes before there are any.
         if matches!(purpose, Purpose::Serve(_)) {
@@ -135,9 +135,10 @@ impl Daemon {
         if *scope == Scope::Host && !counting {
             observe(config, &runtime, &watch);
         }
+        let kernel = Kernel::new(&mut programs, verdicts).context("cannot start the thread for runtimes")?;
         let budget = budget(config, scope, &sinks);
         let (capture, control, ended) =
-            Capture::new(programs, verdicts, pipeline, sinks, Arc::clone(&watch), budget);
+            Capture::new(programs, kernel, pipeline, sinks, Arc::clone(&watch), budget);
         capture.start().context("cannot start the capture thread")?;
         let (flush, duty) = (config.limits.flush_timeout, Duty::default());
         Ok(Self { runtime, exporter, screen, disk, control, watch, duty, ended, flush, plan })

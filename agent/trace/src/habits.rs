@@ -25,7 +25,7 @@ pub(crate) enum Rule {
 const RULES: [Rule; 3] = [Rule::Latest, Rule::Oldest, Rule::Next];
 
 /// What is left of a rule's word where it builds on a guess.
-const UNSURE: f32 = 0.5;
+pub(crate) const UNSURE: f32 = 0.5;
 
 /// Examples after which older ones count half.
 const MEMORY: f32 = 1024.0;
@@ -72,10 +72,14 @@ pub(crate) struct Habit {
     inherited: Tally,
     /// Calls by kind: for which a request was likely the reason, against those that came out of nothing.
     shapes: FxHashMap<u64, Tally>,
+    /// Requests answered by the very goroutine or async task that had read them, or by another.
+    own_task: Tally,
     /// Had a thread ever several open requests?
     several: bool,
     /// Was it seen to work on a request before the one before was answered?
     ahead: bool,
+    /// Was it seen to write several answers of one connection at once?
+    holds_back: bool,
     /// Requests that the process has read and not answered.
     open: u32,
 }
@@ -152,6 +156,16 @@ impl Habit {
         if self.several && share < OF_REQUESTS { share } else { 1.0 }
     }
 
+    /// The logical task that had read a request answered it, or another did.
+    pub(crate) fn read_and_answered(&mut self, by_reader: bool) {
+        self.own_task.add(by_reader);
+    }
+
+    /// Does the logical task that reads a request work on it? From 0 to 1.
+    pub(crate) fn works_itself(&self) -> f32 {
+        self.own_task.share(0.995, 20.0)
+    }
+
     /// A thread read the response to a call, and had done nothing in between, or had.
     pub(crate) fn read_response(&mut self, waited_for_it: bool) {
         self.blocking.add(waited_for_it);
@@ -176,6 +190,16 @@ impl Habit {
     /// that call was for the request behind.
     pub(crate) const fn works_ahead(&mut self) {
         self.ahead = true;
+    }
+
+    /// Two answers of one connection were written in one call.
+    pub(crate) const fn has_held_back(&mut self) {
+        self.holds_back = true;
+    }
+
+    /// Does it hold answers back while it works on the requests behind?
+    pub(crate) const fn holds_back(&self) -> bool {
+        self.holds_back
     }
 
     /// A thread was seen with several open requests: it does not wait for each.

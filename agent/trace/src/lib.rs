@@ -15,15 +15,17 @@
 //!    (`header`, whichever thread does it). Several such *S*: the one that the thread works on, or none;
 //! 2. its bytes carry another context: an SDK in the program made it, and its span is the parent (`header`). Where it
 //!    belongs to another trace than *S*, the header wins and *S* becomes a link;
-//! 3. the first request of a connection that was opened for *S*, in a process whose threads serve several requests
+//! 3. a runtime adapter tells the goroutine or async task that makes it, and that one has read *S* and nothing else that
+//!    is open: `task`; or it reads requests and none is open: no parent (`tasks`);
+//! 4. the first request of a connection that was opened for *S*, in a process whose threads serve several requests
 //!    at once: `handoff`;
-//! 4. the thread was made while its maker worked on *S*, has read no request itself, and its process makes a thread for
+//! 5. the thread was made while its maker worked on *S*, has read no request itself, and its process makes a thread for
 //!    each piece of work (`lineage`): `handoff`;
-//! 5. the thread works on *S*: `task`. What it may work on is what it has read (`threads`): requests, and responses to
+//! 6. the thread works on *S*: `task`. What it may work on is what it has read (`threads`): requests, and responses to
 //!    calls made for them. Which of those it is, the process has shown by its answers (`habits`), and how well the
 //!    rule holds is the confidence. Below [`Settings::min_confidence`](settings::Settings::min_confidence) *S*
 //!    becomes a link;
-//! 6. none: it begins a trace, which waits a while: the answer that follows may tell for whom it was made, or the end of
+//! 7. none: it begins a trace, which waits a while: the answer that follows may tell for whom it was made, or the end of
 //!    the thread.
 //!
 //! What vetoes: the child begins before its parent, or the parent was answered, or is in another process. What weakens:
@@ -42,7 +44,9 @@ mod lineage;
 mod node;
 mod order;
 mod placing;
+mod queues;
 pub mod settings;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod threads;

@@ -48,6 +48,8 @@ pub(crate) struct Node {
     pub(crate) sure: bool,
     /// What kind of request it is; 0 where that is not known.
     pub(crate) shape: u64,
+    /// Was it made by a task that works for itself?
+    pub(crate) own: bool,
     /// Does its trace wait for what may become known of it?
     pub(crate) held: bool,
     /// What its thread had read when it was made.
@@ -75,6 +77,7 @@ impl Node {
             server: None,
             sure: false,
             shape: start.shape,
+            own: false,
             held: false,
             sight: None,
             group: GroupId::default(),

@@ -5,8 +5,10 @@ use wirespan_span::span::{Cookie, Key, Nanos, Start, Task};
 
 use crate::{
     assembly::GroupId,
+    habits::UNSURE,
     header::{self, Context},
     node::{Ancestor, Node},
+    tasks::Work,
     threads::Step,
     trace::{Link, Method, SpanId, TraceId},
     traces::Traces,
@@ -15,6 +17,8 @@ use crate::{
 
 /// The request carries the context that this one came with; two requests with one context are told apart before.
 const FORWARDED: f32 = 0.99;
+/// The first call of a task that was started while its starter worked on one request, or soon after it.
+const STARTED: f32 = 0.97;
 /// The same addresses and sequence number, or the same two sockets.
 const WIRE: f32 = 1.0;
 /// Clocks of one host, read at different points of a call: an end that sticks out of its client's by less is cut
@@ -41,6 +45,19 @@ impl Evidence {
     }
 }
 
+/// What a logical task tells of the call that it makes.
+#[derive(Clone, Copy, Debug)]
+enum Told {
+    /// Its cause.
+    Request(Evidence),
+    /// That it has none.
+    Nobody,
+    /// That it has none, probably.
+    Doubt,
+    /// Nothing: its thread may.
+    Nothing,
+}
+
 impl Traces {
     /// Finds the place of a request that the program answers.
     pub(crate) fn place_answer(&mut self, mut node: Node, task: Task) {
@@ -64,6 +81,8 @@ impl Traces {
         if !self.threads.read(task, Step { request: Some(node.key), call: None, sure: true }) {
             self.counters.threads_full += 1;
         }
+        self.tasks.reads(task, node.key);
+        self.queues.join(node.key);
         if self.threads.several(task) {
             habit.has_several();
         }
@@ -78,22 +97,27 @@ impl Traces {
     pub(crate) fn place_question(&mut self, mut node: Node, task: Task) {
         let own_server = self.wires.partner(node.identity, End::Asks);
         // A program that calls itself may have read the request by now, on the very thread.
+        let told = self.told(task, node.start);
         let evidence = self
-            .evidence(node.key.cookie, task, node.start)
+            .evidence(node.key.cookie, task, node.start, told)
             .filter(|evidence| Some(evidence.server) != own_server);
         let habit = self.habits.of(node.pid);
         habit.called(node.shape, evidence.map_or(0.0, |evidence| evidence.confidence));
-        let evidence = evidence.map(|evidence| evidence.of_worth(habit.worth(node.shape)));
+        // What the task itself tells is no chance.
+        let worth = if matches!(told, Told::Request(_)) { 1.0 } else { habit.worth(node.shape) };
+        let evidence = evidence.map(|evidence| evidence.of_worth(worth));
         node.server = evidence.map(|evidence| evidence.server);
         node.sure = evidence.is_some_and(|evidence| evidence.confidence >= self.settings.min_confidence);
-        node.sight = self.threads.look(task);
+        node.sight = self.threads.look(task).filter(|_| matches!(told, Told::Nothing));
         node.group = match node.context.clone() {
             Some(context) => self.place_by_header(&mut node, &context, evidence),
             None => self.place_by_evidence(&mut node, evidence),
         };
-        let (key, group, placed) = (node.key, node.group, node.parent.is_some());
+        let (key, group) = (node.key, node.group);
+        node.own = matches!(told, Told::Nobody | Told::Doubt);
+        let settled = node.parent.is_some() || node.own;
         self.hold(node);
-        self.called(task, key, evidence.map(|evidence| evidence.server), group, placed);
+        self.called(task, key, evidence.map(|evidence| evidence.server), group, settled);
         if let Some(server) = own_server {
             self.bind_late(key, server);
         }
@@ -101,17 +125,17 @@ impl Traces {
 
     /// Remembers what the thread did. Where nobody knows for whom, an answer may tell: the one that the thread will give,
     /// where its process waits for what it calls, or the one right behind the response.
-    fn called(&mut self, task: Task, call: Key, server: Option<Key>, group: GroupId, placed: bool) {
+    fn called(&mut self, task: Task, call: Key, server: Option<Key>, group: GroupId, settled: bool) {
         let habit = self.habits.of(task.pid);
         if !habit.answers() {
             return;
         }
         self.threads.calls(task, call, server);
         self.lineage.calls(task.into(), call);
-        if !placed && let Some(node) = self.nodes.get_mut(&call) {
+        if !settled && let Some(node) = self.nodes.get_mut(&call) {
             node.held = true;
             self.groups.hold(group);
-            if habit.blocks() >= self.settings.min_confidence {
+            if !habit.holds_back() && habit.blocks() >= self.settings.min_confidence {
                 self.threads.wonder(task, call);
             }
         }
@@ -150,6 +174,7 @@ impl Traces {
         let parent = parent.map(|server| (local(server, method, confidence), server.group));
         if let Some((parent, group)) = parent
             && node.parent.is_none()
+            && !node.own
             && confidence >= self.settings.min_confidence
             && !self.descends(server, call)
             && self.groups.compatible(group, node.group)
@@ -232,8 +257,21 @@ impl Traces {
     }
 
     /// The request that the thread works on, or that the connection was opened for.
-    fn evidence(&mut self, cookie: Cookie, task: Task, time: Nanos) -> Option<Evidence> {
+    fn evidence(&mut self, cookie: Cookie, task: Task, time: Nanos, told: Told) -> Option<Evidence> {
         let opened_for = self.connects.first_use(cookie);
+        match told {
+            Told::Request(evidence) => return Some(evidence),
+            Told::Nobody => {
+                self.counters.vetoed += u64::from(self.by_task(task, time).is_some());
+                return None;
+            }
+            Told::Doubt => {
+                let evidence = self.by_task(task, time);
+                return evidence
+                    .map(|evidence| Evidence { confidence: evidence.confidence * UNSURE, ..evidence });
+            }
+            Told::Nothing => {}
+        }
         let by_task = self.by_task(task, time);
         let serial = !self.habits.of(task.pid).several();
         match opened_for {
@@ -268,9 +306,53 @@ impl Traces {
     /// The request that the thread works on, as the habits of its process tell.
     pub(crate) fn by_task(&mut self, task: Task, time: Nanos) -> Option<Evidence> {
         let sight = self.threads.look(task)?;
-        let (server, confidence) = self.habits.of(task.pid).judge(&sight);
+        let habit = self.habits.of(task.pid);
+        let (server, mut confidence) = habit.judge(&sight);
+        let holds_back = habit.holds_back();
         let server = server.filter(|server| self.working(*server, task.pid, time))?;
+        if holds_back && self.queues.behind(server) {
+            confidence *= UNSURE;
+        }
         Some(Evidence { server, method: Method::Task, confidence })
+    }
+
+    /// For whom a task opens a connection.
+    pub(crate) fn opens_for(&mut self, task: Task, time: Nanos) -> Option<(Key, f32)> {
+        let evidence = match self.by_logical_task(task, time) {
+            Told::Request(evidence) => Some(evidence),
+            Told::Nobody | Told::Doubt => None,
+            Told::Nothing => self.by_task(task, time),
+        };
+        evidence.map(|evidence| (evidence.server, evidence.confidence))
+    }
+
+    /// What the task that makes a call tells of it.
+    fn told(&mut self, task: Task, time: Nanos) -> Told {
+        let told = self.by_logical_task(task, time);
+        if !matches!(told, Told::Nothing) {
+            return told;
+        }
+        let cause = self.by_task(task, time).is_some();
+        if self.tasks.writes_for_others(task, cause) { Told::Nothing } else { Told::Doubt }
+    }
+
+    /// What the goroutine or async task tells, in a process whose tasks work on what they read.
+    fn by_logical_task(&mut self, task: Task, time: Nanos) -> Told {
+        let work = self.tasks.calls(task);
+        let trust = self.habits.of(task.pid).works_itself();
+        if trust < self.settings.min_confidence {
+            return Told::Nothing;
+        }
+        let (server, confidence) = match work {
+            Work::On(server) => (server, trust),
+            Work::StartedIn(server) => (server, trust.min(STARTED)),
+            Work::Idle => return Told::Nobody,
+            Work::Unknown => return Told::Nothing,
+        };
+        if !self.working(server, task.pid, time) {
+            return Told::Nothing;
+        }
+        Told::Request(Evidence { server, method: Method::Task, confidence })
     }
 
     /// The vetoes: same process, not answered, not before its cause.

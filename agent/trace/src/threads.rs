@@ -1,5 +1,4 @@
-//! Comes in: who read what, and whether the thread slept since. Goes out: the requests that a thread (or logical task)
-//! may be working on. An entry is a claim: the caller checks that the request is still open.
+//! Comes in: who read what, and whether the thread slept since. Goes out: the requests that a thread may be working on. An entry is a claim: the caller checks that the request is still open.
 
 use std::collections::VecDeque;
 
@@ -14,7 +13,7 @@ const MAX_STEPS: usize = 64;
 /// Calls of one thread that wait for the answer that tells for whom they were made.
 const MAX_UNPLACED: usize = 32;
 
-/// A thread or logical task, within its process.
+/// A thread, within its process; the conversation, in a packet capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ThreadKey {
     pub(crate) pid: u32,
@@ -30,7 +29,8 @@ impl ThreadKey {
 
 impl From<Task> for ThreadKey {
     fn from(task: Task) -> Self {
-        Self { pid: task.pid, key: task.key }
+        let key = if task.logical().is_some() { task.tid.into() } else { task.key };
+        Self { pid: task.pid, key }
     }
 }
 

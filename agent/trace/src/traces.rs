@@ -14,7 +14,9 @@ use crate::{
     node::{Ancestor, Node},
     order,
     placing::Forwarded,
+    queues::Queues,
     settings::{Counters, Settings},
+    tasks::Tasks,
     threads::{Sight, Situation, Step, ThreadKey, Threads},
     trace::{Method, Trace, TracedSpan},
     wire::{End, Wires},
@@ -32,6 +34,8 @@ pub struct Traces {
     pub(crate) nodes: FxHashMap<Key, Node>,
     pub(crate) wires: Wires,
     pub(crate) threads: Threads,
+    pub(crate) tasks: Tasks,
+    pub(crate) queues: Queues,
     pub(crate) habits: Habits,
     pub(crate) connects: Connects,
     pub(crate) lineage: Lineage,
@@ -48,6 +52,8 @@ impl Traces {
         Self {
             ids: Ids::new(&settings),
             threads: Threads::new(settings.max_threads),
+            tasks: Tasks::new(settings.max_threads),
+            queues: Queues::default(),
             habits: Habits::new(settings.max_processes),
             connects: Connects::new(settings.max_connects),
             lineage: Lineage::new(settings.max_threads),
@@ -76,7 +82,7 @@ impl Traces {
     /// A thread called `connect` on this socket. Call it between the activities, at its place in time.
     pub fn connecting(&mut self, cookie: Cookie, task: Task, time: Nanos) {
         self.heard(time);
-        let request = self.by_task(task, time).map(|evidence| (evidence.server, evidence.confidence));
+        let request = self.opens_for(task, time);
         if !self.connects.open(cookie, time, request) {
             self.counters.connects_full += 1;
         }
@@ -198,7 +204,17 @@ impl Traces {
         if !self.working(key, task.pid, time) {
             return;
         }
-        if let Some(sight) = self.threads.look(task) {
+        if let Some(by_reader) = self.tasks.has(task, key) {
+            self.habits.of(task.pid).read_and_answered(by_reader);
+        }
+        // Of several answers that were held back it cannot be said which one the thread worked on.
+        let batched = self.queues.answers(key, time);
+        let habit = self.habits.of(task.pid);
+        if batched {
+            habit.has_held_back();
+        }
+        let unclear = habit.holds_back() && (batched || self.queues.behind(key));
+        if let Some(sight) = self.threads.look(task).filter(|_| !unclear) {
             self.learn(&sight, key, task.pid);
         }
         let call = self.threads.calling(task).and_then(|call| self.nodes.get(&call));
@@ -288,6 +304,8 @@ impl Traces {
     fn answered(&mut self, key: Key) {
         let Some(node) = self.nodes.get_mut(&key).filter(|node| node.end() == End::Answers) else { return };
         self.habits.of(node.pid).closes();
+        self.tasks.leave(key);
+        self.queues.leave(key);
         self.threads.leave(node.thread, key);
         for thread in std::mem::take(&mut node.resumed_on) {
             self.threads.leave(thread, key);

@@ -11,6 +11,7 @@ pub(crate) mod ring;
 #[cfg(feature = "older")]
 #[path = "ring_buffer.rs"]
 pub(crate) mod ring;
+pub(crate) mod runtime;
 pub(crate) mod socket;
 pub(crate) mod stand_in;
 #[cfg(not(feature = "older"))]

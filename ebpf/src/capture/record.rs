@@ -10,7 +10,7 @@ use super::{
     buffers::{Arguments, Class},
     copy::{self, Copied, Vectors},
     place::Place,
-    ring,
+    ring, runtime,
 };
 use crate::state::globals::setting;
 
@@ -74,7 +74,7 @@ unsafe fn write(record: *mut DataRecord, call: &Call, flags: DataFlags) {
         (*record).socket.rtt_us = call.place.rtt_us;
         (*record).offset = call.place.offset;
         (*record).pid_tgid = call.pid_tgid;
-        (*record).task = u64::from(call.pid_tgid as u32);
+        (*record).task = runtime::task(call.pid_tgid);
         (*record).len = call.len;
         (*record).lost = call.lost;
         (*record).retransmits = call.place.retransmits;

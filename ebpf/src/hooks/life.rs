@@ -15,7 +15,7 @@ use wirespan_proto::abi::{
 use crate::{
     capture::{
         memory::{Memory, Typed},
-        ring, socket,
+        ring, runtime, socket,
         stand_in::{self, Given},
     },
     state::{
@@ -123,6 +123,8 @@ unsafe fn emit(sk: *const u8, change: u8, connector: u64) {
         (*record).time = bpf_ktime_get_ns();
         (*record).pid_tgid = connector;
         (*record).sent = Given::read(tcp, offset!(bytes_acked));
+        (*record).task =
+            if change == CONNECTING { runtime::task(connector) } else { u64::from(connector as u32) };
         (*record).received = Given::read(tcp, offset!(bytes_received));
         (*record).rests = Given::read::<u64>(stand_in::task(), offset!(task_nvcsw)) as u32;
         (*record).error = Typed::read::<u32>(sk, offset!(sk_err)) as u16;

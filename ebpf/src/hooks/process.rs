@@ -20,7 +20,7 @@ use crate::{
     capture::{
         atomic::bound,
         memory::{Memory, Typed},
-        ring,
+        ring, runtime,
     },
     state::{
         filter,
@@ -36,6 +36,7 @@ const HALF: u32 = MAX_EXEC / 2;
 pub(crate) fn ws_exec(ctx: BtfTracePointContext) -> i32 {
     let task: *const u8 = ctx.arg(0);
     let pid = (bpf_get_current_pid_tgid() >> 32) as u32;
+    runtime::forget(pid);
     if setting!(filter) != FILTER_ONLY || filter::wanted(pid) {
         // SAFETY: the tracepoint hands over the current task.
         unsafe { exec(task, pid) }
@@ -132,6 +133,7 @@ pub(crate) fn ws_exit(ctx: BtfTracePointContext) -> i32 {
             process(KIND_EXIT, pid, 0);
         }
         filter::forget(pid);
+        runtime::forget(pid);
     } else if filter::followed(pid) {
         told(KIND_DEATH, pid, bpf_get_current_pid_tgid() as u32, 0, 0);
     }

@@ -4,7 +4,7 @@ use aya_ebpf::{
     macros::map,
     maps::{Array, LruHashMap, PerCpuArray, ProgramArray},
 };
-use wirespan_proto::abi::{POLICY_SLOTS, PolicySlot};
+use wirespan_proto::abi::{POLICY_SLOTS, PolicySlot, RUNTIME_SLOTS, RuntimeRecord};
 
 #[cfg(not(feature = "older"))]
 pub(crate) use super::maps_newer::*;
@@ -21,6 +21,9 @@ pub(crate) static POLICIES: Array<PolicySlot> = Array::with_max_entries(POLICY_S
 /// Is every hook in its place? A request that is seen while its response is not would be taken for the next one's.
 #[map(name = "WS_OPEN")]
 pub(crate) static OPEN: Array<u32> = Array::with_max_entries(1, 0);
+/// Where processes keep the identities of their logical tasks; the daemon maps it into its memory and writes them there.
+#[map(name = "WS_RUNTIMES")]
+pub(crate) static RUNTIMES: Array<RuntimeRecord> = Array::with_max_entries(RUNTIME_SLOTS, MMAPABLE);
 
 /// Verdicts by process id. Consulted only where a filter is set.
 #[map(name = "WS_PROCESSES")]

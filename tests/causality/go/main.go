@@ -1,7 +1,9 @@
-// Go's own net/http server and client.
+// Go's own net/http server. Calls go through net/http's client, where goroutines of the transport write and read, or
+// (argument "inline") by pooled connections that the calling goroutine writes and reads, as database/sql's drivers do.
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -42,6 +44,8 @@ var (
 	backend  = os.Getenv("CAUSALITY_BACKEND")
 	requests atomic.Uint64
 	client   = &http.Client{Transport: &http.Transport{MaxIdleConns: 1024, MaxIdleConnsPerHost: 1024}}
+	inline   = len(os.Args) > 1 && os.Args[1] == "inline"
+	idle     = make(chan net.Conn, 4096)
 	truth    *json.Encoder
 	lock     sync.Mutex
 )
@@ -67,17 +71,52 @@ func call(kind, token string, of *request) int {
 		log.Fatal(err)
 	}
 	out.Header.Set("X-Item", token)
-	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { values.Local = info.Conn.LocalAddr().String() }}
-	response, err := client.Do(out.WithContext(httptrace.WithClientTrace(out.Context(), trace)))
+	ask := pooled
+	if inline {
+		ask = driven
+	}
+	status, local, err := ask(out)
 	if err != nil {
 		log.Print(err)
 		return 0
 	}
-	io.Copy(io.Discard, response.Body)
-	response.Body.Close()
-	values.End = now()
+	values.Local, values.End = local.String(), now()
 	note(values)
-	return response.StatusCode
+	return status
+}
+
+func pooled(out *http.Request) (status int, local net.Addr, err error) {
+	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { local = info.Conn.LocalAddr() }}
+	response, err := client.Do(out.WithContext(httptrace.WithClientTrace(out.Context(), trace)))
+	if err != nil {
+		return 0, nil, err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body)
+	return response.StatusCode, local, err
+}
+
+func driven(out *http.Request) (int, net.Addr, error) {
+	var connection net.Conn
+	select {
+	case connection = <-idle:
+	default:
+		var err error
+		if connection, err = net.Dial("tcp", backend); err != nil {
+			return 0, nil, err
+		}
+	}
+	if err := out.Write(connection); err != nil {
+		return 0, nil, err
+	}
+	response, err := http.ReadResponse(bufio.NewReader(connection), out)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body)
+	idle <- connection
+	return response.StatusCode, connection.LocalAddr(), err
 }
 
 func missed(pattern string) int {

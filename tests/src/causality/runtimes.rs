@@ -100,9 +100,12 @@ pub const RUNTIMES: &[Runtime] = &[
     free("aiohttp", ALL, |place| Ok(vec![python_program(place, "aiohttp_server.py")])),
     free("uvicorn", ALL, |place| Ok(vec![python_program(place, "asgi.py")])),
     free("gevent", ALL, |place| Ok(vec![python_program(place, "gevent_server.py")])),
-    free("go", ALL, go),
-    free("tokio-current", ALL, |place| tokio(place, "current-thread")),
-    free("tokio-multi", ALL, |place| tokio(place, "multi-thread")),
+    free("go", ALL, |place| go(place, "pooled")),
+    free("go-inline", ALL, |place| go(place, "inline")),
+    free("tokio-current", ALL, |place| tokio(place, "current-thread", "pooled")),
+    free("tokio-multi", ALL, |place| tokio(place, "multi-thread", "pooled")),
+    free("tokio-current-inline", ALL, |place| tokio(place, "current-thread", "inline")),
+    free("tokio-multi-inline", ALL, |place| tokio(place, "multi-thread", "inline")),
     free("java-pool", ALL, |place| java(place, "pool")),
     free("java-virtual", ALL, |place| java(place, "virtual")),
     Runtime { workers: Some(WORKERS), ..free("puma", NO_PIPELINING, puma) },
@@ -164,16 +167,18 @@ fn node(place: &Place, connections: &str) -> Command {
     command
 }
 
-/// Built as Go builds by default, with its symbols.
-fn go(place: &Place) -> Result<Vec<Command>> {
+/// Built as Go builds by default, with its symbols. `client`: whether calls go through the transport's own goroutines.
+fn go(place: &Place, client: &str) -> Result<Vec<Command>> {
     let binary = place.scratch.join("go-server");
     program::run(Command::new("go").current_dir(programs().join("go")).args(["build", "-o"]).arg(&binary))?;
-    Ok(vec![place.command(binary)])
+    let mut command = place.command(binary);
+    command.arg(client);
+    Ok(vec![command])
 }
 
-fn tokio(place: &Place, flavour: &str) -> Result<Vec<Command>> {
+fn tokio(place: &Place, flavour: &str, client: &str) -> Result<Vec<Command>> {
     let mut command = place.command(sibling("causality_tokio")?);
-    command.arg(flavour);
+    command.args([flavour, client]);
     Ok(vec![command])
 }
 

@@ -16,7 +16,8 @@ pub(super) fn findings(wanted: choice::Plan) -> Vec<Finding> {
         Err(error) => vec![types_missing(&error)],
         Ok(report) => {
             let trials: Vec<_> = fitting(&report).map(|plan| (plan, attempt(plan))).collect();
-            [vec![types(&report)], plans(wanted, &report, &trials), vec![io_uring(&report)]].concat()
+            [vec![types(&report)], plans(wanted, &report, &trials), vec![io_uring(&report)], tasks(&report)]
+                .concat()
         }
     }
 }
@@ -128,6 +129,16 @@ fn io_uring(report: &Report) -> Finding {
     Finding::limited("io_uring", text, "Linux 6.4 and later show them")
 }
 
+/// Only worth a word where it fails: which programs it helps is a finding of its own.
+fn tasks(report: &Report) -> Vec<Finding> {
+    if report.runtimes.is_empty() {
+        return Vec::new();
+    }
+    let text =
+        format!("goroutines and async tasks are not told apart: missing {}", report.runtimes.join(", "));
+    vec![Finding::limited("tasks", text, "please report this with the output of `uname -r`")]
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -205,5 +216,8 @@ mod tests {
         assert!(types(&report).text.contains("sock.sk_type") && fitting(&report).next().is_none());
         report.uring = vec!["io_uring_submit_req".to_owned()];
         assert_eq!(io_uring(&report).level, Level::Limited);
+        assert!(tasks(&report).is_empty());
+        report.runtimes = vec!["task_struct.thread.fsbase".to_owned()];
+        assert_eq!(tasks(&report)[0].level, Level::Limited);
     }
 }

@@ -4,6 +4,7 @@
 mod daemon;
 mod host;
 mod kernel;
+mod runtimes;
 
 use std::{fmt, path::Path, process::ExitCode};
 
@@ -74,6 +75,7 @@ impl Checkup {
         findings.extend(host::version(root));
         findings.extend(kernel::findings(config.capture.plan));
         findings.extend(host::findings(root));
+        findings.extend(runtimes::findings());
         findings.push(daemon::finding(config.observe.listen));
         Self(findings)
     }

@@ -2,19 +2,22 @@
 //!
 //! `TIME ask|serve NAME CONNECTION[:OFFSET] PID.TID[@RESTS] [trace=T/S] [shape=N]`, `TIME resume|answer NAME PID.TID[@RESTS]`,
 //! `TIME connect CONNECTION PID.TID`, `TIME born TID PID.TID`, `TIME died PID.TID`, `TIME end NAME`, `TIME withdraw NAME`, `TIME sweep`.
+//! After the TID, `#7` is a logical task and `#9<7` one that 7 started.
 //! Connection `u1` is a UNIX socket, all others are TCP. A span begins at its `ask` or `serve`.
 
 mod any_order;
 mod assembly;
 mod header;
 mod lineage;
+mod logical;
 mod task;
 mod wire;
 
 use std::{collections::HashMap, fmt::Write, net::SocketAddr, sync::Arc};
 
 use wirespan_span::span::{
-    Activity, Address, Cookie, Key, Nanos, Role, Socket, Span, Start, Status, Task, Transport, UnixNanos,
+    Activity, Address, Cookie, Key, LogicalTask, Nanos, Role, Socket, Span, Start, Status, Task, Transport,
+    UnixNanos,
 };
 
 use crate::{
@@ -161,8 +164,16 @@ fn socket(role: Role, connection: &str) -> Socket {
 fn task(text: &str) -> Task {
     let (text, rests) = text.split_once('@').unwrap_or((text, "0"));
     let (pid, tid) = text.split_once('.').expect("PID.TID");
+    let (tid, logical) = tid.split_once('#').map_or((tid, None), |(tid, logical)| (tid, Some(logical)));
     let (tid, rests) = (tid.parse().expect("a thread id"), rests.parse().expect("a number"));
-    Task { pid: pid.parse().expect("a process id"), tid, key: tid.into(), rests }
+    let key = logical.map_or(u64::from(tid), logical_key);
+    Task { pid: pid.parse().expect("a process id"), tid, key, rests }
+}
+
+/// `7`, or `9<7`.
+fn logical_key(text: &str) -> u64 {
+    let (id, starter) = text.split_once('<').unwrap_or((text, "0"));
+    LogicalTask::new(id.parse().expect("a task"), starter.parse().expect("a task")).key()
 }
 
 /// `trace=T/S` as W3C writes it.

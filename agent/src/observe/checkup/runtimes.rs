@@ -1,0 +1,64 @@
+//! Which runtimes the programs of this host have, and whether their tasks are read. Comes in: every process. Goes out: one
+//! finding a runtime. Refuses: to call a program's own way of being built a fault of this host.
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use super::Finding;
+use crate::runtime::Programs;
+
+/// Processes that are looked at.
+const MOST: usize = 4096;
+/// Processes that are named in one finding.
+const NAMED: usize = 8;
+
+/// What was found of one runtime.
+#[derive(Debug, Default, PartialEq)]
+struct Tally {
+    read: usize,
+    /// Process and why its tasks are not read.
+    unread: Vec<(u32, String)>,
+}
+
+/// About the processes below `/proc`.
+pub(super) fn findings() -> Vec<Finding> {
+    let mut programs = Programs::default();
+    let mut tallies = BTreeMap::<_, Tally>::new();
+    for pid in processes(Path::new("/proc")) {
+        let Some(runtime) = programs.of(pid) else { continue };
+        let tally = tallies.entry(runtime.name).or_default();
+        match &runtime.tasks {
+            Ok(_) => tally.read += 1,
+            Err(why) => tally.unread.push((pid, why.to_string())),
+        }
+    }
+    tallies.into_iter().map(|(name, tally)| finding(name, &tally)).collect()
+}
+
+fn processes(root: &Path) -> Vec<u32> {
+    let entries = fs::read_dir(root).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).take(MOST).collect()
+}
+
+fn finding(name: &'static str, tally: &Tally) -> Finding {
+    let mut text = format!("the tasks of {} processes are read", tally.read);
+    if !tally.unread.is_empty() {
+        let named = tally.unread.iter().take(NAMED).map(|(pid, why)| format!("{pid} ({why})"));
+        let (named, more) = (named.collect::<Vec<_>>().join(", "), tally.unread.len().saturating_sub(NAMED));
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        text += &format!("; of these only the threads are known: {named}{more}");
+    }
+    Finding::well(name, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_read_is_named_with_its_reason() {
+        let unread = (1..=9).map(|pid| (pid, "it is stripped".to_owned())).collect();
+        let text = finding("tokio", &Tally { read: 2, unread }).text;
+        assert!(text.starts_with("the tasks of 2 processes are read; of these only"), "{text}");
+        assert!(text.contains("1 (it is stripped)") && text.ends_with("and 1 more"), "{text}");
+    }
+}

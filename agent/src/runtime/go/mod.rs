@@ -1,0 +1,72 @@
+//! Go. Recognised by the section `.go.buildinfo`, which stripping leaves; reads the number of the goroutine that the
+//! thread runs and that of the goroutine that started it, two or three words by way of the pointer to `runtime.g` in
+//! thread-local storage. Cost: `docs/causality.md`. Versions that are not in the table, and arm64, where the pointer is in
+//! a register: threads.
+
+mod build;
+
+use wirespan_proto::event::{TaskFields, TaskPlace};
+
+use super::{Adapter, Unknown, elf};
+
+/// The line in the registry.
+pub(super) const ADAPTER: Adapter = Adapter { name: "Go", find };
+
+/// Bytes of build information that are looked at: its head and the version.
+const MAX_BUILD: usize = 256;
+/// Length of the thread-local storage of a program without C: the pointer to `runtime.g` alone.
+const OWN: u64 = 8;
+
+fn find(elf: &elf::Elf<'_>) -> Option<Result<TaskPlace, Unknown>> {
+    let build = elf.section(".go.buildinfo", MAX_BUILD)?;
+    let version = build::version(&build)?;
+    Some(place(elf, &version))
+}
+
+fn place(elf: &elf::Elf<'_>, version: &str) -> Result<TaskPlace, Unknown> {
+    if elf.machine != elf::X86_64 {
+        return Err(Unknown::Machine);
+    }
+    let within = fields(version).ok_or_else(|| Unknown::Version(version.to_owned()))?;
+    let at = if elf.thread_local_len() == OWN {
+        0
+    } else {
+        let pointers = elf.symbols(elf::THREAD_LOCAL, |_| true, |name| name == b"runtime.tlsg", 1);
+        pointers.first().ok_or(Unknown::NoSymbols)?.value
+    };
+    let word = elf.thread_place(at).ok_or(Unknown::Code)?;
+    Ok(TaskPlace { word, within: Some(within) })
+}
+
+/// Offsets of `goid` and `parentGoid` in `runtime.g` on 64-bit machines (`src/runtime/runtime2.go`). Go 1.23 put
+/// `syscallbp` before `goid`, Go 1.25 took `gobuf.ret` away; `parentGoid` came with Go 1.21.
+fn fields(version: &str) -> Option<TaskFields> {
+    let minor: u32 =
+        version.strip_prefix("go1.")?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()?;
+    let (id, starter) = match minor {
+        18..=22 | 25 => (152, None),
+        23 | 24 => (160, None),
+        26 => (152, Some(PARENT_1_26)),
+        _ => return None,
+    };
+    Some(TaskFields { id, starter })
+}
+
+/// From the DWARF of a program built with Go 1.26.8.
+const PARENT_1_26: u32 = 280;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_have_their_offsets() {
+        let id = |version| fields(version).map(|fields| fields.id);
+        assert_eq!(id("go1.22.5"), Some(152));
+        assert_eq!(id("go1.24rc1"), Some(160));
+        assert_eq!(id("go1.26.8"), Some(152));
+        for unknown in ["go1.99", "go1.4", "go2.1", "devel go1.26-abcdef", ""] {
+            assert_eq!(fields(unknown), None, "{unknown}");
+        }
+    }
+}

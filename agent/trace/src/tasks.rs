@@ -1,0 +1,149 @@
+//! Comes in: which goroutine or async task read which request, and which one made a call. Goes out: what that tells of the
+//! call's cause. Refuses: to carry a request over to the next one that a task reads, and to let a task that outlived the
+//! request in which it was started stand for a later one.
+//!
+//! Only processes with a runtime adapter have logical tasks. A task that reads requests itself works for nobody else. One
+//! that reads none may write for others (the task of a pooled connection): of it only its thread tells, or, for its first
+//! call, who started it.
+
+use rustc_hash::FxHashMap;
+use wirespan_span::span::{Key, Task};
+
+/// Open requests of one task that are remembered, the oldest goes first: a task works on one, or on a pipeline.
+const MAX_OPEN: usize = 64;
+
+/// Calls without a cause that show what a task is.
+const MANY: u32 = 2;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Name {
+    pid: u32,
+    id: u64,
+}
+
+#[derive(Debug, Default)]
+struct Worker {
+    /// Requests that it has read and that are not answered.
+    open: Vec<Key>,
+    /// Has it ever read a request?
+    serves: bool,
+    /// The request that its starter worked on when this task was first seen.
+    started_in: Option<Key>,
+    /// Has it made a call?
+    called: bool,
+    /// Calls at which its thread had something that they may be for, and at which it had nothing.
+    with_cause: u32,
+    without: u32,
+}
+
+/// What is known of the task that makes a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// It read this request and no other that is open.
+    On(Key),
+    /// It was started by a task that worked on this request, and this is its first call.
+    StartedIn(Key),
+    /// It reads requests, and none is open: it works for itself.
+    Idle,
+    /// It has several open, or is not known to read requests.
+    Unknown,
+}
+
+/// The logical tasks of all processes.
+#[derive(Debug)]
+pub(crate) struct Tasks {
+    workers: FxHashMap<Name, Worker>,
+    /// The task that has each open request.
+    owners: FxHashMap<Key, Name>,
+    max: usize,
+}
+
+impl Tasks {
+    pub(crate) fn new(max: usize) -> Self {
+        Self { workers: FxHashMap::default(), owners: FxHashMap::default(), max }
+    }
+
+    /// A task read a request. Where it is the helper of one that serves requests (Go's server lets a goroutine of its own
+    /// wait for the first byte), it read for that one.
+    pub(crate) fn reads(&mut self, task: Task, request: Key) {
+        let Some(name) = name(task) else { return };
+        let serves = |name: &Name| self.workers.get(name).is_some_and(|worker| worker.serves);
+        let starter = starter(task).filter(|starter| !serves(&name) && serves(starter));
+        let name = starter.unwrap_or(name);
+        let Some(worker) = self.room(name) else { return };
+        worker.serves = true;
+        let forgotten = (worker.open.len() >= MAX_OPEN).then(|| worker.open.remove(0));
+        worker.open.push(request);
+        self.owners.insert(request, name);
+        if let Some(forgotten) = forgotten {
+            self.owners.remove(&forgotten);
+        }
+    }
+
+    /// What is known of the task at a call. Its first one is remembered.
+    pub(crate) fn calls(&mut self, task: Task) -> Work {
+        let Some(name) = name(task) else { return Work::Unknown };
+        if !self.workers.contains_key(&name) {
+            let started_in = starter(task).and_then(|starter| self.only(starter));
+            let Some(worker) = self.room(name) else { return Work::Unknown };
+            worker.started_in = started_in;
+        }
+        let Some(worker) = self.workers.get_mut(&name) else { return Work::Unknown };
+        let first = !std::mem::replace(&mut worker.called, true);
+        match (worker.open.as_slice(), worker.serves, worker.started_in) {
+            ([request], ..) => Work::On(*request),
+            ([], true, _) => Work::Idle,
+            ([], false, Some(request)) if first => Work::StartedIn(request),
+            _ => Work::Unknown,
+        }
+    }
+
+    /// A task that reads no requests makes a call for which its thread knows a cause, or none. Is the thread to be believed?
+    /// A background job's task makes most of its calls while its thread has nothing open; the task of a pooled
+    /// connection few.
+    pub(crate) fn writes_for_others(&mut self, task: Task, cause: bool) -> bool {
+        let Some(worker) = name(task).and_then(|name| self.workers.get_mut(&name)) else { return true };
+        let believed = worker.without < MANY || worker.with_cause >= worker.without;
+        *if cause { &mut worker.with_cause } else { &mut worker.without } += 1;
+        believed
+    }
+
+    /// Is it the task that has this request? `None` where nobody has it.
+    pub(crate) fn has(&self, task: Task, request: Key) -> Option<bool> {
+        Some(*self.owners.get(&request)? == name(task)?)
+    }
+
+    /// The request is over.
+    pub(crate) fn leave(&mut self, request: Key) {
+        let Some(name) = self.owners.remove(&request) else { return };
+        if let Some(worker) = self.workers.get_mut(&name) {
+            worker.open.retain(|open| *open != request);
+        }
+    }
+
+    fn only(&self, name: Name) -> Option<Key> {
+        match self.workers.get(&name)?.open.as_slice() {
+            [request] => Some(*request),
+            _ => None,
+        }
+    }
+
+    fn room(&mut self, name: Name) -> Option<&mut Worker> {
+        if self.workers.len() >= self.max && !self.workers.contains_key(&name) {
+            // Tasks that end are not heard of; those that have a request are in use.
+            self.workers.retain(|_, worker| !worker.open.is_empty());
+            if self.workers.len() >= self.max {
+                return None;
+            }
+        }
+        Some(self.workers.entry(name).or_default())
+    }
+}
+
+fn name(task: Task) -> Option<Name> {
+    Some(Name { pid: task.pid, id: task.logical()?.id() })
+}
+
+fn starter(task: Task) -> Option<Name> {
+    Some(Name { pid: task.pid, id: task.logical()?.starter()? })
+}

@@ -1,0 +1,65 @@
+//! Which logical task the current thread runs: a word of its thread-local storage, at the place that the daemon found in
+//! the program. Processes without such a place pay one load.
+
+use aya_ebpf::helpers::bpf_probe_read_user;
+use wirespan_proto::{
+    abi::{NO_FIELD, RuntimeRecord, runtime_slot},
+    event::LogicalTask,
+};
+
+use super::{
+    memory::Memory,
+    stand_in::{self, Given},
+};
+use crate::state::{globals::offset, maps::RUNTIMES};
+
+/// The task key of the current thread: its logical task, else the thread itself.
+#[inline(always)]
+pub(crate) fn task(pid_tgid: u64) -> u64 {
+    let thread = u64::from(pid_tgid as u32);
+    let pid = (pid_tgid >> 32) as u32;
+    match RUNTIMES.get(runtime_slot(pid)) {
+        Some(place) if place.pid == pid && offset!(thread_pointer) != NO_FIELD as usize => {
+            // SAFETY: the helper gives the current task; what is the program's is read through a checking helper.
+            unsafe { logical(place) }.map_or(thread, LogicalTask::key)
+        }
+        _ => thread,
+    }
+}
+
+/// `None` where the thread runs no task, or its memory cannot be read.
+#[inline(always)]
+unsafe fn logical(place: &RuntimeRecord) -> Option<LogicalTask> {
+    // SAFETY: the verifier checks the load from the task; the rest is read through a checking helper.
+    unsafe {
+        let pointer: u64 = Given::read(stand_in::task(), offset!(thread_pointer));
+        let word = read(pointer.wrapping_add(place.word as u64))?;
+        if place.points == 0 {
+            return Some(LogicalTask::new(word, 0));
+        }
+        let id = read(word.wrapping_add(u64::from(place.id)))?;
+        let starter =
+            if place.starter == NO_FIELD { None } else { read(word.wrapping_add(u64::from(place.starter))) };
+        Some(LogicalTask::new(id, starter.unwrap_or(0)))
+    }
+}
+
+/// A word of the program's memory; neither identities nor pointers are 0.
+#[inline(always)]
+unsafe fn read(address: u64) -> Option<u64> {
+    // SAFETY: the helper checks the address.
+    unsafe { bpf_probe_read_user(address as *const u64) }.ok().filter(|word| *word != 0)
+}
+
+/// The process has another program now, or none: its memory means something else.
+#[inline(always)]
+pub(crate) fn forget(pid: u32) {
+    if let Some(place) = RUNTIMES.get_ptr_mut(runtime_slot(pid)) {
+        // SAFETY: a map value; one store of an aligned word.
+        unsafe {
+            if (*place).pid == pid {
+                (*place).pid = 0;
+            }
+        }
+    }
+}
