@@ -6,13 +6,21 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 use wirespan_span::span::{Cookie, Key, Nanos};
 
-/// The request that a connection was opened for, and the confidence in that.
-pub(crate) type For = (Key, f32);
+use crate::threads::Sight;
+
+/// How things stood when a connection was opened.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opened {
+    /// The request that it was opened for, and the confidence in that; `None` where it was opened for none.
+    pub(crate) request: Option<(Key, f32)>,
+    /// What the thread may have worked on.
+    pub(crate) sight: Option<Sight>,
+}
 
 /// Connections opened and not yet used. Bounded in number and in time.
 #[derive(Debug)]
 pub(crate) struct Connects {
-    opened: FxHashMap<Cookie, (Nanos, Option<For>)>,
+    opened: FxHashMap<Cookie, (Nanos, Opened)>,
     order: VecDeque<(Nanos, Cookie)>,
     max: usize,
 }
@@ -22,21 +30,21 @@ impl Connects {
         Self { opened: FxHashMap::default(), order: VecDeque::new(), max }
     }
 
-    /// A connection is being opened for a request, or for none. `false` where another was forgotten for it.
-    pub(crate) fn open(&mut self, cookie: Cookie, time: Nanos, request: Option<For>) -> bool {
+    /// A connection is being opened. `false` where another was forgotten for it.
+    pub(crate) fn open(&mut self, cookie: Cookie, time: Nanos, opened: Opened) -> bool {
         if self.max == 0 {
             return false;
         }
         let full = self.order.len() >= self.max;
         let forgotten = full.then(|| self.forget_oldest()).flatten();
-        self.opened.insert(cookie, (time, request));
+        self.opened.insert(cookie, (time, opened));
         self.order.push_back((time, cookie));
         forgotten.is_none()
     }
 
-    /// For whom the connection was opened; `None` where that is not known, or it was used before.
-    pub(crate) fn first_use(&mut self, cookie: Cookie) -> Option<Option<For>> {
-        self.opened.remove(&cookie).map(|(_, request)| request)
+    /// How things stood when the connection was opened; `None` where that is not known, or it was used before.
+    pub(crate) fn first_use(&mut self, cookie: Cookie) -> Option<Opened> {
+        self.opened.remove(&cookie).map(|(_, opened)| opened)
     }
 
     /// Forgets what was opened before `time`.

@@ -9,7 +9,7 @@
 use rustc_hash::FxHashMap;
 use wirespan_span::span::Key;
 
-use crate::threads::{Sight, Situation};
+use crate::threads::{Sight, Situation, Step};
 
 /// Which of the things that a thread has read it works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,11 +105,11 @@ impl Habits {
 }
 
 impl Habit {
-    /// A thread that saw `sight` answered `key`.
+    /// A thread that saw `sight` answered `key`. What nobody knows for whom it was is no example.
     pub(crate) fn answered(&mut self, sight: &Sight, key: Key) {
         for (rule, tally) in RULES.iter().zip(&mut self.tallies[sight.situation as usize]) {
-            if let Some(pick) = sight.pick(*rule) {
-                tally.add(pick == Some(key));
+            if let Some(pick) = sight.pick(*rule).filter(|pick| pick.sure) {
+                tally.add(pick.request == Some(key));
             }
         }
     }
@@ -152,7 +152,7 @@ impl Habit {
     /// What the evidence for a call of this kind is worth, 0 to 1: jobs of an event loop run between its requests, and now and
     /// then seem to run for one. A thread that works on one request at a time has no such jobs.
     pub(crate) fn worth(&self, shape: u64) -> f32 {
-        let share = self.shapes.get(&shape).map_or(1.0, |tally| tally.share(0.99, 8.0));
+        let share = self.shapes.get(&shape).map_or(1.0, |tally| tally.share(0.99, 3.0));
         if self.several && share < OF_REQUESTS { share } else { 1.0 }
     }
 
@@ -219,12 +219,12 @@ impl Habit {
 
     /// The request that a thread with this sight works on (`None`: on none), and the confidence in it.
     pub(crate) fn judge(&self, sight: &Sight) -> (Option<Key>, f32) {
-        let sure = sight.sole().map_or(sight.sure, |step| step.sure);
-        let (pick, confidence) = self.follow(sight);
-        (pick, if sure { confidence } else { confidence * UNSURE })
+        let Some((step, confidence)) = self.follow(sight) else { return (None, 0.0) };
+        (step.request, if step.sure { confidence } else { confidence * UNSURE })
     }
 
-    fn follow(&self, sight: &Sight) -> (Option<Key>, f32) {
+    /// What a thread with this sight works on, as the best rule has it, and how often that is right.
+    pub(crate) fn follow(&self, sight: &Sight) -> Option<(Step, f32)> {
         let trust = |rule: Rule| {
             let (expected, weight) = self.expected(sight.situation, rule);
             self.tallies[sight.situation as usize][rule as usize].share(expected, weight)
@@ -235,9 +235,9 @@ impl Habit {
             // Worked on in order, by whoever waits for what it calls.
             Situation::Pipelined => {
                 let trust = trust(Rule::Oldest).max(self.blocks());
-                (sight.pick(Rule::Oldest).flatten(), if self.ahead { trust * UNSURE } else { trust })
+                Some((sight.oldest, if self.ahead { trust * UNSURE } else { trust }))
             }
-            _ => best.unwrap_or((None, 0.0)),
+            _ => best,
         }
     }
 
@@ -258,16 +258,14 @@ mod tests {
     use wirespan_span::span::Cookie;
 
     use super::*;
-    use crate::threads::Step;
 
     fn key(number: u64) -> Key {
         Key { cookie: Cookie(number), offset: 0, sub: 0 }
     }
 
     fn two() -> Sight {
-        let latest = Step { request: Some(key(2)), call: None, sure: true };
-        let (oldest, next) = (Some(key(1)), Some(Some(key(1))));
-        Sight { situation: Situation::Several, latest, oldest, next, sure: true }
+        let step = |number| Step { request: Some(key(number)), call: None, sure: true };
+        Sight { situation: Situation::Several, latest: step(2), oldest: step(1), next: Some(step(1)) }
     }
 
     #[test]

@@ -1,15 +1,16 @@
 //! Comes in: a request that was just seen. Goes out: its place, by the rules in the crate's documentation.
 
 use rustc_hash::FxHashMap;
-use wirespan_span::span::{Cookie, Key, Nanos, Start, Task};
+use wirespan_span::span::{Key, Nanos, Start, Task};
 
 use crate::{
     assembly::GroupId,
+    connects::Opened,
     habits::UNSURE,
     header::{self, Context},
     node::{Ancestor, Node},
     tasks::Work,
-    threads::Step,
+    threads::{Sight, Step},
     trace::{Link, Method, SpanId, TraceId},
     traces::Traces,
     wire::{End, Identity},
@@ -98,8 +99,9 @@ impl Traces {
         let own_server = self.wires.partner(node.identity, End::Asks);
         // A program that calls itself may have read the request by now, on the very thread.
         let told = self.told(task, node.start);
+        let opened = self.connects.first_use(node.key.cookie);
         let evidence = self
-            .evidence(node.key.cookie, task, node.start, told)
+            .evidence(opened, task, node.start, told)
             .filter(|evidence| Some(evidence.server) != own_server);
         let habit = self.habits.of(node.pid);
         habit.called(node.shape, evidence.map_or(0.0, |evidence| evidence.confidence));
@@ -108,7 +110,7 @@ impl Traces {
         let evidence = evidence.map(|evidence| evidence.of_worth(worth));
         node.server = evidence.map(|evidence| evidence.server);
         node.sure = evidence.is_some_and(|evidence| evidence.confidence >= self.settings.min_confidence);
-        node.sight = self.threads.look(task).filter(|_| matches!(told, Told::Nothing));
+        node.sight = matches!(told, Told::Nothing).then(|| self.sight(opened, task)).flatten();
         node.group = match node.context.clone() {
             Some(context) => self.place_by_header(&mut node, &context, evidence),
             None => self.place_by_evidence(&mut node, evidence),
@@ -151,10 +153,14 @@ impl Traces {
             let worth = self.worth(call);
             self.place_late(call, server, Method::Task, confidence * worth);
             let Some(sight) = sight else { return };
-            if sight.sure {
-                self.habits.of(pid).answered(&sight, server);
+            let habit = self.habits.of(pid);
+            if !sight.rested() {
+                habit.answered(&sight, server);
             }
-            next = sight.sole().filter(|step| !step.sure).and_then(|step| step.call);
+            let before = habit
+                .follow(&sight)
+                .filter(|(step, trust)| !step.sure && *trust >= self.settings.min_confidence);
+            next = before.and_then(|(step, _)| step.call);
         }
     }
 
@@ -166,7 +172,6 @@ impl Traces {
     /// A call whose request is known by now: the thread that made it answered that request, or ended.
     pub(crate) fn place_late(&mut self, call: Key, server: Key, method: Method, confidence: f32) {
         let Some(mut node) = self.nodes.remove(&call) else { return };
-        self.habits.of(node.pid).explained(node.shape);
         if std::mem::replace(&mut node.held, false) {
             self.groups.release(node.group, self.now);
         }
@@ -179,6 +184,7 @@ impl Traces {
             && !self.descends(server, call)
             && self.groups.compatible(group, node.group)
         {
+            self.habits.of(node.pid).explained(node.shape);
             node.parent = Some(parent);
             (node.server, node.sure) = (Some(server), true);
             node.links.clear();
@@ -256,9 +262,16 @@ impl Traces {
         self.nodes.get(&key)
     }
 
+    /// How things stood when a call was decided on: a new connection's first request goes out later, when it stands.
+    fn sight(&mut self, opened: Option<Opened>, task: Task) -> Option<Sight> {
+        match opened {
+            Some(opened) if self.habits.of(task.pid).several() => opened.sight,
+            _ => self.threads.look(task),
+        }
+    }
+
     /// The request that the thread works on, or that the connection was opened for.
-    fn evidence(&mut self, cookie: Cookie, task: Task, time: Nanos, told: Told) -> Option<Evidence> {
-        let opened_for = self.connects.first_use(cookie);
+    fn evidence(&mut self, opened: Option<Opened>, task: Task, time: Nanos, told: Told) -> Option<Evidence> {
         match told {
             Told::Request(evidence) => return Some(evidence),
             Told::Nobody => {
@@ -274,7 +287,7 @@ impl Traces {
         }
         let by_task = self.by_task(task, time);
         let serial = !self.habits.of(task.pid).several();
-        match opened_for {
+        match opened.map(|opened| opened.request) {
             _ if serial && by_task.is_some() => by_task,
             // Opened outside of any request, used on a thread with many: a pool at work, for nobody knows whom.
             Some(None) => {

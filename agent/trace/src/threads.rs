@@ -91,11 +91,9 @@ impl Situation {
 pub(crate) struct Sight {
     pub(crate) situation: Situation,
     pub(crate) latest: Step,
-    pub(crate) oldest: Option<Key>,
+    pub(crate) oldest: Step,
     /// `None` where work on all of them was seen.
-    pub(crate) next: Option<Option<Key>>,
-    /// Is it known of all of them for whom they were?
-    pub(crate) sure: bool,
+    pub(crate) next: Option<Step>,
 }
 
 impl Sight {
@@ -104,10 +102,15 @@ impl Sight {
         matches!(self.situation, Situation::Only | Situation::Chained).then_some(self.latest)
     }
 
-    /// What a rule says: a request, no request (`Some(None)`), or nothing.
-    pub(crate) fn pick(&self, rule: Rule) -> Option<Option<Key>> {
+    /// Did the thread sleep since it read anything?
+    pub(crate) const fn rested(&self) -> bool {
+        matches!(self.situation, Situation::Rested | Situation::RestedSeveral)
+    }
+
+    /// On which of them the thread works, as a rule has it.
+    pub(crate) fn pick(&self, rule: Rule) -> Option<Step> {
         match rule {
-            Rule::Latest => Some(self.latest.request),
+            Rule::Latest => Some(self.latest),
             Rule::Oldest => Some(self.oldest),
             Rule::Next => self.next,
         }
@@ -154,15 +157,12 @@ impl Threads {
             (false, true) => Situation::Several,
             (true, true) => Situation::RestedSeveral,
         };
-        let next = among().find(|taken| !taken.acted).map(|taken| taken.step.request);
-        let sure = among().all(|taken| taken.step.sure);
+        let next = among().find(|taken| !taken.acted).map(|taken| taken.step);
         let oldest = match situation {
-            Situation::Pipelined => {
-                among().filter_map(|taken| taken.step.request).min_by_key(|key| key.offset)
-            }
-            _ => first.step.request,
+            Situation::Pipelined => among().min_by_key(|taken| taken.step.request.map(|key| key.offset))?,
+            _ => first,
         };
-        Some(Sight { situation, latest: last.step, oldest, next, sure })
+        Some(Sight { situation, latest: last.step, oldest: oldest.step, next })
     }
 
     /// Has the thread of this task several open requests?

@@ -6,7 +6,7 @@ use wirespan_span::span::{Activity, Cookie, Key, Nanos, Span, Start, Task};
 
 use crate::{
     assembly::{GroupId, Groups},
-    connects::Connects,
+    connects::{Connects, Opened},
     habits::Habits,
     header,
     ids::Ids,
@@ -83,7 +83,8 @@ impl Traces {
     pub fn connecting(&mut self, cookie: Cookie, task: Task, time: Nanos) {
         self.heard(time);
         let request = self.opens_for(task, time);
-        if !self.connects.open(cookie, time, request) {
+        let opened = Opened { request, sight: self.threads.look(task) };
+        if !self.connects.open(cookie, time, opened) {
             self.counters.connects_full += 1;
         }
     }
@@ -231,18 +232,20 @@ impl Traces {
 
     fn learn(&mut self, sight: &Sight, answered: Key, pid: u32) {
         let habit = self.habits.of(pid);
-        match sight.sole() {
-            Some(Step { call: Some(call), sure: false, .. }) => {
-                let confidence = habit.passes_on();
+        let works_on = habit.follow(sight).filter(|(_, trust)| *trust >= self.settings.min_confidence);
+        match works_on {
+            Some((Step { call: Some(call), sure: false, .. }, trust)) => {
+                let confidence = trust.min(habit.passes_on());
                 self.place_chain(call, answered, confidence);
-                return;
             }
-            Some(Step { call: Some(_), request, .. }) => habit.passed_on(request == Some(answered)),
+            Some((Step { call: Some(_), request, .. }, _)) if sight.sole().is_some() => {
+                habit.passed_on(request == Some(answered));
+            }
             _ => {}
         }
         // Answers to pipelined requests come in order, in whichever order the program works.
-        if sight.sure && sight.situation != Situation::Pipelined {
-            habit.answered(sight, answered);
+        if sight.situation != Situation::Pipelined {
+            self.habits.of(pid).answered(sight, answered);
         }
     }
 

@@ -11,6 +11,7 @@ mod header;
 mod lineage;
 mod logical;
 mod task;
+mod turns;
 mod wire;
 
 use std::{collections::HashMap, fmt::Write, net::SocketAddr, sync::Arc};
