@@ -10,10 +10,12 @@ pub(super) const X86_64: u16 = 62;
 pub(super) const AARCH64: u16 = 183;
 
 /// Symbol types.
+pub(super) const VARIABLE: u8 = 1;
 pub(super) const FUNCTION: u8 = 2;
 pub(super) const THREAD_LOCAL: u8 = 6;
 
 const SYMTAB: u32 = 2;
+const DYNSYM: u32 = 11;
 const PT_LOAD: u32 = 1;
 const PT_TLS: u32 = 7;
 
@@ -115,6 +117,12 @@ impl<'a> Elf<'a> {
         bytes(self.file, section.offset, usize::try_from(section.len).ok()?.min(most))
     }
 
+    /// The address that the file's first byte is meant for.
+    pub(super) fn first(&self) -> Option<u64> {
+        let first = self.segments.iter().find(|segment| segment.kind == PT_LOAD)?;
+        first.address.checked_sub(first.offset)
+    }
+
     /// At most `len` bytes of the program's memory as the file has them.
     pub(super) fn memory(&self, address: u64, len: usize) -> Option<Vec<u8>> {
         let within = |segment: &&Segment| {
@@ -135,7 +143,26 @@ impl<'a> Elf<'a> {
         named: impl Fn(&[u8]) -> bool,
         most: usize,
     ) -> Vec<Symbol> {
-        let Some(table) = self.sections.iter().find(|section| section.kind == SYMTAB) else {
+        self.listed(SYMTAB, |of| of == kind, wanted, named, most)
+    }
+
+    /// A function or variable that it lends to others.
+    pub(super) fn exported(&self, name: &[u8]) -> Option<Symbol> {
+        let lent = |kind| kind == FUNCTION || kind == VARIABLE;
+        let found = self.listed(DYNSYM, lent, |_| true, |found| found == name, 2);
+        // Those that it borrows have no address.
+        found.into_iter().find(|symbol| symbol.value != 0)
+    }
+
+    fn listed(
+        &self,
+        table: u32,
+        of: impl Fn(u8) -> bool,
+        wanted: impl Fn(u64) -> bool,
+        named: impl Fn(&[u8]) -> bool,
+        most: usize,
+    ) -> Vec<Symbol> {
+        let Some(table) = self.sections.iter().find(|section| section.kind == table) else {
             return Vec::new();
         };
         let Some(names) = self.sections.get(table.link as usize) else { return Vec::new() };
@@ -145,7 +172,7 @@ impl<'a> Elf<'a> {
             let len = (count - first).min(SYMBOLS as u64) as usize * SYMBOL_LEN;
             let at = table.offset.saturating_add(first * SYMBOL_LEN as u64);
             let Some(symbols) = bytes(self.file, at, len) else { break };
-            let symbols = symbols.chunks_exact(SYMBOL_LEN).filter_map(|raw| symbol(raw, kind, &wanted));
+            let symbols = symbols.chunks_exact(SYMBOL_LEN).filter_map(|raw| symbol(raw, &of, &wanted));
             for (at, value, len) in symbols {
                 if !self.name(names.offset.saturating_add(at)).is_some_and(|name| named(&name)) {
                     continue;
@@ -231,9 +258,9 @@ fn segment(raw: &[u8]) -> Option<Segment> {
 }
 
 /// Place of the name, value and length.
-fn symbol(raw: &[u8], kind: u8, wanted: impl Fn(u64) -> bool) -> Option<(u64, u64, u64)> {
+fn symbol(raw: &[u8], of: impl Fn(u8) -> bool, wanted: impl Fn(u64) -> bool) -> Option<(u64, u64, u64)> {
     let len = field::<8>(raw, 16)?;
-    let of_kind = *raw.get(4)? & 0xf == kind;
+    let of_kind = of(*raw.get(4)? & 0xf);
     if !of_kind || !wanted(len) {
         return None;
     }

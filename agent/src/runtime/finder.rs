@@ -11,7 +11,12 @@ use std::{
 use rustc_hash::{FxHashMap, FxHashSet};
 use wirespan_kernel::Runtimes;
 
-use super::{Runtime, executable, recognise};
+use super::{
+    Found, Kind, Runtime, Unknown, executable,
+    memory::{Image, Process},
+    python::LIBRARY,
+    recognise,
+};
 
 /// Processes that wait to be looked at; more are looked at when they are seen again.
 const QUEUE: usize = 256;
@@ -23,20 +28,48 @@ const MOST_PROGRAMS: usize = 1024;
 /// An executable that has not changed since: device, inode, time of change in s and ns.
 type Name = (u64, u64, i64, i64);
 
-/// What is known of executables.
+/// What is known of executables and libraries.
 #[derive(Debug, Default)]
-pub(crate) struct Programs(FxHashMap<Name, Option<Runtime>>);
+pub(crate) struct Programs(FxHashMap<Name, Option<Kind>>);
 
 impl Programs {
-    /// The runtime of a process's executable; `None` where there is none, or the process is gone.
-    pub(crate) fn of(&mut self, pid: u32) -> Option<&Runtime> {
-        let file = executable(pid)?;
-        let name = name(&file)?;
+    /// The runtime of a process; `None` where there is none, or the process is gone.
+    pub(crate) fn of(&mut self, pid: u32) -> Option<Runtime> {
+        let program = executable(pid)?;
+        if let Some(kind) = self.kind(&program) {
+            let image = || {
+                let inode = program.metadata().ok()?.ino();
+                let process = Process::look(pid)?;
+                let image = process.images.iter().find(|image| image.inode == inode)?.clone();
+                Some((process, image.linked(&program)))
+            };
+            return Some(within(&kind, image));
+        }
+        let process = Process::look(pid)?;
+        let (image, library) = process.find(|name| name.contains(LIBRARY))?;
+        let kind = self.kind(&library)?;
+        Some(within(&kind, || Some((process, image.linked(&library)))))
+    }
+
+    fn kind(&mut self, file: &File) -> Option<Kind> {
+        let name = name(file)?;
         if self.0.len() >= MOST_PROGRAMS && !self.0.contains_key(&name) {
             self.0.clear();
         }
-        self.0.entry(name).or_insert_with(|| recognise(&file)).as_ref()
+        self.0.entry(name).or_insert_with(|| recognise(file)).clone()
     }
+}
+
+/// The runtime in one process.
+fn within(kind: &Kind, image: impl FnOnce() -> Option<(Process, Image)>) -> Runtime {
+    let tasks = kind.found.clone().and_then(|found| match found {
+        Found::Task(place) => Ok(place),
+        Found::Context(layout) => {
+            let (process, image) = image().ok_or(Unknown::Memory)?;
+            layout.place(&process, &image)
+        }
+    });
+    Runtime { name: kind.name, tasks }
 }
 
 fn name(file: &File) -> Option<Name> {
@@ -80,8 +113,8 @@ impl Finder {
 fn find(pids: &Receiver<u32>, runtimes: &Runtimes) {
     let mut programs = Programs::default();
     for pid in pids {
-        match programs.of(pid).and_then(|runtime| runtime.tasks.as_ref().ok()) {
-            Some(place) => runtimes.set(pid, *place),
+        match programs.of(pid).and_then(|runtime| runtime.tasks.ok()) {
+            Some(place) => runtimes.set(pid, place),
             None => runtimes.forget(pid),
         }
     }

@@ -7,6 +7,8 @@
 mod elf;
 mod finder;
 mod go;
+mod memory;
+mod python;
 mod tokio;
 
 use std::{fmt, fs::File, os::unix::fs::FileExt};
@@ -20,13 +22,29 @@ struct Adapter {
     /// As people call it.
     name: &'static str,
     /// `None`: another runtime's program. Else the place, or why it is not known.
-    find: fn(&elf::Elf<'_>) -> Option<Result<TaskPlace, Unknown>>,
+    find: fn(&elf::Elf<'_>) -> Option<Result<Found, Unknown>>,
+}
+
+/// What the file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Found {
+    /// The same place in every process.
+    Task(TaskPlace),
+    /// The place depends on the process.
+    Context(python::Layout),
 }
 
 /// Every runtime; the first that recognises a program has it.
-const ADAPTERS: [Adapter; 2] = [go::ADAPTER, tokio::ADAPTER];
+const ADAPTERS: [Adapter; 3] = [go::ADAPTER, tokio::ADAPTER, python::ADAPTER];
 
-/// A program's runtime.
+/// The runtime of an executable or library.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Kind {
+    name: &'static str,
+    found: Result<Found, Unknown>,
+}
+
+/// A process's runtime.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Runtime {
     /// As people call it.
@@ -46,6 +64,10 @@ pub(crate) enum Unknown {
     Several,
     /// A version of which no offsets are known.
     Version(String),
+    /// The C library is not glibc.
+    Library,
+    /// The process's memory could not be read, or does not hold what it should.
+    Memory,
     /// A machine on which the runtime keeps its task elsewhere.
     Machine,
 }
@@ -57,6 +79,8 @@ impl fmt::Display for Unknown {
             Self::Code => f.write_str("its code is not as known (link-time optimisation?)"),
             Self::Several => f.write_str("it holds several copies of the runtime"),
             Self::Version(version) => write!(f, "the offsets of {version} are not known"),
+            Self::Library => f.write_str("its C library is not glibc"),
+            Self::Memory => f.write_str("its memory cannot be read, or it has only just started"),
             Self::Machine => f.write_str("not on this kind of machine"),
         }
     }
@@ -64,11 +88,9 @@ impl fmt::Display for Unknown {
 
 /// The runtime of an executable; `None` where no adapter recognises it. Reads a few kB, with a large table of symbols some
 /// MB.
-fn recognise(executable: &dyn FileExt) -> Option<Runtime> {
+fn recognise(executable: &dyn FileExt) -> Option<Kind> {
     let elf = elf::Elf::read(executable)?;
-    ADAPTERS
-        .iter()
-        .find_map(|adapter| (adapter.find)(&elf).map(|tasks| Runtime { name: adapter.name, tasks }))
+    ADAPTERS.iter().find_map(|adapter| (adapter.find)(&elf).map(|found| Kind { name: adapter.name, found }))
 }
 
 /// The executable of a process, also where it lies in another mount namespace or has been deleted.

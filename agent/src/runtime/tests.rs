@@ -98,14 +98,14 @@ impl FileExt for Image {
 fn a_task_of_tokio_is_a_word_below_the_thread_pointer() {
     let runtime = recognise(&Image(tokio(&CODE, SETTER))).unwrap();
     assert_eq!(
-        (runtime.name, runtime.tasks),
-        ("tokio", Ok(TaskPlace { word: 0x30 + 0x30 - 0x148, within: None }))
+        (runtime.name, runtime.found),
+        ("tokio", Ok(Found::Task(TaskPlace { word: 0x30 + 0x30 - 0x148, within: None })))
     );
 }
 
 #[test]
 fn tokio_without_its_setter_is_not_guessed() {
-    let unknown = |file| recognise(&Image(file)).unwrap().tasks.unwrap_err();
+    let unknown = |file| recognise(&Image(file)).unwrap().found.unwrap_err();
     assert_eq!(unknown(tokio(&CODE, "_ZN5tokio7runtime4task4otherE")), Unknown::Code);
     assert_eq!(unknown(tokio(&CODE[12..], SETTER)), Unknown::Code);
     let mut outside = CODE;
@@ -116,18 +116,18 @@ fn tokio_without_its_setter_is_not_guessed() {
 }
 
 /// `.go.buildinfo` as Go 1.26.8 writes it.
-fn go(machine: u16, thread_local: u64, version: &str) -> Option<Runtime> {
+fn go(machine: u16, thread_local: u64, version: &str) -> Kind {
     let head =
         [b"\xff Go buildinf:\x08\x02", &[0; 16][..], &[version.len() as u8], version.as_bytes()].concat();
     let build = Part { name: ".go.buildinfo", kind: 1, link: 0, content: head };
-    recognise(&Image(executable_of(machine, thread_local, &[build])))
+    recognise(&Image(executable_of(machine, thread_local, &[build]))).expect("it is Go")
 }
 
 #[test]
 fn a_goroutine_is_found_by_way_of_its_structure() {
-    let place = go(elf::X86_64, 8, "go1.26.8").unwrap().tasks.unwrap();
+    let Ok(Found::Task(place)) = go(elf::X86_64, 8, "go1.26.8").found else { panic!("not found") };
     assert_eq!((place.word, place.within.unwrap().id), (-8, 152));
-    let unknown = |machine, len, version| go(machine, len, version).unwrap().tasks.unwrap_err();
+    let unknown = |machine, len, version| go(machine, len, version).found.unwrap_err();
     assert_eq!(unknown(elf::X86_64, 8, "go1.77"), Unknown::Version("go1.77".into()));
     assert_eq!(unknown(elf::X86_64, 64, "go1.26.8"), Unknown::NoSymbols, "linked with C, stripped");
     assert_eq!(unknown(elf::AARCH64, 8, "go1.26.8"), Unknown::Machine);

@@ -74,6 +74,8 @@ pub(crate) struct Habit {
     shapes: FxHashMap<u64, Tally>,
     /// Requests answered by the very goroutine or async task that had read them, or by another.
     own_task: Tally,
+    /// Requests answered by the goroutine or async task that was seen to work on them, or by one seen to work on another.
+    kept: Tally,
     /// Had a thread ever several open requests?
     several: bool,
     /// Was it seen to work on a request before the one before was answered?
@@ -121,7 +123,7 @@ impl Habit {
 
     /// Is an answer right behind the response to a call that of the call's own request? From 0 to 1.
     pub(crate) fn passes_on(&self) -> f32 {
-        self.passed_on.share(0.97, 10.0)
+        self.passed_on.share(0.99, 30.0)
     }
 
     /// A thread that was made for a request ended, or was seen to work for others too.
@@ -164,6 +166,16 @@ impl Habit {
     /// Does the logical task that reads a request work on it? From 0 to 1.
     pub(crate) fn works_itself(&self) -> f32 {
         self.own_task.share(0.995, 20.0)
+    }
+
+    /// A logical task answered the request that it was seen to work on, or it turned to another before that.
+    pub(crate) fn kept(&mut self, so: bool) {
+        self.kept.add(so);
+    }
+
+    /// Does a logical task work on one request until it has answered that? From 0 to 1.
+    pub(crate) fn keeps(&self) -> f32 {
+        self.kept.share(0.5, 2.0)
     }
 
     /// A thread read the response to a call, and had done nothing in between, or had.
@@ -217,10 +229,10 @@ impl Habit {
         self.blocking.share(0.5, 2.0)
     }
 
-    /// The request that a thread with this sight works on (`None`: on none), and the confidence in it.
-    pub(crate) fn judge(&self, sight: &Sight) -> (Option<Key>, f32) {
-        let Some((step, confidence)) = self.follow(sight) else { return (None, 0.0) };
-        (step.request, if step.sure { confidence } else { confidence * UNSURE })
+    /// The step that a thread with this sight works on, and the confidence in its request.
+    pub(crate) fn judge(&self, sight: &Sight) -> Option<(Step, f32)> {
+        let (step, trust) = self.follow(sight)?;
+        Some((step, if step.sure { trust } else { trust * UNSURE }))
     }
 
     /// What a thread with this sight works on, as the best rule has it, and how often that is right.
@@ -244,7 +256,7 @@ impl Habit {
     /// What is thought of a rule before the first example, and how many examples that thought is worth.
     fn expected(&self, situation: Situation, rule: Rule) -> (f32, f32) {
         match (situation, rule) {
-            (Situation::Only, _) => (0.99, 20.0),
+            (Situation::Only, _) => (0.99, 40.0),
             (Situation::Rested, _) if !self.several => (0.99, 20.0),
             (Situation::Chained, Rule::Latest) => (0.97, 10.0),
             (Situation::Several, Rule::Latest) => (0.9, 5.0),
@@ -275,9 +287,9 @@ mod tests {
             at_once.answered(&two(), key(2));
             in_order.answered(&two(), key(1));
         }
-        assert_eq!(at_once.judge(&two()).0, Some(key(2)));
-        assert_eq!(in_order.judge(&two()).0, Some(key(1)));
-        assert!(at_once.judge(&two()).1 > 0.95 && in_order.judge(&two()).1 > 0.95);
+        let (last, first) = (at_once.judge(&two()).unwrap(), in_order.judge(&two()).unwrap());
+        assert_eq!((last.0.request, first.0.request), (Some(key(2)), Some(key(1))));
+        assert!(last.1 > 0.95 && first.1 > 0.95);
     }
 
     #[test]
@@ -286,7 +298,7 @@ mod tests {
         for number in 0..200 {
             habit.answered(&two(), key(1 + number % 3));
         }
-        assert!(habit.judge(&two()).1 < 0.6);
+        assert!(habit.judge(&two()).unwrap().1 < 0.6);
     }
 
     #[test]

@@ -38,9 +38,15 @@ pub(crate) struct Evidence {
     pub(crate) server: Key,
     method: Method,
     pub(crate) confidence: f32,
+    /// Does it build on a call of which nobody knows for whom it was?
+    guessed: bool,
 }
 
 impl Evidence {
+    const fn new(server: Key, method: Method, confidence: f32) -> Self {
+        Self { server, method, confidence, guessed: false }
+    }
+
     fn of_worth(self, worth: f32) -> Self {
         Self { confidence: self.confidence * worth, ..self }
     }
@@ -104,12 +110,18 @@ impl Traces {
             .evidence(opened, task, node.start, told)
             .filter(|evidence| Some(evidence.server) != own_server);
         let habit = self.habits.of(node.pid);
-        habit.called(node.shape, evidence.map_or(0.0, |evidence| evidence.confidence));
+        // What a call is that builds on such a one says nothing about its kind.
+        if !evidence.is_some_and(|evidence| evidence.guessed) {
+            habit.called(node.shape, evidence.map_or(0.0, |evidence| evidence.confidence));
+        }
         // What the task itself tells is no chance.
         let worth = if matches!(told, Told::Request(_)) { 1.0 } else { habit.worth(node.shape) };
         let evidence = evidence.map(|evidence| evidence.of_worth(worth));
         node.server = evidence.map(|evidence| evidence.server);
         node.sure = evidence.is_some_and(|evidence| evidence.confidence >= self.settings.min_confidence);
+        if let Some(evidence) = evidence.filter(|_| node.sure) {
+            self.tasks.bind(task, evidence.server);
+        }
         node.sight = matches!(told, Told::Nothing).then(|| self.sight(opened, task)).flatten();
         node.group = match node.context.clone() {
             Some(context) => self.place_by_header(&mut node, &context, evidence),
@@ -137,6 +149,7 @@ impl Traces {
         if !settled && let Some(node) = self.nodes.get_mut(&call) {
             node.held = true;
             self.groups.hold(group);
+            self.tasks.wonder(task, call);
             if !habit.holds_back() && habit.blocks() >= self.settings.min_confidence {
                 self.threads.wonder(task, call);
             }
@@ -151,6 +164,9 @@ impl Traces {
             let Some(call) = next else { return };
             let Some((sight, pid)) = self.nodes.get(&call).map(|node| (node.sight, node.pid)) else { return };
             let worth = self.worth(call);
+            if confidence >= self.settings.min_confidence {
+                self.explained(call, server);
+            }
             self.place_late(call, server, Method::Task, confidence * worth);
             let Some(sight) = sight else { return };
             let habit = self.habits.of(pid);
@@ -161,6 +177,15 @@ impl Traces {
                 .follow(&sight)
                 .filter(|(step, trust)| !step.sure && *trust >= self.settings.min_confidence);
             next = before.and_then(|(step, _)| step.call);
+        }
+    }
+
+    /// A call that seemed to come out of nothing may have been for this request.
+    fn explained(&mut self, call: Key, server: Key) {
+        let Some(call) = self.nodes.get(&call).filter(|call| call.parent.is_none()) else { return };
+        let before = self.nodes.get(&server).is_some_and(|server| server.start <= call.start);
+        if before {
+            self.habits.of(call.pid).explained(call.shape);
         }
     }
 
@@ -184,7 +209,6 @@ impl Traces {
             && !self.descends(server, call)
             && self.groups.compatible(group, node.group)
         {
-            self.habits.of(node.pid).explained(node.shape);
             node.parent = Some(parent);
             (node.server, node.sure) = (Some(server), true);
             node.links.clear();
@@ -296,7 +320,7 @@ impl Traces {
             }
             // The first request goes out when the connection stands, whatever the thread has read by then.
             Some(Some((server, confidence))) if self.working(server, task.pid, time) => {
-                Some(Evidence { server, method: Method::Handoff, confidence })
+                Some(Evidence::new(server, Method::Handoff, confidence))
             }
             Some(Some(_)) | None => by_task.or_else(|| self.by_lineage(task, time)),
         }
@@ -308,7 +332,7 @@ impl Traces {
         let habit = self.habits.of(task.pid);
         let confidence = confidence * habit.inherits();
         if self.working(server, task.pid, time) {
-            return Some(Evidence { server, method: Method::Handoff, confidence });
+            return Some(Evidence::new(server, Method::Handoff, confidence));
         }
         // It outlived that request and works on.
         self.habits.of(task.pid).inherited(false);
@@ -320,13 +344,13 @@ impl Traces {
     pub(crate) fn by_task(&mut self, task: Task, time: Nanos) -> Option<Evidence> {
         let sight = self.threads.look(task)?;
         let habit = self.habits.of(task.pid);
-        let (server, mut confidence) = habit.judge(&sight);
+        let (step, mut confidence) = habit.judge(&sight)?;
         let holds_back = habit.holds_back();
-        let server = server.filter(|server| self.working(*server, task.pid, time))?;
+        let server = step.request.filter(|server| self.working(*server, task.pid, time))?;
         if holds_back && self.queues.behind(server) {
             confidence *= UNSURE;
         }
-        Some(Evidence { server, method: Method::Task, confidence })
+        Some(Evidence { server, method: Method::Task, confidence, guessed: !step.sure })
     }
 
     /// For whom a task opens a connection.
@@ -334,7 +358,10 @@ impl Traces {
         let evidence = match self.by_logical_task(task, time) {
             Told::Request(evidence) => Some(evidence),
             Told::Nobody | Told::Doubt => None,
-            Told::Nothing => self.by_task(task, time),
+            Told::Nothing => {
+                let by_thread = self.by_task(task, time);
+                self.stays(task, time, by_thread).or(by_thread)
+            }
         };
         evidence.map(|evidence| (evidence.server, evidence.confidence))
     }
@@ -345,8 +372,12 @@ impl Traces {
         if !matches!(told, Told::Nothing) {
             return told;
         }
-        let cause = self.by_task(task, time).is_some();
-        if self.tasks.writes_for_others(task, cause) { Told::Nothing } else { Told::Doubt }
+        let by_thread = self.by_task(task, time);
+        if let Some(evidence) = self.stays(task, time, by_thread) {
+            return Told::Request(evidence);
+        }
+        let believed = self.tasks.writes_for_others(task, by_thread.is_some());
+        if believed { Told::Nothing } else { Told::Doubt }
     }
 
     /// What the goroutine or async task tells, in a process whose tasks work on what they read.
@@ -365,7 +396,22 @@ impl Traces {
         if !self.working(server, task.pid, time) {
             return Told::Nothing;
         }
-        Told::Request(Evidence { server, method: Method::Task, confidence })
+        Told::Request(Evidence::new(server, Method::Task, confidence))
+    }
+
+    /// The request that the logical task was seen to work on, in a process whose tasks stay with one until they answer it.
+    /// Where its thread says otherwise, one of the two is wrong.
+    fn stays(&mut self, task: Task, time: Nanos, by_thread: Option<Evidence>) -> Option<Evidence> {
+        let server = self.tasks.bound(task).filter(|server| self.working(*server, task.pid, time))?;
+        let sure = by_thread.filter(|evidence| evidence.confidence >= self.settings.min_confidence);
+        let habit = self.habits.of(task.pid);
+        if sure.is_some_and(|evidence| evidence.server != server) {
+            habit.kept(false);
+            self.tasks.doubt(task);
+        }
+        let confidence = habit.keeps();
+        let stays = confidence >= self.settings.min_confidence && self.tasks.stays(task);
+        stays.then_some(Evidence::new(server, Method::Task, confidence))
     }
 
     /// The vetoes: same process, not answered, not before its cause.

@@ -4,13 +4,17 @@
 //!
 //! Only processes with a runtime adapter have logical tasks. A task that reads requests itself works for nobody else. One
 //! that reads none may write for others (the task of a pooled connection): of it only its thread tells, or, for its first
-//! call, who started it.
+//! call, who started it. Or another one reads for it (asyncio): then it stays with the request that it was first seen to
+//! work on until that is answered, and what it called for an unknown one was for the one that it answers.
 
 use rustc_hash::FxHashMap;
 use wirespan_span::span::{Key, Task};
 
 /// Open requests of one task that are remembered, the oldest goes first: a task works on one, or on a pipeline.
 const MAX_OPEN: usize = 64;
+
+/// Calls of one task that wait for its answer.
+const MAX_UNPLACED: usize = 32;
 
 /// Calls without a cause that show what a task is.
 const MANY: u32 = 2;
@@ -31,6 +35,14 @@ struct Worker {
     started_in: Option<Key>,
     /// Has it made a call?
     called: bool,
+    /// Has it ever answered a request?
+    answers: bool,
+    /// The request that its thread was seen to work on when it made a call.
+    bound: Option<Key>,
+    /// Did its thread work on another one meanwhile? Then it may write for all.
+    doubted: bool,
+    /// Calls since its last answer for which no request is known.
+    unplaced: Vec<Key>,
     /// Calls at which its thread had something that they may be for, and at which it had nothing.
     with_cause: u32,
     without: u32,
@@ -103,9 +115,48 @@ impl Tasks {
     /// connection few.
     pub(crate) fn writes_for_others(&mut self, task: Task, cause: bool) -> bool {
         let Some(worker) = name(task).and_then(|name| self.workers.get_mut(&name)) else { return true };
-        let believed = worker.without < MANY || worker.with_cause >= worker.without;
+        let believed = worker.answers || worker.without < MANY || worker.with_cause >= worker.without;
         *if cause { &mut worker.with_cause } else { &mut worker.without } += 1;
         believed
+    }
+
+    /// The task was seen to work on this request.
+    pub(crate) fn bind(&mut self, task: Task, request: Key) {
+        if let Some(worker) = name(task).and_then(|name| self.room(name)) {
+            worker.bound = Some(request);
+        }
+    }
+
+    /// Its thread seems to work on another request.
+    pub(crate) fn doubt(&mut self, task: Task) {
+        if let Some(worker) = name(task).and_then(|name| self.workers.get_mut(&name)) {
+            worker.doubted = !worker.answers;
+        }
+    }
+
+    /// Does it stay with the request that it was seen to work on, as far as is known?
+    pub(crate) fn stays(&self, task: Task) -> bool {
+        name(task).and_then(|name| self.workers.get(&name)).is_some_and(|worker| !worker.doubted)
+    }
+
+    /// The request that it was seen to work on last, answered or not.
+    pub(crate) fn bound(&self, task: Task) -> Option<Key> {
+        self.workers.get(&name(task)?)?.bound
+    }
+
+    /// For whom the task made this call will show when it answers.
+    pub(crate) fn wonder(&mut self, task: Task, call: Key) {
+        let worker = name(task).and_then(|name| self.workers.get_mut(&name));
+        if let Some(worker) = worker.filter(|worker| worker.unplaced.len() < MAX_UNPLACED) {
+            worker.unplaced.push(call);
+        }
+    }
+
+    /// The task answers a request. Gives the one that it was seen to work on, and the calls that waited for this.
+    pub(crate) fn answers(&mut self, task: Task) -> (Option<Key>, Vec<Key>) {
+        let Some(worker) = name(task).and_then(|name| self.room(name)) else { return (None, Vec::new()) };
+        (worker.answers, worker.doubted) = (true, false);
+        (worker.bound.take(), std::mem::take(&mut worker.unplaced))
     }
 
     /// Is it the task that has this request? `None` where nobody has it.

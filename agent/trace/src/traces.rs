@@ -208,6 +208,10 @@ impl Traces {
         if let Some(by_reader) = self.tasks.has(task, key) {
             self.habits.of(task.pid).read_and_answered(by_reader);
         }
+        let (bound, wondered) = self.tasks.answers(task);
+        if let Some(bound) = bound.filter(|bound| *bound == key || self.working(*bound, task.pid, time)) {
+            self.habits.of(task.pid).kept(bound == key);
+        }
         // Of several answers that were held back it cannot be said which one the thread worked on.
         let batched = self.queues.answers(key, time);
         let habit = self.habits.of(task.pid);
@@ -224,7 +228,10 @@ impl Traces {
         if self.threads.batched(task, time) || unanswered == Some(key) {
             habit.works_ahead();
         }
-        let confidence = habit.blocks();
+        let (confidence, keeps) = (habit.blocks(), habit.keeps());
+        for call in wondered {
+            self.place_late(call, key, Method::Task, keeps);
+        }
         for call in self.threads.answers(task, key, time) {
             self.place_late(call, key, Method::Task, confidence);
         }

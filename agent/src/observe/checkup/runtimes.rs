@@ -26,7 +26,7 @@ pub(super) fn findings() -> Vec<Finding> {
     for pid in processes(Path::new("/proc")) {
         let Some(runtime) = programs.of(pid) else { continue };
         let tally = tallies.entry(runtime.name).or_default();
-        match &runtime.tasks {
+        match runtime.tasks {
             Ok(_) => tally.read += 1,
             Err(why) => tally.unread.push((pid, why.to_string())),
         }

@@ -7,7 +7,7 @@ mod build;
 
 use wirespan_proto::event::{TaskFields, TaskPlace};
 
-use super::{Adapter, Unknown, elf};
+use super::{Adapter, Found, Unknown, elf};
 
 /// The line in the registry.
 pub(super) const ADAPTER: Adapter = Adapter { name: "Go", find };
@@ -17,10 +17,10 @@ const MAX_BUILD: usize = 256;
 /// Length of the thread-local storage of a program without C: the pointer to `runtime.g` alone.
 const OWN: u64 = 8;
 
-fn find(elf: &elf::Elf<'_>) -> Option<Result<TaskPlace, Unknown>> {
+fn find(elf: &elf::Elf<'_>) -> Option<Result<Found, Unknown>> {
     let build = elf.section(".go.buildinfo", MAX_BUILD)?;
     let version = build::version(&build)?;
-    Some(place(elf, &version))
+    Some(place(elf, &version).map(Found::Task))
 }
 
 fn place(elf: &elf::Elf<'_>, version: &str) -> Result<TaskPlace, Unknown> {

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 
 use wirespan_proto::event::TaskPlace;
 
-use super::{Adapter, Unknown, elf};
+use super::{Adapter, Found, Unknown, elf};
 
 /// The line in the registry.
 pub(super) const ADAPTER: Adapter = Adapter { name: "tokio", find };
@@ -32,12 +32,12 @@ const MAX_FUNCTIONS: usize = 64;
 /// Bytes of read-only data that are searched.
 const MAX_DATA: usize = 8 << 20;
 
-fn find(elf: &elf::Elf<'_>) -> Option<Result<TaskPlace, Unknown>> {
+fn find(elf: &elf::Elf<'_>) -> Option<Result<Found, Unknown>> {
     let contexts = elf.symbols(elf::THREAD_LOCAL, |_| true, |name| contains(name, CONTEXT), 2);
     match contexts.as_slice() {
         [] if mentioned(elf) => Some(Err(Unknown::NoSymbols)),
         [] => None,
-        [context] => Some(place(elf, context).ok_or(Unknown::Code)),
+        [context] => Some(place(elf, context).map(Found::Task).ok_or(Unknown::Code)),
         // Two versions of tokio in one program: which of them polls is not known.
         _ => Some(Err(Unknown::Several)),
     }

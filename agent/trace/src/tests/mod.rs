@@ -7,6 +7,7 @@
 
 mod any_order;
 mod assembly;
+mod contexts;
 mod header;
 mod lineage;
 mod logical;
