@@ -68,6 +68,9 @@ pub(crate) struct Habit {
     blocking: Tally,
     /// Answers right behind the response to a call: of the call's own request, or of another.
     passed_on: Tally,
+    /// First requests of new connections: of the request that the connection was opened for, or of the one that its thread
+    /// was at by then.
+    opener: Tally,
     /// Threads that ended with the work that they were made for, against those that went on with other work.
     inherited: Tally,
     /// Calls by kind: for which a request was likely the reason, against those that came out of nothing.
@@ -124,6 +127,16 @@ impl Habit {
     /// Is an answer right behind the response to a call that of the call's own request? From 0 to 1.
     pub(crate) fn passes_on(&self) -> f32 {
         self.passed_on.share(0.99, 30.0)
+    }
+
+    /// The first request of a connection was for whom that was opened, or for whom its thread was at work by then.
+    pub(crate) fn opened(&mut self, by_user: bool) {
+        self.opener.add(by_user);
+    }
+
+    /// Does who opens a connection use it first, whatever its thread has turned to meanwhile? From 0 to 1.
+    pub(crate) fn opens_for_itself(&self) -> f32 {
+        self.opener.share(0.9, 5.0)
     }
 
     /// A thread that was made for a request ended, or was seen to work for others too.

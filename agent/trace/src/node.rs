@@ -52,6 +52,8 @@ pub(crate) struct Node {
     pub(crate) own: bool,
     /// Does its trace wait for what may become known of it?
     pub(crate) held: bool,
+    /// For whom its connection was opened, and on whom its thread worked, where these are two.
+    pub(crate) rivals: Option<(Key, Key)>,
     /// What its thread had read when it was made.
     pub(crate) sight: Option<Sight>,
     pub(crate) group: GroupId,
@@ -79,6 +81,7 @@ impl Node {
             shape: start.shape,
             own: false,
             held: false,
+            rivals: None,
             sight: None,
             group: GroupId::default(),
             span: None,

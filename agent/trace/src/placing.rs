@@ -40,11 +40,13 @@ pub(crate) struct Evidence {
     pub(crate) confidence: f32,
     /// Does it build on a call of which nobody knows for whom it was?
     guessed: bool,
+    /// For whom the connection was opened, and on whom its thread works, where these are two.
+    rivals: Option<(Key, Key)>,
 }
 
 impl Evidence {
     const fn new(server: Key, method: Method, confidence: f32) -> Self {
-        Self { server, method, confidence, guessed: false }
+        Self { server, method, confidence, guessed: false, rivals: None }
     }
 
     fn of_worth(self, worth: f32) -> Self {
@@ -122,7 +124,8 @@ impl Traces {
         if let Some(evidence) = evidence.filter(|_| node.sure) {
             self.tasks.bind(task, evidence.server);
         }
-        node.sight = matches!(told, Told::Nothing).then(|| self.sight(opened, task)).flatten();
+        node.sight = matches!(told, Told::Nothing).then(|| self.sight(opened, evidence, task)).flatten();
+        node.rivals = evidence.and_then(|evidence| evidence.rivals);
         node.group = match node.context.clone() {
             Some(context) => self.place_by_header(&mut node, &context, evidence),
             None => self.place_by_evidence(&mut node, evidence),
@@ -163,6 +166,7 @@ impl Traces {
         for _ in 0..MAX_DEPTH {
             let Some(call) = next else { return };
             let Some((sight, pid)) = self.nodes.get(&call).map(|node| (node.sight, node.pid)) else { return };
+            self.learn_opener(call, server);
             let worth = self.worth(call);
             if confidence >= self.settings.min_confidence {
                 self.explained(call, server);
@@ -177,6 +181,14 @@ impl Traces {
                 .follow(&sight)
                 .filter(|(step, trust)| !step.sure && *trust >= self.settings.min_confidence);
             next = before.and_then(|(step, _)| step.call);
+        }
+    }
+
+    /// The first request of a connection is known to have been for this one.
+    fn learn_opener(&mut self, call: Key, server: Key) {
+        let Some(call) = self.nodes.get(&call) else { return };
+        if let Some((opener, _)) = call.rivals.filter(|(opener, user)| [*opener, *user].contains(&server)) {
+            self.habits.of(call.pid).opened(server == opener);
         }
     }
 
@@ -287,9 +299,12 @@ impl Traces {
     }
 
     /// How things stood when a call was decided on: a new connection's first request goes out later, when it stands.
-    fn sight(&mut self, opened: Option<Opened>, task: Task) -> Option<Sight> {
+    fn sight(&mut self, opened: Option<Opened>, evidence: Option<Evidence>, task: Task) -> Option<Sight> {
+        let habit = self.habits.of(task.pid);
+        let rivals = evidence.is_some_and(|evidence| evidence.rivals.is_some());
         match opened {
-            Some(opened) if self.habits.of(task.pid).several() => opened.sight,
+            Some(_) if rivals && habit.opens_for_itself() < self.settings.min_confidence => None,
+            Some(opened) if habit.several() => opened.sight,
             _ => self.threads.look(task),
         }
     }
@@ -320,10 +335,29 @@ impl Traces {
             }
             // The first request goes out when the connection stands, whatever the thread has read by then.
             Some(Some((server, confidence))) if self.working(server, task.pid, time) => {
-                Some(Evidence::new(server, Method::Handoff, confidence))
+                Some(self.first_use((server, confidence), by_task, task.pid))
             }
             Some(Some(_)) | None => by_task.or_else(|| self.by_lineage(task, time)),
         }
+    }
+
+    /// For whom the first request of a connection is, where its thread is known to work on another request by then: a pool
+    /// that opens a connection may use one that has come back instead, and give the new one to the next who asks.
+    fn first_use(&mut self, opened_for: (Key, f32), by_task: Option<Evidence>, pid: u32) -> Evidence {
+        let ((opener, confidence), min) = (opened_for, self.settings.min_confidence);
+        let sure = |evidence: &Evidence| evidence.confidence >= min && !evidence.guessed;
+        let Some(user) = by_task.filter(|user| sure(user) && user.server != opener) else {
+            return Evidence::new(opener, Method::Handoff, confidence);
+        };
+        let opens_for_itself = self.habits.of(pid).opens_for_itself();
+        let evidence = if opens_for_itself >= min {
+            Evidence::new(opener, Method::Handoff, confidence.min(opens_for_itself))
+        } else if 1.0 - opens_for_itself >= min {
+            Evidence::new(user.server, Method::Task, user.confidence.min(1.0 - opens_for_itself))
+        } else {
+            Evidence::new(opener, Method::Handoff, confidence * UNSURE)
+        };
+        Evidence { rivals: Some((opener, user.server)), ..evidence }
     }
 
     /// The request that the thread was made for.
@@ -350,7 +384,7 @@ impl Traces {
         if holds_back && self.queues.behind(server) {
             confidence *= UNSURE;
         }
-        Some(Evidence { server, method: Method::Task, confidence, guessed: !step.sure })
+        Some(Evidence { guessed: !step.sure, ..Evidence::new(server, Method::Task, confidence) })
     }
 
     /// For whom a task opens a connection.

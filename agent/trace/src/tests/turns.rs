@@ -58,3 +58,38 @@ fn answers_behind_a_response_among_others_tell_for_whom_the_call_was() {
                 5005 end call\n5006 end b\n5007 end d\n5008 end e\n";
     assert!(placed(&(turns(20) + last)));
 }
+
+/// A pool: the connection that was opened for `a` is given to `b`, which its answer shows.
+fn given_away(number: u32) -> String {
+    let (at, offset, rests, opened) = (number * 100, number * 10, number * 10, number + 100);
+    [
+        (0, format!("serve a{number} 1:{offset} 20.1@{rests}")),
+        (1, format!("connect {opened} 20.1@{rests}")),
+        (2, format!("serve b{number} 2:{offset} 20.1@{}", rests + 1)),
+        (3, format!("ask call{number} {opened} 20.1@{}", rests + 1)),
+        (4, format!("resume call{number} 20.1@{}", rests + 2)),
+        (5, format!("answer b{number} 20.1@{}", rests + 2)),
+        (6, format!("end call{number}")),
+        (6, format!("end a{number}")),
+        (6, format!("end b{number}")),
+    ]
+    .map(|(after, what)| format!("{} {what}\n", at + after))
+    .concat()
+}
+
+#[test]
+fn a_connection_that_is_given_away_is_not_for_whom_it_was_opened() {
+    let mut world = World::new(settings());
+    world.run(
+        "0 serve a 1 20.1@0\n1 connect 500 20.1@0\n2 serve b 2 20.1@1\n3 ask call 500 20.1@1\n4 end call\n",
+    );
+    world.run("5 end a\n5 end b\n9000000 sweep");
+    assert!(world.spans()["call"].1.parent.is_none(), "one of two, and nobody knows which");
+    let mut world = World::new(settings());
+    world.run(&(0..60).map(given_away).collect::<String>()).run("9000000 sweep");
+    let spans = world.spans();
+    for number in ["0", "59"] {
+        let parent = spans[format!("call{number}").as_str()].1.parent.map(|parent| parent.span_id);
+        assert_eq!(parent, Some(spans[format!("b{number}").as_str()].1.span_id), "{number}");
+    }
+}
