@@ -90,6 +90,7 @@ async fn status(State(api): State<Api>, parameters: Parameters) -> Answer {
             "refused": api.intake.refused(),
             "attributes_cut": api.intake.cut(),
             "joined": api.intake.joined(),
+            "repeated": figure.repeated,
         },
         "tail": { "readers": api.intake.watchers() },
         "delays": {

@@ -368,3 +368,43 @@ fn three_hosts_are_one_trace() {
         }
     }
 }
+
+/// A sender that missed the acknowledgement sends all once more: nothing counts twice, in memory, in blocks, or after a
+/// restart.
+#[test]
+fn what_is_sent_again_is_kept_once() {
+    let store = Memory::new(TRACES as usize * SPANS as usize);
+    fill(&store);
+    fill(&store);
+    contract(&store);
+    assert_eq!(store.figure().unwrap().repeated, TRACES * SPANS);
+
+    let directory = tempfile::tempdir().unwrap();
+    let store = embedded(&directory);
+    fill(&store);
+    fill(&store);
+    settle(&store);
+    fill(&store);
+    contract(&store);
+    assert_eq!(store.figure().unwrap().repeated, 2 * TRACES * SPANS);
+    drop(store);
+    let again = embedded(&directory);
+    fill(&again);
+    contract(&again);
+}
+
+/// A span and its repetition in one request, and both parts of a trace that is joined to another.
+#[test]
+fn what_is_sent_twice_at_once_or_under_another_trace_is_kept_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let stores: [Box<dyn Store>; 2] = [Box::new(Memory::new(1000)), Box::new(embedded(&directory))];
+    for store in stores {
+        let (near, far, join) = halves(0);
+        take(&*store, [near.clone(), far.clone(), near.clone()].concat(), vec![join]);
+        take(&*store, far, vec![join]);
+        take(&*store, near, vec![]);
+        assert_eq!(store.trace(trace_id(0)).unwrap(), joined(0));
+        let figure = store.figure().unwrap();
+        assert_eq!((figure.spans, figure.repeated), (SPANS, SPANS + 2));
+    }
+}

@@ -20,6 +20,7 @@ pub(super) struct Shared {
     pub(super) cache: Cache,
     state: RwLock<State>,
     pub(super) forgotten: AtomicU64,
+    pub(super) repeated: AtomicU64,
     durable: Mutex<Sketch>,
     sealed: (Mutex<bool>, Condvar),
 }
@@ -84,6 +85,7 @@ impl Shared {
             cache,
             state: RwLock::new(state),
             forgotten: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
             durable: Mutex::default(),
             sealed: (Mutex::new(false), Condvar::new()),
         }
