@@ -81,11 +81,18 @@ impl Kept {
         self.joined.iter().fold(id, |id, joined| joined.whole(id))
     }
 
-    fn join(&mut self, join: Join) {
+    fn join(&mut self, join: &Join) {
+        let known = self.joined.iter().any(|joined| joined.knows(join.span));
         let (part, whole) = (self.whole(join.trace), self.whole(join.whole));
         let Some(joined) = self.joined.back_mut() else { return };
-        joined.add(Join { trace: part, whole, ..join });
-        self.segments.iter_mut().for_each(|segment| segment.join(part, joined));
+        joined.add(&Join { trace: part, whole, ..join.clone() });
+        for segment in &mut self.segments {
+            segment.join(part, joined);
+            segment.answer(join.parent);
+        }
+        if !known {
+            self.past.edges.entry(join.call.key()).or_default().merge(&join.call.figures());
+        }
     }
 
     /// Takes away what is here already.
@@ -98,12 +105,6 @@ impl Kept {
             doubts.learn(trace, &here);
         }
         self.repeated += doubts.leave_out(spans);
-    }
-
-    fn place(&self, span: &mut Span) {
-        for joined in self.joined.iter().filter(|joined| !joined.is_empty()) {
-            joined.apply(span);
-        }
     }
 }
 
@@ -125,11 +126,11 @@ impl Store for Memory {
             kept.rotate();
         }
         kept.leave_out(&mut spans);
-        joins.into_iter().for_each(|join| kept.join(join));
-        spans.iter_mut().for_each(|span| kept.place(span));
-        if let Some(segment) = kept.segments.back_mut() {
-            segment.add(spans);
+        let Kept { segments, joined, .. } = &mut *kept;
+        if let Some(segment) = segments.back_mut() {
+            segment.add(spans, joined.iter());
         }
+        joins.iter().for_each(|join| kept.join(join));
         Ok(())
     }
 

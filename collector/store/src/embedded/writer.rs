@@ -235,6 +235,7 @@ impl Writing {
                     .execute(params![batch.packed])?;
                 last = transaction.last_insert_rowid();
             }
+            joins::count(&transaction, &fit)?;
             transaction.commit()?;
             Ok((last, fit))
         };
@@ -245,12 +246,12 @@ impl Writing {
     fn keep(&mut self, batches: Vec<Batch>, last: i64, fit: Vec<Join>) {
         let mut state = self.shared.write();
         let mut done = Vec::with_capacity(batches.len());
-        fit.into_iter().for_each(|join| state.join(join));
         for batch in batches {
             state.since.get_or_insert_with(Instant::now);
             state.add(batch.spans);
             done.push((batch.came, batch.done));
         }
+        fit.iter().for_each(|join| state.join(join));
         state.last = last;
         drop(state);
         for (came, done) in done {
