@@ -93,6 +93,7 @@ async fn status(State(api): State<Api>, parameters: Parameters) -> Answer {
             "repeated": figure.repeated,
         },
         "tail": { "readers": api.intake.watchers() },
+        "agent": api.agent.get().map(|figures| figures()),
         "delays": {
             "transfer": own::durations(&api.intake.transfer()),
             "storage": own::durations(&figure.durable),
