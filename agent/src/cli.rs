@@ -172,14 +172,48 @@ pub enum Question {
         /// At most so many
         #[arg(long, default_value_t = 20)]
         limit: u32,
+        /// After leaving out so many
+        #[arg(long, default_value_t = 0)]
+        offset: u32,
+        /// Which first
+        #[arg(long, value_enum, default_value = "newest")]
+        sort: Order,
+        /// Also count all matching spans
+        #[arg(long)]
+        count: bool,
     },
     /// One trace, as a tree
     Trace {
         /// Its id in hex
         id: String,
     },
+    /// One trace as a file for other tools, on stdout
+    Export {
+        /// Its id in hex
+        id: String,
+        /// For which tool
+        #[arg(long, value_enum, default_value = "otlp")]
+        format: Format,
+    },
+    /// Take a file of traces: OTLP as JSON, or Jaeger's
+    Import {
+        /// The file; - for stdin
+        #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
+        file: PathBuf,
+    },
+    /// Spans as they arrive, until Ctrl-C
+    Tail {
+        /// Only those that match, such as '{ status = error }'
+        #[arg(value_name = "TRACEQL")]
+        query: Option<String>,
+    },
     /// Services that sent spans
     Services,
+    /// What services do, by the names of their spans
+    Operations {
+        /// Only of this service
+        service: Option<String>,
+    },
     /// Which service calls which
     Map,
     /// Rate, errors and durations
@@ -187,6 +221,32 @@ pub enum Question {
         /// Only of this service, by operation
         service: Option<String>,
     },
+    /// How the collector is: delays, refusals, the store against its budget
+    Status,
+}
+
+/// Which traces come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// By start, the latest first.
+    Newest,
+    /// By start.
+    Oldest,
+    /// By duration, the longest first.
+    Longest,
+    /// By duration.
+    Shortest,
+}
+
+/// Forms of a trace.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// OTLP as JSON.
+    Otlp,
+    /// Jaeger's JSON.
+    Jaeger,
+    /// The Trace Event Format, for Perfetto and Chromium.
+    Perfetto,
 }
 
 /// Arguments of `wirespan trace`.

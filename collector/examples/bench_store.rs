@@ -1,148 +1,199 @@
-//! What the store costs, on spans like the agent's: `cargo xtask bench store`. Arguments: the number of spans, and the
-//! directory (which is emptied). Prints a table.
+//! A sender, and somebody who asks: `cargo xtask bench store` lets it loose on a collector or on Jaeger, which run in a process
+//! of their own. Spans like the agent's go in over OTLP/HTTP, each request acknowledged before the next; questions go to
+//! Jaeger's legacy API, which both have, and with `own` to the collector's. Arguments: the number of spans, where OTLP is
+//! received, where questions are answered, the process whose CPU time and memory count, its folder, `own` or `jaeger`.
+//! `WIRESPAN_COLLECTOR_TOKEN` is sent along. Prints a line for each figure: what it is of, a tab, the figure.
 
 use std::{
     fs,
-    hint::black_box,
-    path::PathBuf,
-    time::{Duration, Instant},
+    io::{Read, Write},
+    net::{SocketAddr, TcpStream},
+    path::{Path, PathBuf},
+    thread,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use anyhow::{Context, Result};
-use wirespan_ingest::{
-    Limits,
-    otlp::{decode_protobuf, encode_protobuf},
-};
-use wirespan_store::{
-    Attribute, EdgeQuery, Embedded, Field, Filter, Kind, Op, Operand, Owner, RedQuery, Resource, Scope,
-    Search, Settings, Span, SpanId, Status, StatusCode, Store, TraceId, Value,
-};
+use anyhow::{Context, Result, ensure};
+use wirespan_ingest::otlp::encode_protobuf;
+use wirespan_store::{Attribute, Kind, Resource, Scope, Span, SpanId, Status, StatusCode, TraceId, Value};
 
 /// Spans of one trace and of one request.
 const TRACE: u64 = 6;
 const BATCH: u64 = 512 * TRACE;
-/// The first start: 2026-01-01. A hundred traces a second follow.
-const BEGIN: u64 = 1_767_225_600_000_000_000;
+/// A hundred traces a second, the last of them now.
 const APART: u64 = 10_000_000;
 const SERVICES: u64 = 12;
+/// How long one that is behind may take to catch up.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+struct Target {
+    otlp: SocketAddr,
+    query: SocketAddr,
+    process: u32,
+    folder: PathBuf,
+    own: bool,
+    token: String,
+    spans: u64,
+    begin: u64,
+}
 
 fn main() -> Result<()> {
-    let mut arguments = std::env::args().skip(1);
-    let spans: u64 = arguments.next().context("say how many spans")?.parse()?;
-    let directory = PathBuf::from(arguments.next().context("say in which directory")?);
-    if directory.exists() {
-        fs::remove_dir_all(&directory)?;
-    }
-    let store = Embedded::open(Settings { bytes: None, age: None, ..Settings::new(directory.clone()) })?;
-    fill(&store, spans)?;
-    drop(store);
-    let began = Instant::now();
-    let store = Embedded::open(Settings { bytes: None, age: None, ..Settings::new(directory) })?;
-    row("open", &took(began.elapsed()));
-    questions(&store, spans)?;
-    row("memory, most so far", &format!("{} MiB", peak()? >> 10));
+    let target = Target::from_arguments()?;
+    target.fill()?;
+    target.questions()?;
+    figure("memory, most", &format!("{} MiB", target.peak()? >> 10));
     Ok(())
 }
 
-fn row(name: &str, value: &str) {
-    println!("| {name} | {value} |");
+fn figure(name: &str, value: &str) {
+    println!("{name}\t{value}");
 }
 
-fn took(time: Duration) -> String {
-    format!("{:.2} ms", time.as_secs_f64() * 1e3)
-}
-
-fn fill(store: &Embedded, spans: u64) -> Result<()> {
-    let limits = Limits::default();
-    let (mut wall, mut cpu) = (Duration::ZERO, 0.0);
-    for first in (0..spans).step_by(BATCH as usize) {
-        let body = encode_protobuf(&batch(first / TRACE, BATCH.min(spans - first) / TRACE));
-        let (began, before) = (Instant::now(), cpu_seconds()?);
-        let decoded = decode_protobuf(&body, &limits)?.spans;
-        store.append(decoded)?;
-        wall += began.elapsed();
-        cpu += cpu_seconds()? - before;
+impl Target {
+    fn from_arguments() -> Result<Self> {
+        let mut arguments = std::env::args().skip(1);
+        let mut next = |what: &str| arguments.next().with_context(|| format!("say {what}"));
+        let spans: u64 = next("how many spans")?.parse()?;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_nanos() as u64;
+        Ok(Self {
+            otlp: next("where OTLP is received")?.parse()?,
+            query: next("where questions are answered")?.parse()?,
+            process: next("which process")?.parse()?,
+            folder: next("its folder")?.into(),
+            own: next("whose APIs it has")? == "own",
+            token: std::env::var("WIRESPAN_COLLECTOR_TOKEN").unwrap_or_default(),
+            spans,
+            begin: now - spans / TRACE * APART,
+        })
     }
-    let (began, before) = (Instant::now(), cpu_seconds()?);
-    while store.figure()?.unsealed >= 65_536 {
-        std::thread::yield_now();
-    }
-    let waited = cpu_seconds()? - before;
-    let figure = store.figure()?;
-    let sealed = figure.spans - figure.unsealed;
-    row("spans", &figure.spans.to_string());
-    row(
-        "ingest, one sender, spans/s",
-        &format!("{:.0}", spans as f64 / (wall + began.elapsed()).as_secs_f64()),
-    );
-    row("ingest from OTLP protobuf, spans per CPU-second", &format!("{:.0}", spans as f64 / (cpu + waited)));
-    row(
-        "bytes per sealed span, catalogue and log included",
-        &format!("{:.1}", figure.bytes as f64 / sealed as f64),
-    );
-    Ok(())
-}
 
-fn questions(store: &Embedded, spans: u64) -> Result<()> {
-    let traces = spans / TRACE;
-    let ids: Vec<TraceId> = (0..200).map(|n| trace_id(n * 7919 % traces)).collect();
-    median("trace by id", ids.len(), |n| Ok(store.trace(ids[n % ids.len()])?.len()))?;
-    let service = Filter::Compare(Field::Service, Op::Eq, Operand::Text("service-7".into()));
-    let long = Filter::Compare(Field::Duration, Op::Ge, Operand::Int(9_000_000));
-    let route = |value: &str| {
-        let field = Field::Attribute(Owner::Span, "http.route".into());
-        Filter::Compare(field, Op::Eq, Operand::Text(value.into()))
-    };
-    let some = Filter::And(vec![service.clone(), route("/api/v1/items/{id}/3"), long]);
-    median("search, service + attribute + duration, newest 20", 20, |_| {
-        Ok(store.search(&Search::new(some.clone(), 20))?.hits.len())
-    })?;
-    let none = Filter::And(vec![service, route("/nowhere")]);
-    median("search that finds nothing, all time", 3, |_| {
-        Ok(store.search(&Search::new(none.clone(), 20))?.hits.len())
-    })?;
-    let end = BEGIN + traces * APART;
-    let red = RedQuery {
-        service: None,
-        operation: None,
-        kinds: vec![Kind::Server],
-        start: end.saturating_sub(3_600_000_000_000),
-        end,
-        step: 60_000_000_000,
-        by_operation: false,
-    };
-    median("RED of the last hour, by service and minute", 10, |_| Ok(store.red(&red)?.len()))?;
-    let query = EdgeQuery { start: red.start, end };
-    median("service map of the last hour", 10, |_| Ok(store.edges(query)?.len()))
-}
-
-fn median(name: &str, times: usize, ask: impl Fn(usize) -> Result<usize>) -> Result<()> {
-    let mut all = Vec::with_capacity(times);
-    for n in 0..times {
+    /// Sends all, and waits until all is there.
+    fn fill(&self) -> Result<()> {
+        let before = self.cpu_seconds()?;
+        let mut wall = Duration::ZERO;
+        for first in (0..self.spans).step_by(BATCH as usize) {
+            let body = encode_protobuf(&self.batch(first / TRACE, BATCH.min(self.spans - first) / TRACE));
+            let began = Instant::now();
+            let head = "POST /v1/traces HTTP/1.1\r\nContent-Type: application/x-protobuf";
+            http(self.otlp, head, &body)?;
+            wall += began.elapsed();
+        }
         let began = Instant::now();
-        black_box(ask(n)?);
-        all.push(began.elapsed());
+        self.settle()?;
+        let spent = self.cpu_seconds()? - before;
+        figure("spans", &self.spans.to_string());
+        figure("ingest, spans per CPU-second", &format!("{:.0}", self.spans as f64 / spent));
+        let clock = (wall + began.elapsed()).as_secs_f64();
+        figure("ingest, one sender, spans/s", &format!("{:.0}", self.spans as f64 / clock));
+        let bytes = size(&self.folder);
+        let each =
+            if bytes == 0 { "–".to_owned() } else { format!("{:.1}", bytes as f64 / self.spans as f64) };
+        figure("on disk, bytes per span", &each);
+        Ok(())
     }
-    all.sort();
-    let most = all.last().copied().unwrap_or_default();
-    row(name, &format!("{}, most {}", took(all[all.len() / 2]), took(most)));
-    Ok(())
+
+    /// Until the last trace is found, and nothing more is done with what came.
+    fn settle(&self) -> Result<()> {
+        let last = format!("/api/traces/{}", trace_id(self.spans / TRACE - 1));
+        let until = Instant::now() + PATIENCE;
+        while self.ask(&last).is_err() {
+            ensure!(Instant::now() < until, "the last trace is not there");
+            thread::sleep(Duration::from_millis(50));
+        }
+        let mut before = self.cpu_seconds()?;
+        loop {
+            thread::sleep(Duration::from_millis(300));
+            let now = self.cpu_seconds()?;
+            if now - before < 0.02 || Instant::now() > until {
+                return Ok(());
+            }
+            before = now;
+        }
+    }
+
+    fn questions(&self) -> Result<()> {
+        let traces = self.spans / TRACE;
+        let ids: Vec<_> = (0..200).map(|n| trace_id(n * 7919 % traces)).collect();
+        self.median("trace by id", ids.len(), |n| format!("/api/traces/{}", ids[n % ids.len()]))?;
+        let times = format!("start={}&end={}", self.begin / 1000, u64::MAX / 2000);
+        let tags = |route: &str| format!("%7B%22http.route%22%3A%22{route}%22%7D");
+        let search = |route: &str| {
+            format!("/api/traces?service=service-7&tags={}&minDuration=9ms&limit=20&{times}", tags(route))
+        };
+        let some = search("/api/v1/items/%7Bid%7D/3");
+        self.median("search by service, attribute and duration, 20 whole traces", 20, |_| some.clone())?;
+        let none = search("/nowhere");
+        self.median("search that finds nothing, over all", 5, |_| none.clone())?;
+        if !self.own {
+            let lookback = "/api/dependencies?lookback=3600000".to_owned();
+            return self.median("service map of the last hour", 10, |_| lookback.clone());
+        }
+        let list = "/api/v1/traces?service=service-7&attribute=http.route=/api/v1/items/%7Bid%7D/3&min_duration=9ms&limit=50";
+        self.median("the same, summaries of 50 traces", 20, |_| list.to_owned())?;
+        self.median("RED of the last hour, by service", 10, |_| "/api/v1/red?since=1h".to_owned())?;
+        self.median("service map of the last hour", 10, |_| "/api/v1/map?since=1h".to_owned())
+    }
+
+    fn median(&self, name: &str, times: usize, path: impl Fn(usize) -> String) -> Result<()> {
+        let mut all = Vec::with_capacity(times);
+        for n in 0..times {
+            let path = path(n);
+            let began = Instant::now();
+            // That nothing is found is an answer, too.
+            let _answer = self.ask(&path);
+            all.push(began.elapsed());
+        }
+        all.sort();
+        let ms = |time: Duration| format!("{:.1}", time.as_secs_f64() * 1e3);
+        let most = all.last().copied().unwrap_or_default();
+        figure(name, &format!("{} ms (most {})", ms(all[all.len() / 2]), ms(most)));
+        Ok(())
+    }
+
+    fn ask(&self, path: &str) -> Result<usize> {
+        http(self.query, &format!("GET {path} HTTP/1.1\r\nAuthorization: Bearer {}", self.token), &[])
+    }
+
+    /// User and system time of the process (`proc_pid_stat(5)`, fields 14 and 15, in hundredths of a second).
+    fn cpu_seconds(&self) -> Result<f64> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process))?;
+        let (_, fields) = stat.rsplit_once(')').context("no stat")?;
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let ticks = |at: usize| -> Result<f64> { Ok(fields.get(at).context("a short stat")?.parse()?) };
+        Ok((ticks(11)? + ticks(12)?) / 100.0)
+    }
+
+    /// The most memory of the process that was resident, in KiB.
+    fn peak(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
+        Ok(line.trim().trim_end_matches(" kB").parse()?)
+    }
 }
 
-/// User and system time of this process (`proc_pid_stat(5)`, fields 14 and 15, in hundredths of a second).
-fn cpu_seconds() -> Result<f64> {
-    let stat = fs::read_to_string("/proc/self/stat")?;
-    let (_, fields) = stat.rsplit_once(')').context("no stat")?;
-    let fields: Vec<&str> = fields.split_whitespace().collect();
-    let ticks = |at: usize| -> Result<f64> { Ok(fields.get(at).context("a short stat")?.parse()?) };
-    Ok((ticks(11)? + ticks(12)?) / 100.0)
+/// One request on a connection of its own; the answer is how long its body is. Anything but success is an error.
+fn http(place: SocketAddr, head: &str, body: &[u8]) -> Result<usize> {
+    let mut stream = TcpStream::connect(place)?;
+    stream.set_nodelay(true)?;
+    let length = body.len();
+    write!(stream, "{head}\r\nHost: {place}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")?;
+    stream.write_all(body)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    let status = answer.get(9..12).and_then(|status| std::str::from_utf8(status).ok()).unwrap_or_default();
+    ensure!(status == "200", "{head}: {status}");
+    Ok(answer.len())
 }
 
-/// The most memory that was resident, in KiB.
-fn peak() -> Result<u64> {
-    let status = fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("no VmHWM")?;
-    Ok(line.trim().trim_end_matches(" kB").parse()?)
+/// Bytes of all files in a folder.
+fn size(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let of = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(found) if found.is_dir() => size(&entry.path()),
+        Ok(found) => found.len(),
+        Err(_) => 0,
+    };
+    entries.map(of).sum()
 }
 
 /// SplitMix64: ids and durations that do not compress.
@@ -157,18 +208,20 @@ fn trace_id(n: u64) -> TraceId {
     TraceId(((u128::from(noise(2 * n)) << 64) | u128::from(noise(2 * n + 1))).to_be_bytes())
 }
 
-fn batch(first: u64, traces: u64) -> Vec<Span> {
-    let mut spans: Vec<Span> =
-        (first..first + traces).flat_map(|n| (0..TRACE).map(move |at| span(n, at))).collect();
-    spans.sort_by(|a, b| a.resource.service.cmp(&b.resource.service));
-    spans
+impl Target {
+    fn batch(&self, first: u64, traces: u64) -> Vec<Span> {
+        let all = (first..first + traces).flat_map(|n| (0..TRACE).map(move |at| (n, at)));
+        let mut spans: Vec<Span> = all.map(|(n, at)| span(self.begin, n, at)).collect();
+        spans.sort_by(|a, b| a.resource.service.cmp(&b.resource.service));
+        spans
+    }
 }
 
 fn attribute(key: &str, value: impl Into<Value>) -> Attribute {
     Attribute { key: key.into(), value: value.into() }
 }
 
-fn span(n: u64, at: u64) -> Span {
+fn span(begin: u64, n: u64, at: u64) -> Span {
     let id = |at: u64| SpanId((noise(n * 31 + at) | 1).to_be_bytes());
     let service = (n + at.div_ceil(2)) % SERVICES;
     let server = at.is_multiple_of(2);
@@ -180,7 +233,7 @@ fn span(n: u64, at: u64) -> Span {
         parent: (at > 0).then(|| id(at - 1)),
         name: if server { format!("GET {route}").into() } else { "GET".into() },
         kind: if server { Kind::Server } else { Kind::Client },
-        start: BEGIN + n * APART + at * 100_000 + noise(n) % 50_000,
+        start: begin + n * APART + at * 100_000 + noise(n) % 50_000,
         duration: 1_000_000 + noise(n * 7 + at) % 9_000_000,
         status: Status {
             code: if failed { StatusCode::Error } else { StatusCode::Unset },

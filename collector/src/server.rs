@@ -6,7 +6,7 @@ use std::{
     io::Write as _,
     net::SocketAddr,
     os::unix::fs::OpenOptionsExt,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     time::Duration,
 };
 
@@ -24,7 +24,7 @@ use wirespan_store::{Durability, Embedded, Memory, Store};
 
 use crate::{
     Keep, Settings,
-    api::{self, Api, Facts},
+    api::{self, Api, Facts, Figures},
     guard::Guard,
     page, tls,
 };
@@ -60,6 +60,7 @@ pub struct Running {
     /// What readers have to know.
     pub token: Arc<str>,
     scheme: &'static str,
+    agent: Arc<OnceLock<Figures>>,
 }
 
 /// Starts a collector on threads of its own.
@@ -82,9 +83,10 @@ pub fn start(settings: &Settings) -> anyhow::Result<Running> {
     intake.resume().context("cannot read what is stored")?;
     let stop = watch::Sender::new(false);
     let api = Api::new(store, intake, facts);
+    let agent = api.agent.clone();
     let start = Start { settings, tls, api, token: token.clone(), stop: stop.clone() };
     let addresses = runtime.block_on(start.listen())?;
-    Ok(Running { runtime: Some(runtime), stop, addresses, token, scheme })
+    Ok(Running { runtime: Some(runtime), stop, addresses, token, scheme, agent })
 }
 
 impl Running {
@@ -92,6 +94,13 @@ impl Running {
     #[must_use]
     pub fn page(&self) -> String {
         format!("{}://{}/?token={}", self.scheme, self.addresses.page, self.token)
+    }
+
+    /// An agent runs in the same process: the page shows what it counts, by the names of its metrics. Only the first is
+    /// listened to.
+    pub fn tell(&self, figures: impl Fn() -> serde_json::Value + Send + Sync + 'static) {
+        // A second agent in one process there is none.
+        let _first = self.agent.set(Box::new(figures));
     }
 }
 
@@ -182,8 +191,10 @@ impl Start<'_> {
         };
         let api = &self.api;
         let intake = &api.intake;
-        let pages =
-            Router::new().merge(api::own::router(api.clone())).merge(api::jaeger::router(api.clone()));
+        let pages = Router::new()
+            .merge(api::own::router(api.clone()))
+            .merge(api::jaeger::router(api.clone()))
+            .merge(api::metrics::router(api.clone()));
         self.serve(Some(page), self.read(pages.fallback(page::serve)));
         self.serve(otlp_http, self.write(otlp::router(intake.clone())));
         let both =

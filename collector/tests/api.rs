@@ -410,3 +410,26 @@ fn sql_is_answered_and_mistakes_are_pointed_at() {
     let (status, answer) = get(page, "/api/v1/sql?q=DELETE%20FROM%20spans");
     assert_eq!((status, &answer["parameter"]), (400, &json!("q")));
 }
+
+#[test]
+fn the_collector_tells_how_it_is() {
+    let running = start(Keep::Memory(1000));
+    let page = running.addresses.page;
+    let sent = request(now());
+    for _ in 0..2 {
+        assert_eq!(post(running.addresses.otlp_http.unwrap(), "/v1/traces", &sent).0, 200);
+    }
+    running.tell(|| json!({ "wirespan_capture_ratio": 1.0 }));
+    let (_, status) = get(page, "/api/v1/status");
+    assert_eq!((&status["ingest"]["repeated"], &status["store"]["spans"]), (&json!(2), &json!(2)));
+    assert_eq!(status["agent"]["wirespan_capture_ratio"], 1.0);
+    assert_eq!(http(page, &format!("GET /metrics HTTP/1.1\r\nHost: {page}"), &[]).0, 401);
+    let head = format!("GET /metrics HTTP/1.1\r\nHost: {page}\r\nAuthorization: Bearer {TOKEN}");
+    let (status, _, body) = http(page, &head, &[]);
+    let body = String::from_utf8(body).unwrap();
+    for line in
+        ["repeated_spans_total 2", "accepted_spans_total 4", "refused_spans_total{cause=\"bad_trace_id\"} 2"]
+    {
+        assert!(status == 200 && body.contains(&format!("wirespan_collector_{line}\n")), "{line}: {body}");
+    }
+}

@@ -7,6 +7,7 @@
 pub mod agent;
 pub mod brokers;
 pub mod causality;
+pub mod collector;
 pub mod databases;
 pub mod kernel;
 pub mod load;

@@ -75,6 +75,7 @@ fn root(arguments: &Arguments) -> Vec<Stage> {
     let Arguments { fuzz_seconds, newest_kernel, .. } = *arguments;
     vec![
         Stage::new("release build", || build::wirespan("release").map(drop)),
+        Stage::new("the page in a browser", page::views),
         Stage::new("end-to-end tests", end_to_end),
         Stage::new("stock kernels", move || vm::stock_kernels(newest_kernel)),
         Stage::new("fuzz smoke", move || fuzz::every_target(fuzz_seconds)),

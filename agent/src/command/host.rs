@@ -1,6 +1,6 @@
 //! What `run` and `agent` have in common: the whole host, until somebody says stop.
 
-use std::{future, io, io::IsTerminal, process::ExitCode};
+use std::{future, io, io::IsTerminal, process::ExitCode, sync::Arc};
 
 use wirespan_export::terminal::Output;
 
@@ -8,11 +8,19 @@ use super::display;
 use crate::{
     config::{Config, Flags, Loaded, choice},
     daemon::{Daemon, Display, Purpose, Scope, Source},
+    observe::watch::Watch,
 };
 
-/// Captures the host and shows spans on stdout; everything else goes to stderr. `usual` is the output of `auto`.
-pub(super) fn capture(config: &Config, usual: Output) -> anyhow::Result<ExitCode> {
-    until_stopped(Daemon::start(config, &Scope::Host, shown(config, usual))?)
+/// Captures the host and shows spans on stdout; everything else goes to stderr. `usual` is the output of `auto`; `begun`
+/// gets to know where the daemon leaves what it counts.
+pub(super) fn capture(
+    config: &Config,
+    usual: Output,
+    begun: impl FnOnce(&Arc<Watch>),
+) -> anyhow::Result<ExitCode> {
+    let daemon = Daemon::start(config, &Scope::Host, shown(config, usual))?;
+    begun(daemon.watch());
+    until_stopped(daemon)
 }
 
 /// The same as a service: with no more privileges than it needs, told of the configuration by SIGHUP, and telling

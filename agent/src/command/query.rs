@@ -1,29 +1,24 @@
 //! `wirespan query`: a question to a collector, its answer on stdout.
 
+mod http;
 mod show;
+mod tail;
 mod tls;
 
 use std::{
     fs,
     io::{self, Read, Write},
-    net::TcpStream,
+    path::Path,
     process::ExitCode,
-    time::Duration,
 };
 
 use anyhow::{Context, bail};
-use serde_json::Value as Json;
+use clap::ValueEnum;
 
-use super::collecting;
 use crate::{
     cli::{Query, Question, Shape},
-    config::{self, Config},
+    config,
 };
-
-/// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Bytes of the longest answer that is read.
-const LONGEST: u64 = 1 << 30;
 
 /// Asks and shows.
 ///
@@ -31,8 +26,16 @@ const LONGEST: u64 = 1 << 30;
 /// There is no collector, or it cannot answer.
 pub fn run(args: &Query) -> anyhow::Result<ExitCode> {
     let config = config::load(&args.flags)?.config;
-    let answer = ask(&config, &path(args)?)?;
+    let path = path(args)?;
     let out = &mut io::stdout().lock();
+    let answer = match &args.question {
+        Some(Question::Tail { .. }) => {
+            tail::follow(out, &config, &path, args.shape)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Question::Import { file }) => http::ask(&config, "POST", &path, &read(file)?)?,
+        _ => http::ask(&config, "GET", &path, &[])?,
+    };
     match args.shape {
         Shape::Json => writeln!(out, "{answer:#}")?,
         Shape::Table => match &args.question {
@@ -56,11 +59,21 @@ fn path(args: &Query) -> anyhow::Result<String> {
 
 fn question_path(question: &Question, since: &str) -> String {
     match question {
-        Question::Search { query, limit } => {
-            let query = query.as_deref().map(|query| format!("&q={}", encode(query))).unwrap_or_default();
-            format!("/api/v1/traces?since={since}&limit={limit}{query}")
+        Question::Search { query, limit, offset, sort, count } => {
+            let (query, sort) = (asked(query.as_deref()), name(*sort));
+            format!(
+                "/api/v1/traces?since={since}&limit={limit}&offset={offset}&sort={sort}&count={count}&{query}"
+            )
         }
         Question::Trace { id } => format!("/api/v1/traces/{}", encode(id)),
+        Question::Export { id, format } => format!("/api/v1/traces/{}?format={}", encode(id), name(*format)),
+        Question::Import { .. } => "/api/v1/import".to_owned(),
+        Question::Tail { query } => format!("/api/v1/tail?{}", asked(query.as_deref())),
+        Question::Status => "/api/v1/status".to_owned(),
+        Question::Operations { service: None } => "/api/v1/operations".to_owned(),
+        Question::Operations { service: Some(service) } => {
+            format!("/api/v1/operations?service={}", encode(service))
+        }
         Question::Services => "/api/v1/services".to_owned(),
         Question::Map => format!("/api/v1/map?since={since}"),
         Question::Red { service: None } => format!("/api/v1/red?since={since}"),
@@ -68,6 +81,24 @@ fn question_path(question: &Question, since: &str) -> String {
             format!("/api/v1/red?since={since}&by=operation&service={}", encode(service))
         }
     }
+}
+
+fn asked(query: Option<&str>) -> String {
+    query.map(|query| format!("q={}", encode(query))).unwrap_or_default()
+}
+
+/// As the command line has it, and the API.
+fn name(word: impl ValueEnum) -> String {
+    word.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+}
+
+fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
+    if file.as_os_str() == "-" {
+        let mut bytes = Vec::new();
+        io::stdin().read_to_end(&mut bytes).context("cannot read standard input")?;
+        return Ok(bytes);
+    }
+    fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 /// Percent-encoding of all but RFC 3986's unreserved characters.
@@ -78,71 +109,10 @@ fn encode(text: &str) -> String {
         .collect()
 }
 
-/// The token of the configuration, or the one that the collector keeps beside its spans.
-fn token(config: &Config) -> Option<String> {
-    config.collector.token.clone().or_else(|| {
-        let directory = collecting::directory(config)?;
-        Some(fs::read_to_string(directory.join("token")).ok()?.trim().to_owned())
-    })
-}
-
-/// HTTP/1.0: one question, and the answer ends with the connection.
-fn ask(config: &Config, path: &str) -> anyhow::Result<Json> {
-    let of = &config.collector;
-    let (address, tls) = match of.listen.strip_prefix("https://") {
-        Some(address) => (address, true),
-        None => (of.listen.as_str(), of.tls_certificate_file.is_some()),
-    };
-    let nobody = || {
-        format!(
-            "no collector answers on {address}: start `wirespan run` or `wirespan collector`, or say where it is with --listen"
-        )
-    };
-    let stream = TcpStream::connect(address).with_context(nobody)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    let authorization =
-        token(config).map(|token| format!("Authorization: Bearer {token}\r\n")).unwrap_or_default();
-    let question = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n{authorization}\r\n");
-    let answer = match tls {
-        true => exchange(tls::connect(config, address, stream)?, &question)?,
-        false => exchange(stream, &question)?,
-    };
-    let (status, body) = parts(&answer).context("the collector's answer is not HTTP")?;
-    let json: Option<Json> = serde_json::from_slice(body).ok();
-    match (status, json) {
-        (200, Some(json)) => Ok(json),
-        (401, _) => bail!(
-            "the collector wants its token: set it with WIRESPAN_COLLECTOR_TOKEN, or say with --data where its spans are"
-        ),
-        (_, Some(json)) if json["error"].is_string() => {
-            bail!("{}", json["error"].as_str().unwrap_or_default())
-        }
-        (status, _) => bail!("the collector answered {status}: {}", String::from_utf8_lossy(body).trim()),
-    }
-}
-
-fn exchange(mut stream: impl Read + Write, question: &str) -> anyhow::Result<Vec<u8>> {
-    stream.write_all(question.as_bytes()).context("the collector does not listen to the end")?;
-    let mut answer = Vec::new();
-    match stream.take(LONGEST).read_to_end(&mut answer) {
-        // An answer that is whole needs no goodbye of TLS.
-        Err(error) if answer.is_empty() || error.kind() != io::ErrorKind::UnexpectedEof => {
-            Err(error).context("the collector does not answer in time, or not as it should")
-        }
-        _ => Ok(answer),
-    }
-}
-
-fn parts(answer: &[u8]) -> Option<(u16, &[u8])> {
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(answer.get(..end)?).ok()?;
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some((status, answer.get(end + 4..)?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::{Format, Order};
 
     #[test]
     fn questions_are_encoded() {
@@ -150,8 +120,18 @@ mod tests {
     }
 
     #[test]
-    fn answers_have_a_status_and_a_body() {
-        assert_eq!(parts(b"HTTP/1.0 200 OK\r\nx: y\r\n\r\n{}"), Some((200, &b"{}"[..])));
-        assert_eq!(parts(b"nonsense"), None);
+    fn questions_have_their_paths() {
+        let (sort, format) = (Order::Longest, Format::Perfetto);
+        let query = Some("{}".to_owned());
+        let search = Question::Search { query: query.clone(), limit: 5, offset: 10, sort, count: true };
+        let cases = [
+            (search, "/api/v1/traces?since=1h&limit=5&offset=10&sort=longest&count=true&q=%7B%7D"),
+            (Question::Export { id: "ab".to_owned(), format }, "/api/v1/traces/ab?format=perfetto"),
+            (Question::Tail { query }, "/api/v1/tail?q=%7B%7D"),
+            (Question::Operations { service: Some("a b".to_owned()) }, "/api/v1/operations?service=a%20b"),
+        ];
+        for (question, path) in cases {
+            assert_eq!(question_path(&question, "1h"), path);
+        }
     }
 }

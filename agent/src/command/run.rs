@@ -1,6 +1,8 @@
 //! `wirespan run`: the whole host, for somebody who looks on: agent, collector and page in one process.
 
-use std::process::ExitCode;
+mod figures;
+
+use std::{process::ExitCode, sync::Arc};
 
 use wirespan_collector::Running;
 use wirespan_export::terminal::Output;
@@ -9,6 +11,7 @@ use super::{collecting, host};
 use crate::{
     cli::Run,
     config::{self, Config, choice, value::Ports},
+    observe,
 };
 
 /// Captures until it is told to stop.
@@ -18,7 +21,12 @@ use crate::{
 pub fn run(args: &Run) -> anyhow::Result<ExitCode> {
     let mut loaded = config::load(&args.flags)?;
     let collector = embedded(&mut loaded.config);
-    let code = host::capture(&loaded.config, Output::Tree)?;
+    let code = host::capture(&loaded.config, Output::Tree, |watch| {
+        if let Some(collector) = &collector {
+            let watch = Arc::clone(watch);
+            collector.tell(move || figures::figures(&observe::metrics(&watch)));
+        }
+    })?;
     drop(collector);
     Ok(code)
 }

@@ -15,3 +15,5 @@ pub mod screen;
 pub mod server;
 pub mod systemd;
 pub mod watch;
+
+pub use samples::page as metrics;

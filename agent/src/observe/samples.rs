@@ -12,7 +12,8 @@ use super::{
 use crate::daemon::Backlog;
 
 /// The page as it stands now.
-pub(super) fn page(watch: &Watch) -> String {
+#[must_use]
+pub fn page(watch: &Watch) -> String {
     let (snapshot, age) = watch.latest();
     let mut page = Page::default();
     let plan = watch.setup.plan.to_string();

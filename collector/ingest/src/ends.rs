@@ -3,21 +3,23 @@
 //!
 //! * the sequence numbers of the request's and the response's first byte (`wirespan.exchange`): 64 bits of which 62 or so
 //!   are random (RFC 6528), the same at both ends whatever translated the addresses between them;
-//! * where no response was seen: the request's sequence number with the addresses and ports, which must be the same at both
-//!   ends, and times that are near each other.
+//! * where no response was seen: the request's sequence number with either end's address and port, which must be the same at
+//!   both ends, and times that are near each other. Behind a translation of sources the server's place stays what it was,
+//!   behind one of destinations the client's; where both are translated nothing is joined.
 //!
 //! What has two askers or two answerers is ambiguous, and joined no more. Bounded in number and in time.
 
 use std::{
     collections::{HashMap, VecDeque, hash_map::Entry},
     net::IpAddr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use wirespan_store::{Join, Kind, Span, SpanId, TraceId, Value, attribute};
+use wirespan_store::{Call, Join, Kind, Span, SpanId, Text, TraceId, Value, attribute};
 
-/// Names that are held: about 150 bytes each.
-const MOST: usize = 131_072;
+/// Names that are held, up to three an end: about 130 bytes each.
+const MOST: usize = 196_608;
 /// How long the other end is waited for: agents send within seconds, longer when they had to try again.
 const WAIT: Duration = Duration::from_secs(120);
 /// What the clocks of two hosts may differ by where times are part of the evidence, in nanoseconds.
@@ -35,25 +37,33 @@ pub(crate) struct Ends {
 enum Name {
     /// Sequence numbers of request and response, stream.
     Offsets(u32, u32, u64),
-    /// Client, server, the request's sequence number, stream.
-    Tuple((IpAddr, u16), (IpAddr, u16), u32, u64),
+    /// The client's place, the request's sequence number, stream.
+    FromClient(Place, u32, u64),
+    /// The same by the server's place.
+    AtServer(Place, u32, u64),
 }
 
-#[derive(Clone, Copy, Debug)]
+/// Address and port.
+type Place = (IpAddr, u16);
+
+#[derive(Clone, Debug)]
 enum Seen {
-    One(End),
+    One(Arc<End>),
     /// More than one span says that it is the same end.
     Several,
 }
 
 /// One end of an exchange, as far as the other needs to know it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct End {
     asks: bool,
     trace: TraceId,
     span: SpanId,
     parent: Option<SpanId>,
+    service: Text,
     start: u64,
+    duration: u64,
+    failed: bool,
     response: Option<u32>,
 }
 
@@ -69,19 +79,20 @@ impl Ends {
 
     fn meet(&mut self, span: &Span, now: Instant) -> Option<Join> {
         let exchange = exchange(span)?;
-        let end = End::of(span, exchange)?;
-        let names = [offsets(exchange), tuple(span, &end, exchange)];
-        names.into_iter().flatten().fold(None, |found, name| self.named(name, end, now).or(found))
+        let end = Arc::new(End::of(span, exchange)?);
+        let [from_client, at_server] = places(span, &end, exchange);
+        let names = [offsets(exchange), from_client, at_server];
+        names.into_iter().flatten().fold(None, |found, name| self.named(name, &end, now).or(found))
     }
 
-    fn named(&mut self, name: Name, end: End, now: Instant) -> Option<Join> {
+    fn named(&mut self, name: Name, end: &Arc<End>, now: Instant) -> Option<Join> {
         match self.by_name.entry(name) {
             Entry::Vacant(vacant) => {
-                vacant.insert(Seen::One(end));
+                vacant.insert(Seen::One(end.clone()));
                 self.order.push_back((now, name));
                 None
             }
-            Entry::Occupied(mut occupied) => match *occupied.get() {
+            Entry::Occupied(mut occupied) => match occupied.get() {
                 Seen::One(other) if other.asks != end.asks => end.join(other, name),
                 Seen::One(other) if other.span == end.span => None,
                 _ => {
@@ -111,23 +122,49 @@ impl End {
             Kind::Server | Kind::Consumer => false,
             Kind::Unspecified | Kind::Internal => return None,
         };
-        let (trace, parent, start) = (span.trace, span.parent, span.start);
-        Some(Self { asks, trace, span: span.id, parent, start, response })
+        Some(Self {
+            asks,
+            trace: span.trace,
+            span: span.id,
+            parent: span.parent,
+            service: span.resource.service.clone(),
+            start: span.start,
+            duration: span.duration,
+            failed: span.failed(),
+            response,
+        })
     }
 
     /// The two as parent and child, unless something speaks against it.
-    fn join(self, other: Self, name: Name) -> Option<Join> {
+    fn join(&self, other: &Self, name: Name) -> Option<Join> {
         let (client, server) = if self.asks { (self, other) } else { (other, self) };
         let one_response = client.response.is_none() || server.response.is_none();
         let sure = match name {
             Name::Offsets(..) => true,
-            Name::Tuple(..) => one_response && client.start.abs_diff(server.start) < NEAR,
+            Name::FromClient(..) | Name::AtServer(..) => {
+                one_response && client.start.abs_diff(server.start) < NEAR
+            }
         };
         // A parent that came in a header, from another trace than the client's, was sent by somebody else than the client.
         let free = server.parent.is_none() || server.trace == client.trace;
         let known = server.parent == Some(client.span) || server.span == client.span;
-        let (trace, span, whole, parent) = (server.trace, server.span, client.trace, client.span);
-        (sure && free && !known).then_some(Join { trace, span, whole, parent })
+        (sure && free && !known).then(|| Join {
+            trace: server.trace,
+            span: server.span,
+            whole: client.trace,
+            parent: client.span,
+            call: server.called_by(client),
+        })
+    }
+
+    fn called_by(&self, client: &Self) -> Call {
+        Call {
+            from: client.service.clone(),
+            to: self.service.clone(),
+            start: self.start,
+            duration: self.duration,
+            failed: self.failed,
+        }
     }
 }
 
@@ -147,15 +184,18 @@ fn offsets((request, response, stream): Exchange) -> Option<Name> {
     Some(Name::Offsets(request, response?, stream))
 }
 
-fn tuple(span: &Span, end: &End, (request, _, stream): Exchange) -> Option<Name> {
-    let local = place(span, "network.local.address", "network.local.port")?;
-    let peer = place(span, "network.peer.address", "network.peer.port")?;
+fn places(span: &Span, end: &End, (request, _, stream): Exchange) -> [Option<Name>; 2] {
+    let local = place(span, "network.local.address", "network.local.port");
+    let peer = place(span, "network.peer.address", "network.peer.port");
     let (client, server) = if end.asks { (local, peer) } else { (peer, local) };
-    Some(Name::Tuple(client, server, request, stream))
+    [
+        client.map(|client| Name::FromClient(client, request, stream)),
+        server.map(|server| Name::AtServer(server, request, stream)),
+    ]
 }
 
 /// A socket that takes both families shows IPv4 in IPv6's clothes (RFC 4291, 2.5.5.2).
-fn place(span: &Span, address: &str, port: &str) -> Option<(IpAddr, u16)> {
+fn place(span: &Span, address: &str, port: &str) -> Option<Place> {
     let (Value::Text(address), Value::Int(port)) =
         (attribute(&span.attributes, address)?, attribute(&span.attributes, port)?)
     else {
@@ -215,8 +255,13 @@ mod tests {
     fn addresses_may_be_translated_where_both_offsets_are_known() {
         let behind = span(2, Kind::Server, "a1:b2", "192.0.2.7:8080", "192.0.2.1:61000");
         assert_eq!(joins(&[client(1, "a1:b2"), behind]), [(1, 2)]);
-        let unanswered = span(2, Kind::Server, "a1:", "192.0.2.7:8080", "192.0.2.1:61000");
-        assert_eq!(joins(&[client(1, "a1:"), unanswered]), []);
+        let unanswered = |local, peer| span(2, Kind::Server, "a1:", local, peer);
+        let source = unanswered(SERVER, "192.0.2.1:61000");
+        assert_eq!(joins(&[client(1, "a1:"), source.clone()]), [(1, 2)]);
+        assert_eq!(joins(&[source.clone(), client(1, "a1:b2")]), [(1, 2)]);
+        assert_eq!(joins(&[client(1, "a2:"), source]), []);
+        assert_eq!(joins(&[client(1, "a1:"), unanswered("192.0.2.7:8080", CLIENT)]), [(1, 2)]);
+        assert_eq!(joins(&[client(1, "a1:"), unanswered("192.0.2.7:8080", "192.0.2.1:61000")]), []);
     }
 
     #[test]
@@ -246,6 +291,19 @@ mod tests {
     }
 
     #[test]
+    fn a_join_tells_who_called_whom() {
+        let resource = |service: &str| {
+            let name = Attribute { key: "service.name".into(), value: Value::from(service) };
+            Arc::new(wirespan_store::Resource::new(vec![name]))
+        };
+        let asks = Span { resource: resource("web"), duration: 9, ..client(1, "a1:b2") };
+        let answers = Span { resource: resource("cart"), start: 3, duration: 5, ..server(2, "a1:b2") };
+        let join = Ends::default().take(&[answers, asks], Instant::now()).pop().unwrap();
+        let call = Call { from: "web".into(), to: "cart".into(), start: 3, duration: 5, failed: false };
+        assert_eq!(join.call, call);
+    }
+
+    #[test]
     fn nonsense_names_nothing() {
         for name in ["", ":", "a1", "a1:b2:c:d", "a1:b2:", "xyz:1", "123456789:1", "é:é"] {
             assert_eq!(joins(&[client(1, name), server(2, name)]), [], "{name}");
@@ -258,9 +316,9 @@ mod tests {
         let begin = Instant::now();
         ends.take(&[client(1, "a1:b2")], begin);
         assert_eq!(ends.take(&[server(2, "a1:b2")], begin + WAIT + WAIT), []);
-        for n in 0..MOST as u32 {
+        for n in 0..MOST as u32 / 2 {
             ends.take(&[client(1, &format!("{n:x}:{n:x}"))], begin + WAIT + WAIT);
         }
-        assert!(ends.by_name.len() <= MOST + 2 && ends.order.len() <= MOST + 2);
+        assert!(ends.by_name.len() <= MOST + 3 && ends.order.len() <= MOST + 3);
     }
 }

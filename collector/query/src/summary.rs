@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashSet;
 use wirespan_store::{Hit, StatusCode, Text, TraceId};
 
 /// A trace in a list.
@@ -21,6 +22,8 @@ pub struct Summary {
     pub root: Option<Hit>,
     /// Every span has a parent.
     pub root_missing: bool,
+    /// Spans whose parent is missing.
+    pub orphans: u64,
     /// Spans and failed spans by service.
     pub services: BTreeMap<Text, (u64, u64)>,
     /// Some of the spans that matched.
@@ -34,6 +37,8 @@ impl Summary {
         let start = spans.iter().map(|span| span.start).min().unwrap_or_default();
         let end = spans.iter().map(Hit::end).max().unwrap_or_default();
         let rootless = spans.iter().find(|span| span.parent.is_none());
+        let known: FxHashSet<_> = spans.iter().map(|span| span.id).collect();
+        let parents = spans.iter().filter_map(|span| span.parent);
         let mut services: BTreeMap<Text, (u64, u64)> = BTreeMap::new();
         for span in spans {
             let counts = services.entry(span.service.clone()).or_default();
@@ -48,6 +53,7 @@ impl Summary {
             errors: services.values().map(|counts| counts.1).sum(),
             root: rootless.or(spans.first()).cloned(),
             root_missing: rootless.is_none(),
+            orphans: parents.filter(|parent| !known.contains(parent)).count() as u64,
             services,
             matched,
         }

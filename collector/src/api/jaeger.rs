@@ -35,6 +35,8 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/api/v3/operations", get(operations_3))
         .route("/api/v3/traces", get(search_3))
         .route("/api/v3/traces/{id}", get(trace_3))
+        .route("/api/v3/trace-summaries", get(summaries_3))
+        .route("/api/v3/dependencies", get(dependencies_3))
         .with_state(api)
 }
 
@@ -54,8 +56,24 @@ impl IntoResponse for Legacy {
     }
 }
 
+/// A problem as version 3 tells it.
+struct Gateway(Problem);
+
+impl From<Problem> for Gateway {
+    fn from(problem: Problem) -> Self {
+        Self(problem)
+    }
+}
+
+impl IntoResponse for Gateway {
+    fn into_response(self) -> Response {
+        let Problem { status, said, .. } = self.0;
+        (status, Json(jaeger::gateway_error(status.as_u16(), &said))).into_response()
+    }
+}
+
 type Answer = Result<Json<Json_>, Legacy>;
-type Answer3 = Result<Json<Json_>, Problem>;
+type Answer3 = Result<Json<Json_>, Gateway>;
 
 async fn services(State(api): State<Api>) -> Answer {
     let catalogue = api.ask(|store| store.catalogue()).await?;
@@ -222,7 +240,7 @@ fn either(parameters: &mut Parameters, camel: &str, snake: &str) -> Option<Strin
     camel.or(snake)
 }
 
-async fn search_3(State(api): State<Api>, mut parameters: Parameters) -> Answer3 {
+fn ask_3(mut parameters: Parameters) -> Result<Ask, Problem> {
     let mut time = |camel: &str, snake: &str| {
         let name = format!("query.{camel}");
         let text = either(&mut parameters, camel, snake).ok_or_else(|| {
@@ -251,13 +269,40 @@ async fn search_3(State(api): State<Api>, mut parameters: Parameters) -> Answer3
     // Spans are never adjusted here: raw is what they are.
     either(&mut parameters, "rawTraces", "raw_traces");
     parameters.finish()?;
-    let ask = ask(all, start, end, limit);
+    Ok(ask(all, start, end, limit))
+}
+
+async fn search_3(State(api): State<Api>, parameters: Parameters) -> Answer3 {
+    let ask = ask_3(parameters)?;
     let found = api.ask(move |store| whole_traces(store, &ask)).await?;
     if found.is_empty() {
-        return Err(Problem::new(StatusCode::NOT_FOUND, "no traces found"));
+        return Err(Problem::new(StatusCode::NOT_FOUND, "No traces found").into());
     }
     let spans: Vec<Span> = found.into_iter().flatten().collect();
     Ok(Json(json!({ "result": encode_json(&spans) })))
+}
+
+async fn summaries_3(State(api): State<Api>, parameters: Parameters) -> Answer3 {
+    let ask = ask_3(parameters)?;
+    let found = api.ask(move |store| traces(store, &ask)).await?;
+    let summaries: Vec<_> = found.traces.iter().map(jaeger::summary).collect();
+    Ok(Json(json!({ "result": { "summaries": summaries } })))
+}
+
+async fn dependencies_3(State(api): State<Api>, mut parameters: Parameters) -> Answer3 {
+    let mut time = |camel: &str, snake: &str| -> Result<u64, Problem> {
+        let (camel_time, snake_time) = (parameters.time(camel)?, parameters.time(snake)?);
+        camel_time.or(snake_time).ok_or_else(|| Problem::bad(camel, format!("{camel} is required")))
+    };
+    let query = EdgeQuery { start: time("startTime", "start_time")?, end: time("endTime", "end_time")? };
+    parameters.finish()?;
+    let edges = api.ask(move |store| store.edges(query)).await?;
+    let called = edges.iter().filter(|edge| edge.kind == NodeKind::Service);
+    // 64 bits are text in protobuf's JSON.
+    let calls = called.map(
+        |edge| json!({ "parent": edge.from, "child": edge.to, "callCount": edge.figures.spans.to_string() }),
+    );
+    Ok(Json(json!({ "dependencies": calls.collect::<Vec<_>>() })))
 }
 
 async fn trace_3(State(api): State<Api>, Path(id): Path<String>) -> Answer3 {

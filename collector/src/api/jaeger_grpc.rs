@@ -1,8 +1,9 @@
 //! Jaeger's gRPC API: the same questions as [`super::jaeger`] answers over HTTP.
 
 use axum::http::StatusCode;
-use wirespan_ingest::jaeger::{Answers, Later, Question, Refusal};
-use wirespan_store::{Field, Filter, Kind, Op, Operand, Span, TraceId};
+use wirespan_ingest::jaeger::{Answers, Later, Overview, Question, Refusal};
+use wirespan_query::{Ask, Summary, traces};
+use wirespan_store::{EdgeQuery, Field, Filter, Kind, NodeKind, Op, Operand, Span, TraceId};
 
 use super::{
     Api, Problem,
@@ -14,10 +15,10 @@ const USUAL: usize = 100;
 
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
-        if problem.status == StatusCode::BAD_REQUEST {
-            Self::Bad(problem.said)
-        } else {
-            Self::Busy(problem.said)
+        match problem.status {
+            StatusCode::BAD_REQUEST => Self::Bad(problem.said),
+            StatusCode::NOT_FOUND => Self::Unknown(problem.said),
+            _ => Self::Busy(problem.said),
         }
     }
 }
@@ -53,10 +54,47 @@ impl Answers for Api {
     fn search(&self, question: Question) -> Later<Vec<Vec<Span>>> {
         let api = self.clone();
         Box::pin(async move {
-            let limit = question.limit.unwrap_or(USUAL).min(MOST);
-            let ask = ask(filters(&question), question.start, question.end, limit);
+            let ask = asked(&question);
             Ok(api.ask(move |store| whole_traces(store, &ask)).await?)
         })
+    }
+
+    fn overviews(&self, question: Question) -> Later<Vec<Overview>> {
+        let api = self.clone();
+        Box::pin(async move {
+            let ask = asked(&question);
+            let answer = api.ask(move |store| traces(store, &ask)).await?;
+            Ok(answer.traces.iter().map(overview).collect())
+        })
+    }
+
+    fn dependencies(&self, start: u64, end: u64) -> Later<Vec<(String, String, u64)>> {
+        let api = self.clone();
+        Box::pin(async move {
+            let edges = api.ask(move |store| store.edges(EdgeQuery { start, end })).await?;
+            let called = edges.into_iter().filter(|edge| edge.kind == NodeKind::Service);
+            Ok(called.map(|edge| (edge.from.into(), edge.to.into(), edge.figures.spans)).collect())
+        })
+    }
+}
+
+fn asked(question: &Question) -> Ask {
+    let limit = question.limit.unwrap_or(USUAL).min(MOST);
+    ask(filters(question), question.start, question.end, limit)
+}
+
+fn overview(of: &Summary) -> Overview {
+    let root = of.root.as_ref().filter(|_| !of.root_missing);
+    let services = of.services.iter();
+    Overview {
+        trace: of.trace,
+        root: root.map(|root| (root.service.to_string(), root.name.to_string())),
+        start: of.start,
+        end: of.start.saturating_add(of.duration),
+        spans: of.spans,
+        errors: of.errors,
+        orphans: of.orphans,
+        services: services.map(|(name, (spans, errors))| (name.to_string(), *spans, *errors)).collect(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod import;
 pub(crate) mod jaeger;
 mod jaeger_grpc;
+pub(crate) mod metrics;
 pub(crate) mod own;
 mod parameters;
 pub(crate) mod tempo;
@@ -10,7 +11,7 @@ mod trace;
 pub(crate) mod zipkin;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -41,7 +42,12 @@ pub(crate) struct Api {
     /// How long questions took, in nanoseconds.
     pub(crate) asked: Arc<Mutex<Sketch>>,
     pub(crate) facts: Arc<Facts>,
+    /// What an agent in the same process counts.
+    pub(crate) agent: Arc<OnceLock<Figures>>,
 }
+
+/// Gives what an agent counts, by name.
+pub(crate) type Figures = Box<dyn Fn() -> serde_json::Value + Send + Sync>;
 
 /// What the status says of the settings.
 #[derive(Debug, Default)]
@@ -63,7 +69,7 @@ pub(crate) struct Problem {
 impl Api {
     pub(crate) fn new(store: Arc<dyn Store>, intake: Intake, facts: Facts) -> Self {
         let turns = Arc::new(Semaphore::new(AT_ONCE));
-        Self { store, intake, turns, asked: Arc::default(), facts: facts.into() }
+        Self { store, intake, turns, asked: Arc::default(), facts: facts.into(), agent: Arc::default() }
     }
 
     /// Asks the store on a thread that may wait.
@@ -136,5 +142,25 @@ impl IntoResponse for Problem {
             Some(headers) => (self.status, headers, Json(body)).into_response(),
             None => (self.status, Json(body)).into_response(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wirespan_ingest::Limits;
+    use wirespan_store::Memory;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn so_many_questions_are_answered_at_once() {
+        let store: Arc<dyn Store> = Arc::new(Memory::new(10));
+        let api = Api::new(store.clone(), Intake::new(store, Limits::default()), Facts::default());
+        let others = api.turns.clone().acquire_many_owned(AT_ONCE as u32).await.unwrap();
+        let refused = api.ask(|store| store.figure()).await.unwrap_err().into_response();
+        assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(refused.headers()[RETRY_AFTER], "1");
+        drop(others);
+        assert!(api.ask(|store| store.figure()).await.is_ok());
     }
 }

@@ -90,8 +90,10 @@ async fn status(State(api): State<Api>, parameters: Parameters) -> Answer {
             "refused": api.intake.refused(),
             "attributes_cut": api.intake.cut(),
             "joined": api.intake.joined(),
+            "repeated": figure.repeated,
         },
         "tail": { "readers": api.intake.watchers() },
+        "agent": api.agent.get().map(|figures| figures()),
         "delays": {
             "transfer": own::durations(&api.intake.transfer()),
             "storage": own::durations(&figure.durable),

@@ -36,6 +36,11 @@ impl Parameters {
         self.all(name).pop().filter(|value| !value.is_empty())
     }
 
+    /// Is the parameter said and still to be looked at?
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, value)| known == name && !value.is_empty())
+    }
+
     pub(crate) fn number(&mut self, name: &str, usual: usize, most: usize) -> Result<usize, Problem> {
         let Some(text) = self.one(name) else { return Ok(usual) };
         let number: Option<usize> = text.parse().ok();

@@ -37,6 +37,7 @@ type Answer = Result<Json<Json_>, Problem>;
 async fn services(State(api): State<Api>) -> Answer {
     let catalogue = api.ask(|store| store.catalogue()).await?;
     let mut names: Vec<_> = catalogue.services().iter().map(|service| service.name.to_lowercase()).collect();
+    names.sort();
     names.dedup();
     Ok(Json(json!(names)))
 }
@@ -47,8 +48,12 @@ fn same(name: &str) -> Operand {
     regex::Regex::new(&pattern).map_or_else(|_| Operand::Text(name.into()), Operand::Pattern)
 }
 
+fn named(parameters: &mut Parameters, name: &str) -> Result<String, Problem> {
+    parameters.one(name).ok_or_else(|| Problem::bad(name, format!("say which: {name} is missing")))
+}
+
 async fn names(State(api): State<Api>, mut parameters: Parameters) -> Answer {
-    let service = parameters.one("serviceName").unwrap_or_default();
+    let service = named(&mut parameters, "serviceName")?;
     parameters.finish()?;
     let all = api.ask(|store| store.catalogue()).await?.operations(None);
     let of = all.iter().filter(|operation| operation.service.eq_ignore_ascii_case(&service));
@@ -59,7 +64,7 @@ async fn names(State(api): State<Api>, mut parameters: Parameters) -> Answer {
 }
 
 async fn remote_services(State(api): State<Api>, mut parameters: Parameters) -> Answer {
-    let service = parameters.one("serviceName").unwrap_or_default();
+    let service = named(&mut parameters, "serviceName")?;
     parameters.finish()?;
     let query = EdgeQuery { start: now().saturating_sub(DAY as u64 * MILLI), end: now() };
     let edges = api.ask(move |store| store.edges(query)).await?;
@@ -82,6 +87,9 @@ async fn search(State(api): State<Api>, mut parameters: Parameters) -> Answer {
     all.extend(annotations.split(" and ").map(str::trim).filter(|part| !part.is_empty()).map(annotation));
     let most = usize::MAX / 1000;
     let bounds = [("minDuration", Op::Ge), ("maxDuration", Op::Le)];
+    if parameters.has("maxDuration") && !parameters.has("minDuration") {
+        return Err(Problem::bad("maxDuration", "maxDuration is only valid with minDuration"));
+    }
     for (name, op) in bounds {
         let micros = parameters.number(name, 0, most)?;
         if micros > 0 {
@@ -139,7 +147,7 @@ async fn trace(State(api): State<Api>, Path(id): Path<String>) -> Answer {
 }
 
 async fn many(State(api): State<Api>, mut parameters: Parameters) -> Answer {
-    let ids = parameters.one("traceIds").unwrap_or_default();
+    let ids = named(&mut parameters, "traceIds")?;
     parameters.finish()?;
     let mut found = Vec::new();
     for id in ids.split(',').take(MOST) {
@@ -157,10 +165,11 @@ async fn dependencies(State(api): State<Api>, mut parameters: Parameters) -> Ans
     parameters.finish()?;
     let edges = api.ask(move |store| store.edges(EdgeQuery { start, end })).await?;
     let shown = edges.iter().filter(|edge| edge.kind == NodeKind::Service).map(|edge| {
-        json!({
-            "parent": edge.from, "child": edge.to, "callCount": edge.figures.spans,
-            "errorCount": edge.figures.errors,
-        })
+        let mut link = json!({ "parent": edge.from, "child": edge.to, "callCount": edge.figures.spans });
+        if let Some(object) = link.as_object_mut().filter(|_| edge.figures.errors > 0) {
+            object.insert("errorCount".to_owned(), json!(edge.figures.errors));
+        }
+        link
     });
     Ok(Json(shown.collect()))
 }

@@ -3,10 +3,13 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::{Attribute, Kind, Span, SpanId, TraceId, Value};
+use crate::{
+    Attribute, Figures, Kind, NodeKind, Span, SpanId, Text, TraceId, Value,
+    figure::{EdgeKey, MINUTE},
+};
 
 /// The server's end of an exchange, and what the client's end makes of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Join {
     /// The trace of the server's span.
     pub trace: TraceId,
@@ -16,6 +19,37 @@ pub struct Join {
     pub whole: TraceId,
     /// The client's span, which becomes the server's parent.
     pub parent: SpanId,
+    /// What the service map gets to know.
+    pub call: Call,
+}
+
+/// A call between two services, as the one called saw it. The spans themselves may be in blocks already.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Call {
+    /// Who called.
+    pub from: Text,
+    /// Who was called.
+    pub to: Text,
+    /// When, in nanoseconds since 1970.
+    pub start: u64,
+    /// For how long, in nanoseconds.
+    pub duration: u64,
+    /// It failed.
+    pub failed: bool,
+}
+
+impl Call {
+    /// Its place in the service map.
+    pub(crate) fn key(&self) -> (u64, EdgeKey) {
+        (self.start - self.start % MINUTE, (self.from.clone(), self.to.clone(), NodeKind::Service))
+    }
+
+    /// What it adds there.
+    pub(crate) fn figures(&self) -> Figures {
+        let mut figures = Figures::default();
+        figures.count(self.duration, self.failed);
+        figures
+    }
 }
 
 /// What goes into a store at once.
@@ -38,7 +72,7 @@ pub(crate) struct Joined {
 const DEEPEST: usize = 64;
 
 impl Joined {
-    pub(crate) fn add(&mut self, join: Join) {
+    pub(crate) fn add(&mut self, join: &Join) {
         self.parents.insert(join.span, join.parent);
         // Already one: a circle would make neither the whole.
         if self.whole(join.whole) != self.whole(join.trace) {
@@ -46,8 +80,9 @@ impl Joined {
         }
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.parents.is_empty()
+    /// Is this span's parent known already?
+    pub(crate) fn knows(&self, span: SpanId) -> bool {
+        self.parents.contains_key(&span)
     }
 
     /// The trace that `trace` is a part of; itself where it is none.
@@ -109,14 +144,15 @@ mod tests {
     }
 
     fn join(trace: u8, whole: u8) -> Join {
-        Join { trace: id(trace), span: SpanId([trace; 8]), whole: id(whole), parent: SpanId([whole; 8]) }
+        let (span, parent) = (SpanId([trace; 8]), SpanId([whole; 8]));
+        Join { trace: id(trace), span, whole: id(whole), parent, call: Call::default() }
     }
 
     #[test]
     fn parts_of_parts_are_of_the_whole_in_whatever_order_it_is_learned() {
         for order in [[join(2, 1), join(3, 2)], [join(3, 2), join(2, 1)]] {
             let mut joined = Joined::default();
-            order.into_iter().for_each(|one| joined.add(one));
+            order.iter().for_each(|one| joined.add(one));
             assert_eq!([1, 2, 3, 4].map(|n| joined.whole(id(n))), [id(1), id(1), id(1), id(4)]);
         }
     }
@@ -124,14 +160,14 @@ mod tests {
     #[test]
     fn a_circle_stays_one_trace() {
         let mut joined = Joined::default();
-        [join(2, 1), join(1, 2), join(1, 1)].into_iter().for_each(|one| joined.add(one));
+        [join(2, 1), join(1, 2), join(1, 1)].iter().for_each(|one| joined.add(one));
         assert_eq!([1, 2].map(|n| joined.whole(id(n))), [id(1), id(1)]);
     }
 
     #[test]
     fn only_the_end_that_answers_gets_the_parent() {
         let mut joined = Joined::default();
-        joined.add(join(2, 1));
+        joined.add(&join(2, 1));
         let span = |kind| Span { trace: id(2), id: SpanId([2; 8]), kind, ..Span::default() };
         let (mut client, mut server) = (span(Kind::Client), span(Kind::Server));
         assert!(!joined.apply(&mut client) && joined.apply(&mut server) && !joined.apply(&mut server));

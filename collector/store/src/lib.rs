@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod again;
 mod block;
 mod embedded;
 mod figure;
@@ -22,7 +23,7 @@ pub use figure::{
     Catalogue, Edge, EdgeQuery, Figures, NodeKind, Operation, Red, RedQuery, Series, Service, Sketch,
 };
 pub use find::{Field, Fields, Filter, Found, Hit, Op, Operand, Owner, Scalar, Search, Sort};
-pub use join::{Arrival, Join};
+pub use join::{Arrival, Call, Join};
 pub use memory::Memory;
 pub use model::{
     Attribute, BadId, Dropped, Event, Kind, Link, Resource, Scope, Span, SpanId, Status, StatusCode, Text,

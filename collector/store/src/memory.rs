@@ -9,6 +9,7 @@ use std::{
 use crate::{
     Arrival, Catalogue, Edge, EdgeQuery, Fields, Figure, Found, Hit, Join, Red, RedQuery, Search, Span,
     Store, StoreError, TraceId,
+    again::Marks,
     figure::{EdgeRows, Widths, merge_edges, merge_red},
     find::Top,
     join::Joined,
@@ -19,19 +20,20 @@ use crate::{
 const PARTS: usize = 8;
 
 /// Spans in memory.
-#[derive(Debug)]
 pub struct Memory {
     most: usize,
     kept: RwLock<Kept>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Kept {
     segments: VecDeque<Segment>,
     /// Joins, as many as there are segments and as old: they are forgotten together.
     joined: VecDeque<Joined>,
     past: Past,
+    marks: Marks,
     forgotten: u64,
+    repeated: u64,
 }
 
 /// Figures of spans that are forgotten.
@@ -79,17 +81,30 @@ impl Kept {
         self.joined.iter().fold(id, |id, joined| joined.whole(id))
     }
 
-    fn join(&mut self, join: Join) {
+    fn join(&mut self, join: &Join) {
+        let known = self.joined.iter().any(|joined| joined.knows(join.span));
         let (part, whole) = (self.whole(join.trace), self.whole(join.whole));
         let Some(joined) = self.joined.back_mut() else { return };
-        joined.add(Join { trace: part, whole, ..join });
-        self.segments.iter_mut().for_each(|segment| segment.join(part, joined));
+        joined.add(&Join { trace: part, whole, ..join.clone() });
+        for segment in &mut self.segments {
+            segment.join(part, joined);
+            segment.answer(join.parent);
+        }
+        if !known {
+            self.past.edges.entry(join.call.key()).or_default().merge(&join.call.figures());
+        }
     }
 
-    fn place(&self, span: &mut Span) {
-        for joined in self.joined.iter().filter(|joined| !joined.is_empty()) {
-            joined.apply(span);
+    /// Takes away what is here already.
+    fn leave_out(&mut self, spans: &mut Vec<Span>) {
+        let mut doubts = self.marks.doubts(spans.iter());
+        for trace in doubts.open() {
+            let whole = self.whole(trace);
+            let here: Vec<Hit> =
+                self.segments.iter().flat_map(|segment| segment.trace(whole)).map(Hit::of).collect();
+            doubts.learn(trace, &here);
         }
+        self.repeated += doubts.leave_out(spans);
     }
 }
 
@@ -110,11 +125,12 @@ impl Store for Memory {
         if full {
             kept.rotate();
         }
-        joins.into_iter().for_each(|join| kept.join(join));
-        spans.iter_mut().for_each(|span| kept.place(span));
-        if let Some(segment) = kept.segments.back_mut() {
-            segment.add(spans);
+        kept.leave_out(&mut spans);
+        let Kept { segments, joined, .. } = &mut *kept;
+        if let Some(segment) = segments.back_mut() {
+            segment.add(spans, joined.iter());
         }
+        joins.iter().for_each(|join| kept.join(join));
         Ok(())
     }
 
@@ -185,6 +201,7 @@ impl Store for Memory {
             oldest: full().map(|segment| segment.first).min(),
             newest: full().map(|segment| segment.last).max(),
             forgotten: kept.forgotten,
+            repeated: kept.repeated,
             ..Figure::default()
         })
     }

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use rustc_hash::FxHashMap;
 
 use crate::{
-    Catalogue, Fields, Hit, Search, Span, TraceId,
+    Catalogue, Fields, Hit, Search, Span, SpanId, TraceId,
     figure::{Calls, EdgeRows, Handover, Widths},
     find::Top,
     join::Joined,
@@ -33,11 +33,13 @@ impl Segment {
         Self { calls: Calls::after(before), first: u64::MAX, ..Self::default() }
     }
 
-    pub(crate) fn add(&mut self, spans: Vec<Span>) {
-        for span in spans {
+    /// Takes spans, each put where it belongs by what is known of joins.
+    pub(crate) fn add<'j>(&mut self, spans: Vec<Span>, joined: impl Iterator<Item = &'j Joined> + Clone) {
+        for mut span in spans {
+            let adopted = joined.clone().filter(|joined| joined.apply(&mut span)).count() > 0;
             let operation = self.catalogue.add(&span);
             self.red.add(&span, operation);
-            self.calls.add(&span);
+            self.calls.add(&span, adopted);
             self.first = self.first.min(span.start);
             self.last = self.last.max(span.start);
             self.traces.entry(span.trace).or_default().push(self.spans.len() as u32);
@@ -49,13 +51,17 @@ impl Segment {
     pub(crate) fn join(&mut self, part: TraceId, joined: &Joined) {
         let Some(places) = self.traces.remove(&part) else { return };
         for place in &places {
-            let Some(span) = self.spans.get_mut(*place as usize) else { continue };
-            if joined.apply(span) {
-                self.calls.add_child(span);
+            if let Some(span) = self.spans.get_mut(*place as usize) {
+                joined.apply(span);
             }
         }
         let whole = self.traces.entry(joined.whole(part)).or_default();
         whole.extend(places);
+    }
+
+    /// A server on another host has answered this client's span.
+    pub(crate) fn answer(&mut self, span: SpanId) {
+        self.calls.answer(span);
     }
 
     /// The spans of a trace.

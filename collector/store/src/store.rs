@@ -9,7 +9,7 @@ use crate::{
 /// Keeps spans and answers questions about them.
 pub trait Store: Send + Sync {
     /// Takes spans, and joins of traces: from now on, the spans of a trace that is part of another are found there, under
-    /// either id. When it returns well, all is as durable as this store makes it; when not, none of it is kept and it may
+    /// either id. A span that is here already, by its id, kind, start and service, is left out and counted. When it returns well, all is as durable as this store makes it; when not, none of it is kept and it may
     /// be sent again.
     ///
     /// # Errors
@@ -102,6 +102,8 @@ pub struct Figure {
     pub newest: Option<u64>,
     /// Spans forgotten for age or for room, since the start.
     pub forgotten: u64,
+    /// Spans that were sent again and left out, since the start.
+    pub repeated: u64,
     /// From a batch's arrival to its acknowledgement since the start, in nanoseconds.
     pub durable: Sketch,
 }

@@ -27,7 +27,7 @@ async function open(theme, width) {
 
 async function look(page, name, path, wanted) {
   await page.goto(origin + path);
-  await page.locator(wanted).first().waitFor({ timeout: 10_000 });
+  await page.locator(wanted).first().waitFor();
   const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   if (over > 0) wrong.push(`${name}: ${over} pixels wider than the window`);
   if (folder) await page.screenshot({ path: `${folder}/${name}.png` });

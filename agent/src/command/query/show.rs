@@ -16,7 +16,31 @@ const DEEPEST: usize = 100;
 pub(super) fn show(out: &mut dyn Write, question: &Question, answer: &Json) -> io::Result<()> {
     match question {
         Question::Search { .. } => {
-            table(out, &["start", "duration", "spans", "errors", "trace", "root"], traces(answer))
+            table(out, &["start", "duration", "spans", "errors", "trace", "root"], traces(answer))?;
+            match answer["matched_spans"].as_u64() {
+                Some(spans) => writeln!(out, "{spans} spans match"),
+                None => Ok(()),
+            }
+        }
+        // A file for another tool, whatever the shape.
+        Question::Export { .. } => writeln!(out, "{answer}"),
+        Question::Import { .. } => {
+            let traces = list(&answer["trace_ids"]).map(text).collect::<Vec<_>>().join(" ");
+            writeln!(out, "{} spans taken, {} known before: {traces}", answer["spans"], answer["known"])
+        }
+        Question::Tail { .. } => Ok(()),
+        Question::Status => {
+            let mut rows = Vec::new();
+            flatten("", answer, &mut rows);
+            rows.iter().try_for_each(|(name, value)| writeln!(out, "{name}  {value}"))
+        }
+        Question::Operations { .. } => {
+            let row = |one: &Json| {
+                let name = format!("{} {}", text(&one["service"]), text(&one["name"]));
+                vec![number(&one["spans"]), text(&one["kind"]), name]
+            };
+            let rows = list(&answer["operations"]).map(row);
+            table(out, &["spans", "kind", "operation"], rows.collect())
         }
         Question::Trace { .. } => tree(out, answer),
         Question::Services => table(out, &["spans", "errors", "service"], services(answer)),
@@ -34,6 +58,29 @@ pub(super) fn show(out: &mut dyn Write, question: &Question, answer: &Json) -> i
             });
             table(out, &["spans", "errors", "p50", "p99", "service"], rows.collect())
         }
+    }
+}
+
+/// Writes a span as a line.
+pub(super) fn hit(out: &mut dyn Write, span: &Json) -> io::Result<()> {
+    let failed = if span["status"] == "error" { "  failed" } else { "" };
+    let name = format!("{} {} ({})", text(&span["service"]), text(&span["name"]), text(&span["kind"]));
+    let (time, took) = (time_of_day(&span["start"]), duration(&span["duration_ns"]));
+    writeln!(out, "{time} {took:>10}  {}  {name}{failed}", text(&span["trace_id"]))
+}
+
+/// Numbers and words by the names on the way to them.
+fn flatten(name: &str, json: &Json, rows: &mut Vec<(String, String)>) {
+    match json {
+        Json::Object(object) => {
+            for (key, value) in object {
+                let name = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+                flatten(&name, value, rows);
+            }
+        }
+        Json::Null => rows.push((name.to_owned(), "-".to_owned())),
+        Json::String(_) => rows.push((name.to_owned(), text(json))),
+        other => rows.push((name.to_owned(), other.to_string())),
     }
 }
 
@@ -86,13 +133,17 @@ fn figures(json: &Json) -> Vec<String> {
     ]
 }
 
+fn time_of_day(start: &Json) -> String {
+    let nanos: u64 = start.as_str().and_then(|start| start.parse().ok()).unwrap_or_default();
+    let day = nanos / 1_000_000_000 % 86_400;
+    format!("{:02}:{:02}:{:02} UTC", day / 3600, day / 60 % 60, day % 60)
+}
+
 fn traces(answer: &Json) -> Vec<Vec<String>> {
     let row = |trace: &Json| {
-        let nanos: u64 = trace["start"].as_str().and_then(|start| start.parse().ok()).unwrap_or_default();
-        let day = nanos / 1_000_000_000 % 86_400;
         let root = &trace["root"];
         vec![
-            format!("{:02}:{:02}:{:02} UTC", day / 3600, day / 60 % 60, day % 60),
+            time_of_day(&trace["start"]),
             duration(&trace["duration_ns"]),
             number(&trace["spans"]),
             number(&trace["errors"]),

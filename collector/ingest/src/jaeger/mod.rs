@@ -1,14 +1,37 @@
-//! Jaeger's query API over gRPC (jaeger-idl 0.6, proto/api_v3/query_service.proto): questions in, spans out in OTLP's form.
-//! Only the edge is here, because it is protobuf; who answers is [`Answers`].
+//! Jaeger's query API over gRPC, both versions on one port: questions in, spans out. Only the edge is here, because it is
+//! protobuf; who answers is [`Answers`].
 
-mod grpc;
+mod call;
 mod message;
+mod model;
+mod version_2;
+mod version_3;
 
-use std::{collections::BTreeMap, pin::Pin};
+use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
-use wirespan_store::Span;
+use tonic::service::Routes;
+use wirespan_store::{Span, TraceId};
 
-pub use grpc::serve;
+use self::{call::Desk, version_2::Version2, version_3::Version3};
+use crate::{
+    Port,
+    otlp::{self, Authorize},
+};
+
+/// Answers until `stop`.
+///
+/// # Errors
+/// The listener fails.
+pub async fn serve(
+    port: Port,
+    answers: Arc<dyn Answers>,
+    authorize: Authorize,
+    stop: impl Future<Output = ()>,
+) -> Result<(), tonic::transport::Error> {
+    let desk = Desk { answers, authorize };
+    let routes = Routes::new(Version3(desk.clone())).add_service(Version2(desk));
+    otlp::serve_routes(port, routes, stop).await
+}
 
 /// Something that comes later.
 pub type Later<T> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send>>;
@@ -26,6 +49,33 @@ pub trait Answers: Send + Sync + 'static {
 
     /// Traces, the newest first.
     fn search(&self, question: Question) -> Later<Vec<Vec<Span>>>;
+
+    /// The same in short.
+    fn overviews(&self, question: Question) -> Later<Vec<Overview>>;
+
+    /// Who called whom how often between two moments, in nanoseconds since 1970.
+    fn dependencies(&self, start: u64, end: u64) -> Later<Vec<(String, String, u64)>>;
+}
+
+/// A trace in short.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Overview {
+    /// Its id.
+    pub trace: TraceId,
+    /// Service and name of its root; none where the root is missing.
+    pub root: Option<(String, String)>,
+    /// The first start, in nanoseconds since 1970.
+    pub start: u64,
+    /// The last end.
+    pub end: u64,
+    /// Spans.
+    pub spans: u64,
+    /// Failed spans.
+    pub errors: u64,
+    /// Spans whose parent is missing.
+    pub orphans: u64,
+    /// Services with their spans and failed spans, by name.
+    pub services: Vec<(String, u64, u64)>,
 }
 
 /// Which traces are wanted: those with a span that meets all of this.
@@ -54,6 +104,8 @@ pub struct Question {
 pub enum Refusal {
     /// It is wrong.
     Bad(String),
+    /// What it asks for is not there.
+    Unknown(String),
     /// Not now.
     Busy(String),
 }

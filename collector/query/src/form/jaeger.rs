@@ -2,7 +2,9 @@
 //! microseconds, attributes as typed tags.
 
 use serde_json::{Map, Value as Json, json};
-use wirespan_store::{Attribute, Span, StatusCode, Value};
+use wirespan_store::{Attribute, Span, StatusCode, Text, Value};
+
+use crate::Summary;
 
 /// The envelope of every legacy answer.
 #[must_use]
@@ -15,6 +17,30 @@ pub fn envelope(data: Json) -> Json {
 #[must_use]
 pub fn error(code: u16, said: &str) -> Json {
     json!({ "data": null, "total": 0, "limit": 0, "offset": 0, "errors": [{ "code": code, "msg": said }] })
+}
+
+/// The error of version 3, as grpc-gateway writes it.
+#[must_use]
+pub fn gateway_error(code: u16, said: &str) -> Json {
+    json!({ "error": { "httpCode": code, "message": said } })
+}
+
+/// A trace's summary, of version 3 (jaeger-idl 0.14, `TraceSummary`, in protobuf's JSON: 64 bits are text).
+#[must_use]
+pub fn summary(of: &Summary) -> Json {
+    let root = of.root.as_ref().filter(|_| !of.root_missing);
+    let service = |(name, counts): (&Text, &(u64, u64))| json!({ "name": name, "spanCount": counts.0, "errorSpanCount": counts.1 });
+    json!({
+        "traceId": of.trace.to_string(),
+        "rootServiceName": root.map_or("", |root| root.service.as_str()),
+        "rootOperationName": root.map_or("", |root| root.name.as_str()),
+        "minStartTimeUnixNano": of.start.to_string(),
+        "maxEndTimeUnixNano": (of.start + of.duration).to_string(),
+        "spanCount": of.spans,
+        "errorSpanCount": of.errors,
+        "orphanSpanCount": of.orphans,
+        "services": of.services.iter().map(service).collect::<Vec<_>>(),
+    })
 }
 
 /// A whole trace.
@@ -82,6 +108,9 @@ fn tags(of: &Span) -> Vec<Json> {
     }
     if !of.scope.name.is_empty() {
         tags.push(text("otel.scope.name", &of.scope.name));
+    }
+    if !of.scope.version.is_empty() {
+        tags.push(text("otel.scope.version", &of.scope.version));
     }
     tags
 }

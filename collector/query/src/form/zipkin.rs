@@ -10,8 +10,10 @@ pub fn trace(spans: &[Span]) -> Json {
 }
 
 fn span(of: &Span) -> Json {
+    // What the remote end is called has a place of its own.
+    let others = of.attributes.iter().filter(|one| one.key != "peer.service");
     let mut tags: Map<String, Json> =
-        of.attributes.iter().map(|one| (one.key.to_string(), json!(one.value.text()))).collect();
+        others.map(|one| (one.key.to_string(), json!(one.value.text()))).collect();
     if of.failed() {
         let said = if of.status.message.is_empty() { "true" } else { of.status.message.as_str() };
         tags.entry("error").or_insert_with(|| json!(said));
@@ -24,12 +26,16 @@ fn span(of: &Span) -> Json {
         // Zipkin has no spans without a duration.
         "duration": (of.duration / 1000).max(1),
         "localEndpoint": { "serviceName": of.resource.service.to_lowercase() },
-        "annotations": of.events.iter().map(|event| json!({
-            "timestamp": event.time / 1000, "value": event.name,
-        })).collect::<Vec<_>>(),
-        "tags": tags,
     });
+    let annotations =
+        of.events.iter().map(|event| json!({ "timestamp": event.time / 1000, "value": event.name }));
     if let Some(object) = json.as_object_mut() {
+        if !of.events.is_empty() {
+            object.insert("annotations".to_owned(), annotations.collect());
+        }
+        if !tags.is_empty() {
+            object.insert("tags".to_owned(), Json::Object(tags));
+        }
         if let Some(parent) = of.parent {
             object.insert("parentId".to_owned(), json!(parent.to_string()));
         }

@@ -59,6 +59,11 @@ impl Block {
         self.rows(rows - limit, limit, |row| Some(row.span()))
     }
 
+    /// All spans without attributes.
+    pub(crate) fn all(&self) -> Result<Vec<Hit>> {
+        self.rows(0, usize::MAX, |row| Some(row.hit()))
+    }
+
     fn rows<R>(&self, row: usize, rows: usize, take: impl Fn(Row<'_>) -> Option<R>) -> Result<Vec<R>> {
         let mut taken = Vec::with_capacity(rows.min(1 << 16));
         let mut before = 0;

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, params, types::ValueRef};
 
-use crate::{Join, SpanId, TraceId, join::Joined};
+use super::seal;
+use crate::{Call, Join, SpanId, TraceId, figure::EdgeRows, join::Joined};
 
 /// Parts that one trace grows by: no trace grows without bound.
 const PARTS: i64 = 4096;
@@ -33,9 +34,18 @@ pub(super) fn record(connection: &Connection, joins: &[Join]) -> rusqlite::Resul
                 .execute(params![whole.0, part.0])?;
             point(connection, part, whole)?;
         }
-        fit.extend(new.then_some(Join { trace: part, whole, ..*join }));
+        fit.extend(new.then(|| Join { trace: part, whole, ..join.clone() }));
     }
     Ok(fit)
+}
+
+/// Counts the calls of new joins in the service map: whichever of their spans is in a block already.
+pub(super) fn count(connection: &Connection, fit: &[Join]) -> rusqlite::Result<()> {
+    let mut rows = EdgeRows::default();
+    for join in fit {
+        rows.entry(join.call.key()).or_default().merge(&join.call.figures());
+    }
+    seal::record_edges(connection, rows)
 }
 
 fn insert(connection: &Connection, join: &Join, whole: TraceId) -> rusqlite::Result<bool> {
@@ -72,7 +82,7 @@ pub(super) fn of(connection: &Connection, trace: TraceId) -> rusqlite::Result<Wh
     let mut rows = select.query(params![id.0])?;
     while let Some(row) = rows.next()? {
         let join = read(row)?;
-        found.joined.add(join);
+        found.joined.add(&join);
         found.traces.push(join.trace);
     }
     found.traces.sort_unstable();
@@ -87,7 +97,7 @@ pub(super) fn newest(connection: &Connection) -> rusqlite::Result<Joined> {
     let mut rows = select.query(params![AGAIN])?;
     let mut joined = Joined::default();
     while let Some(row) = rows.next()? {
-        joined.add(read(row)?);
+        joined.add(&read(row)?);
     }
     Ok(joined)
 }
@@ -103,6 +113,8 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Join> {
         span: SpanId(id(row, 1)?),
         parent: SpanId(id(row, 2)?),
         whole: TraceId(id(row, 3)?),
+        // Counted when it was recorded.
+        call: Call::default(),
     })
 }
 

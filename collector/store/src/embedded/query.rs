@@ -11,7 +11,7 @@ use super::{
     Embedded, index,
     joins::{self, Whole},
     seal::decode,
-    state::{Entry, State},
+    state::{Entry, Shared, State},
 };
 use crate::{
     Arrival, Catalogue, Edge, EdgeQuery, Field, Fields, Figure, Figures, Found, Hit, Kind, NodeKind,
@@ -22,15 +22,21 @@ use crate::{
     segment::{Segment, hits_in_order, in_order},
 };
 
-type Blocks = Arc<Vec<Arc<Entry>>>;
+/// Blocks in which spans that come again are looked for: as many as marks know of.
+const NEWEST: usize = 32;
 
 impl State {
     fn segments(&self) -> impl Iterator<Item = &Segment> {
         self.sealing.as_deref().into_iter().chain([&self.active])
     }
+
+    fn live<R>(&self, whole: &Whole, live: impl Fn(&Span) -> R) -> Vec<R> {
+        let of = |segment| whole.traces.iter().flat_map(move |id| Segment::trace(segment, *id));
+        self.segments().flat_map(of).map(live).collect()
+    }
 }
 
-impl Embedded {
+impl Shared {
     /// All of a trace and its parts: from memory by `live`, from blocks by `sealed`.
     fn gather<R>(
         &self,
@@ -38,28 +44,54 @@ impl Embedded {
         live: impl Fn(&Span) -> R,
         sealed: impl Fn(&Block, TraceId, usize, usize) -> Result<Vec<R>, ParquetError>,
     ) -> Result<Vec<R>, StoreError> {
-        let traces = || whole.traces.iter().copied();
         let (mut all, blocks) = {
-            let state = self.shared.read();
-            let found = |segment| traces().flat_map(|id| Segment::trace(segment, id)).map(&live).collect();
-            let found: Vec<Vec<R>> = state.segments().map(found).collect();
-            (found.into_iter().flatten().collect::<Vec<R>>(), state.blocks.clone())
+            let state = self.read();
+            (state.live(whole, live), state.blocks.clone())
         };
-        for id in traces() {
-            for (block, row, rows) in self.places(&blocks, id)? {
-                all.extend(self.look(block, |block| sealed(block, id, row, rows))?.unwrap_or_default());
+        all.extend(self.sealed(whole, &blocks, sealed)?);
+        Ok(all)
+    }
+
+    fn sealed<R>(
+        &self,
+        whole: &Whole,
+        blocks: &[Arc<Entry>],
+        sealed: impl Fn(&Block, TraceId, usize, usize) -> Result<Vec<R>, ParquetError>,
+    ) -> Result<Vec<R>, StoreError> {
+        let mut all = Vec::new();
+        for id in &whole.traces {
+            for (block, row, rows) in self.places(blocks, *id)? {
+                all.extend(self.look(block, |block| sealed(block, *id, row, rows))?.unwrap_or_default());
             }
         }
         Ok(all)
     }
 
+    /// What is in memory of a trace.
+    pub(super) fn in_memory(&self, id: TraceId) -> Result<Vec<Hit>, StoreError> {
+        let whole = self.whole(id)?;
+        Ok(self.read().live(&whole, Hit::of))
+    }
+
+    /// What is in the newest blocks of a trace.
+    pub(super) fn in_blocks(&self, id: TraceId) -> Result<Vec<Hit>, StoreError> {
+        let blocks = self.read().blocks.clone();
+        let newest = blocks.get(blocks.len().saturating_sub(NEWEST)..).unwrap_or_default();
+        self.sealed(&self.whole(id)?, newest, Block::hits)
+    }
+
+    /// All spans of a block; none when it was forgotten meanwhile.
+    pub(super) fn all_of(&self, block: i64) -> Result<Vec<Hit>, StoreError> {
+        Ok(self.look(block, Block::all)?.unwrap_or_default())
+    }
+
     fn whole(&self, id: TraceId) -> Result<Whole, StoreError> {
-        self.shared.connections.read(|connection| joins::of(connection, id))
+        self.connections.read(|connection| joins::of(connection, id))
     }
 
     /// The traces that hits are parts of; of two that are one now, the first stays.
     fn rename(&self, hits: &mut Vec<Hit>, per_trace: bool) -> Result<(), StoreError> {
-        self.shared.connections.read(|connection| {
+        self.connections.read(|connection| {
             hits.iter_mut().try_for_each(|hit| {
                 hit.trace = joins::whole(connection, hit.trace)?;
                 Ok(())
@@ -73,10 +105,10 @@ impl Embedded {
     }
 
     /// Block, row and number of rows wherever a trace may stand.
-    fn places(&self, blocks: &Blocks, id: TraceId) -> Result<Vec<(i64, usize, usize)>, StoreError> {
-        self.shared.connections.read(|connection| {
+    fn places(&self, blocks: &[Arc<Entry>], id: TraceId) -> Result<Vec<(i64, usize, usize)>, StoreError> {
+        self.connections.read(|connection| {
             let mut places = Vec::new();
-            for block in blocks.iter() {
+            for block in blocks {
                 let found = index::find(connection, block.id, block.buckets, id)?;
                 places.extend(found.into_iter().map(|(row, rows)| (block.id, row, rows)));
             }
@@ -90,11 +122,10 @@ impl Embedded {
         id: i64,
         look: impl FnOnce(&Block) -> Result<R, ParquetError>,
     ) -> Result<Option<R>, StoreError> {
-        let cache = &self.shared.cache;
-        match cache.block(id).and_then(|block| look(&block)) {
+        match self.cache.block(id).and_then(|block| look(&block)) {
             Ok(found) => Ok(Some(found)),
             Err(error) if is_gone(&error) => Ok(None),
-            Err(source) => Err(StoreError::Block { path: cache.path(id), source }),
+            Err(source) => Err(StoreError::Block { path: self.cache.path(id), source }),
         }
     }
 }
@@ -115,8 +146,8 @@ impl Store for Embedded {
     }
 
     fn trace(&self, id: TraceId) -> Result<Vec<Span>, StoreError> {
-        let whole = self.whole(id)?;
-        let mut spans = self.gather(&whole, Span::clone, Block::spans)?;
+        let whole = self.shared.whole(id)?;
+        let mut spans = self.shared.gather(&whole, Span::clone, Block::spans)?;
         spans.iter_mut().for_each(|span| {
             whole.joined.apply(span);
         });
@@ -124,8 +155,8 @@ impl Store for Embedded {
     }
 
     fn outline(&self, id: TraceId) -> Result<Vec<Hit>, StoreError> {
-        let whole = self.whole(id)?;
-        let mut hits = self.gather(&whole, Hit::of, Block::hits)?;
+        let whole = self.shared.whole(id)?;
+        let mut hits = self.shared.gather(&whole, Hit::of, Block::hits)?;
         for hit in &mut hits {
             hit.trace = whole.id;
             hit.parent = whole.joined.parent(hit.id, hit.kind).or(hit.parent);
@@ -155,10 +186,10 @@ impl Store for Embedded {
             if top.incomplete || top.settled(block.first, block.last, (0, u64::MAX)) {
                 break;
             }
-            self.look(block.id, |block| block.search(search, &mut top))?;
+            self.shared.look(block.id, |block| block.search(search, &mut top))?;
         }
         let mut found = top.found();
-        self.rename(&mut found.hits, search.per_trace)?;
+        self.shared.rename(&mut found.hits, search.per_trace)?;
         Ok(found)
     }
 
@@ -176,7 +207,7 @@ impl Store for Embedded {
             state.blocks.clone()
         };
         for block in blocks.iter().filter(|block| block.last >= start && block.first < end) {
-            let scanned = self.look(block.id, |block| block.scan(start, end, each))?;
+            let scanned = self.shared.look(block.id, |block| block.scan(start, end, each))?;
             if scanned.is_some_and(|scanned| scanned.is_break()) {
                 break;
             }
@@ -194,7 +225,7 @@ impl Store for Embedded {
         };
         if let Some(block) = blocks.last().filter(|_| spans.len() < limit) {
             let rest = limit - spans.len();
-            spans.extend(self.look(block.id, |block| block.last(rest))?.unwrap_or_default());
+            spans.extend(self.shared.look(block.id, |block| block.last(rest))?.unwrap_or_default());
         }
         Ok(spans)
     }
@@ -240,6 +271,7 @@ impl Store for Embedded {
             oldest,
             newest,
             forgotten: self.shared.forgotten.load(std::sync::atomic::Ordering::Relaxed),
+            repeated: self.shared.repeated.load(std::sync::atomic::Ordering::Relaxed),
             durable: self.shared.durable(),
         })
     }

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     Figures, StoreError,
     block::{self, Place, Written},
-    figure::{HOUR, MINUTE, RedRows},
+    figure::{EdgeRows, HOUR, MINUTE, RedRows},
     segment::Segment,
 };
 
@@ -92,7 +92,7 @@ fn record(
     index::write(transaction, entry.id, places)?;
     record_red(transaction, MINUTE, &segment.red.minutes)?;
     record_red(transaction, HOUR, &segment.red.hours)?;
-    record_edges(transaction, segment)?;
+    record_edges(transaction, segment.edges())?;
     record_names(transaction, segment)?;
     transaction.execute("DELETE FROM arrived WHERE seq <= ?", params![last])?;
     Ok(())
@@ -121,14 +121,15 @@ fn record_red(connection: &Connection, width: u64, rows: &RedRows) -> rusqlite::
     Ok(())
 }
 
-fn record_edges(connection: &Connection, segment: &Segment) -> rusqlite::Result<()> {
+/// Adds to the service map.
+pub(super) fn record_edges(connection: &Connection, rows: EdgeRows) -> rusqlite::Result<()> {
     let mut known = connection.prepare_cached(
         "SELECT figures FROM edge WHERE start = ? AND source = ? AND target = ? AND kind = ?",
     )?;
     let mut put = connection.prepare_cached(
         "INSERT OR REPLACE INTO edge (start, source, target, kind, figures) VALUES (?, ?, ?, ?, ?)",
     )?;
-    for ((start, (from, to, kind)), figures) in segment.edges() {
+    for ((start, (from, to, kind)), figures) in rows {
         let key = params![start as i64, from.as_str(), to.as_str(), kind as i64];
         let before: Option<Vec<u8>> = known.query_row(key, |row| row.get(0)).optional()?;
         let figures = encode(&merged(before, &figures));

@@ -20,6 +20,7 @@ pub(super) struct Shared {
     pub(super) cache: Cache,
     state: RwLock<State>,
     pub(super) forgotten: AtomicU64,
+    pub(super) repeated: AtomicU64,
     durable: Mutex<Sketch>,
     sealed: (Mutex<bool>, Condvar),
 }
@@ -44,20 +45,16 @@ pub(super) struct State {
 
 impl State {
     /// Takes spans, each put where it belongs.
-    pub(super) fn add(&mut self, mut spans: Vec<Span>) {
-        for joined in self.joined.iter().filter(|joined| !joined.is_empty()) {
-            spans.iter_mut().for_each(|span| {
-                joined.apply(span);
-            });
-        }
-        self.active.add(spans);
+    pub(super) fn add(&mut self, spans: Vec<Span>) {
+        self.active.add(spans, self.joined.iter());
     }
 
     /// Learns a join between wholes, and puts the spans right that are here.
-    pub(super) fn join(&mut self, join: Join) {
+    pub(super) fn join(&mut self, join: &Join) {
         let [_, now] = &mut self.joined;
         now.add(join);
         self.active.join(join.trace, now);
+        self.active.answer(join.parent);
     }
 }
 
@@ -84,6 +81,7 @@ impl Shared {
             cache,
             state: RwLock::new(state),
             forgotten: AtomicU64::new(0),
+            repeated: AtomicU64::new(0),
             durable: Mutex::default(),
             sealed: (Mutex::new(false), Condvar::new()),
         }

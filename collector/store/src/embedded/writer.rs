@@ -14,7 +14,7 @@ use std::{
 use rusqlite::params;
 
 use super::{Durability, arrived, joins, retain, seal, state::Shared};
-use crate::{Arrival, Join, Span, StoreError, join::Joined, segment::Segment};
+use crate::{Arrival, Join, Span, StoreError, again::Marks, join::Joined, segment::Segment};
 
 /// Packed bytes that may wait for the disk.
 const WAITING: usize = 64 << 20;
@@ -32,6 +32,8 @@ const SEALING: Duration = Duration::from_secs(5);
 const OLDEST: Duration = Duration::from_secs(6 * 3600);
 /// How often a quiet store looks whether they have.
 const LOOK: Duration = Duration::from_secs(60);
+/// Sealed spans that are marked again at the start.
+const REMEMBERED: u64 = 131_072;
 /// How often sealing is tried again on a full disk, and old blocks are looked for.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -64,6 +66,7 @@ pub(super) fn start(shared: &Arc<Shared>) -> (Writer, Vec<JoinHandle<()>>) {
         waiting: waiting.clone(),
         flush: Duration::ZERO,
         flushed: Instant::now(),
+        marks: Marks::default(),
     };
     let sealing = shared.clone();
     let threads =
@@ -101,10 +104,12 @@ struct Writing {
     /// How long the last flush took, and when it ended.
     flush: Duration,
     flushed: Instant,
+    marks: Marks,
 }
 
 impl Writing {
     fn run(mut self, come: &Receiver<Batch>) {
+        self.remember();
         self.rotate();
         loop {
             let first = match come.recv_timeout(LOOK) {
@@ -143,13 +148,13 @@ impl Writing {
         batches
     }
 
-    fn take(&mut self, batches: Vec<Batch>) {
+    fn take(&mut self, mut batches: Vec<Batch>) {
         if let Err(refuse) = self.room() {
             batches.into_iter().for_each(|batch| answer(batch.done, Err(refuse())));
             return;
         }
         let started = Instant::now();
-        let written = self.write(&batches);
+        let written = self.leave_out(&mut batches).and_then(|()| self.write(&batches));
         self.flushed = Instant::now();
         self.flush = self.flushed - started;
         match written {
@@ -180,6 +185,43 @@ impl Writing {
         Ok(())
     }
 
+    /// Marks what the last process left, as far back as a sender that saw it end would send again.
+    fn remember(&mut self) {
+        let blocks = {
+            let state = self.shared.read();
+            state.active.spans.iter().for_each(|span| self.marks.know(span.id, span.start));
+            state.blocks.clone()
+        };
+        let mut room = REMEMBERED;
+        for block in blocks.iter().rev() {
+            let Some(rest) = room.checked_sub(block.spans) else { break };
+            room = rest;
+            match self.shared.all_of(block.id) {
+                Ok(spans) => spans.iter().for_each(|hit| self.marks.know(hit.id, hit.start)),
+                Err(error) => report(Err(error)),
+            }
+        }
+    }
+
+    /// Takes away what is here already: on the disk, or in the same transaction.
+    fn leave_out(&mut self, batches: &mut [Batch]) -> Result<(), StoreError> {
+        let mut doubts = self.marks.doubts(batches.iter().flat_map(|batch| &batch.spans));
+        for trace in doubts.open() {
+            doubts.learn(trace, &self.shared.in_memory(trace)?);
+        }
+        for trace in doubts.open() {
+            doubts.learn(trace, &self.shared.in_blocks(trace)?);
+        }
+        for batch in batches {
+            let repeated = doubts.leave_out(&mut batch.spans);
+            if repeated > 0 {
+                batch.packed = arrived::pack(&batch.spans)?;
+                self.shared.repeated.fetch_add(repeated, Ordering::Relaxed);
+            }
+        }
+        Ok(())
+    }
+
     /// One transaction, on the disk when this returns; the answer is its last row, and the joins that fit.
     fn write(&self, batches: &[Batch]) -> Result<(i64, Vec<Join>), StoreError> {
         let mut connection = self.shared.connections.write();
@@ -193,6 +235,7 @@ impl Writing {
                     .execute(params![batch.packed])?;
                 last = transaction.last_insert_rowid();
             }
+            joins::count(&transaction, &fit)?;
             transaction.commit()?;
             Ok((last, fit))
         };
@@ -203,12 +246,12 @@ impl Writing {
     fn keep(&mut self, batches: Vec<Batch>, last: i64, fit: Vec<Join>) {
         let mut state = self.shared.write();
         let mut done = Vec::with_capacity(batches.len());
-        fit.into_iter().for_each(|join| state.join(join));
         for batch in batches {
             state.since.get_or_insert_with(Instant::now);
             state.add(batch.spans);
             done.push((batch.came, batch.done));
         }
+        fit.iter().for_each(|join| state.join(join));
         state.last = last;
         drop(state);
         for (came, done) in done {

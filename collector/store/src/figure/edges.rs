@@ -4,11 +4,11 @@
 //! producer's. Calls to what sends no spans itself (databases, queues, peers) show as a client's span that nobody
 //! answered.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Figures, MINUTE};
-use crate::{Kind, Span, Text, Value, attribute};
+use crate::{Kind, Span, SpanId, Text, Value, attribute};
 
 /// What kind of thing is called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -81,6 +81,8 @@ pub(crate) struct Calls {
     rows: EdgeRows,
     here: Handover,
     before: Handover,
+    /// Clients' spans that a server on another host answered: counted where they were joined.
+    answered: FxHashSet<u64>,
 }
 
 impl Calls {
@@ -89,15 +91,22 @@ impl Calls {
         Self { before, ..Self::default() }
     }
 
-    /// Takes one span.
-    pub(crate) fn add(&mut self, span: &Span) {
-        self.add_child(span);
+    /// Takes one span. `joined`: its parent is on another host, and their call is counted already.
+    pub(crate) fn add(&mut self, span: &Span, joined: bool) {
+        match span.parent {
+            Some(parent) if joined => self.answer(parent),
+            _ => self.add_child(span),
+        }
         self.as_parent(span);
     }
 
-    /// Takes one span as whose parent calls it: also later, when its parent becomes known.
-    pub(crate) fn add_child(&mut self, span: &Span) {
-        let Some(parent) = span.parent.map(crate::SpanId::number) else { return };
+    /// A server on another host has answered this client's span.
+    pub(crate) fn answer(&mut self, span: SpanId) {
+        self.answered.insert(span.number());
+    }
+
+    fn add_child(&mut self, span: &Span) {
+        let Some(parent) = span.parent.map(SpanId::number) else { return };
         let mut figures = Figures::default();
         figures.add(span);
         let orphan =
@@ -132,7 +141,9 @@ impl Calls {
     pub(crate) fn rows(&self, spans: &[Span]) -> EdgeRows {
         let mut rows = self.rows.clone();
         for span in spans.iter().filter(|span| matches!(span.kind, Kind::Client | Kind::Producer)) {
-            let answered = self.here.callers.get(&span.id.number()).is_some_and(|caller| caller.answered);
+            let id = span.id.number();
+            let answered = self.answered.contains(&id)
+                || self.here.callers.get(&id).is_some_and(|caller| caller.answered);
             if let Some((name, kind)) = peer(span).filter(|_| !answered) {
                 let key = (minute(span.start), (span.resource.service.clone(), name, kind));
                 rows.entry(key).or_default().add(span);

@@ -23,11 +23,16 @@ pub struct Figures {
 impl Figures {
     /// Takes one span.
     pub fn add(&mut self, span: &Span) {
+        self.count(span.duration, span.failed());
+    }
+
+    /// Takes one span of this duration, in nanoseconds.
+    pub(crate) fn count(&mut self, duration: u64, failed: bool) {
         self.spans += 1;
-        self.errors += u64::from(span.failed());
-        self.sum = self.sum.saturating_add(span.duration);
-        self.max = self.max.max(span.duration);
-        self.sketch.add(span.duration);
+        self.errors += u64::from(failed);
+        self.sum = self.sum.saturating_add(duration);
+        self.max = self.max.max(duration);
+        self.sketch.add(duration);
     }
 
     /// Takes the spans of others.

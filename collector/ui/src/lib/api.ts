@@ -134,8 +134,10 @@ export interface Health {
     newest: string | null;
     durability: 'grouped' | 'strict' | 'memory';
   };
-  ingest: { accepted: number; refused: Record<string, number>; attributes_cut: number };
+  ingest: { accepted: number; refused: Record<string, number>; attributes_cut: number; joined: number; repeated: number };
   tail: { readers: number };
+  /** The agent's metrics, where it runs in the same process. */
+  agent: Record<string, number | Record<string, number>> | null;
   delays: Record<'transfer' | 'storage' | 'analysis', Durations>;
 }
 
