@@ -4,6 +4,7 @@
 mod causality;
 mod cost;
 mod pipeline;
+mod protocols;
 mod store;
 
 use anyhow::Result;

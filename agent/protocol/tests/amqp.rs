@@ -206,6 +206,13 @@ fn frames_of_a_body_that_were_not_copied_are_counted() {
     assert!(bench.exchanges().all(|exchange| exchange.ending == Ending::Answered));
 }
 
+/// Found by fuzzing: the second one opened the same publish again.
+#[test]
+fn a_second_header_of_a_message_opens_nothing() {
+    let calls = vec![sent(b"AMQP\0\0\x09\x01"), sent([PUBLISH, &header(5), &header(5)].concat())];
+    assert_eq!(lines(&talk(calls), Side::Client, &[]), ["publish q, error connection_closed"]);
+}
+
 #[test]
 fn a_cut_head_is_told_and_marked() {
     let cut = sent([PUBLISH, &header(5)[..12]].concat()).gap(Gap::NotCopied, 40);

@@ -189,7 +189,9 @@ impl Amqp {
         scene: &mut Scene<'_>,
     ) {
         self.extend(direction, extent);
-        let Some(content) = self.lane(direction).content(channel) else { return };
+        // A second header of one message has no meaning.
+        let content = self.lane(direction).content(channel).filter(|content| !content.opened);
+        let Some(content) = content else { return };
         let cut = properties.as_ref().is_none_or(|properties| properties.cut);
         content.head(properties.as_ref().map(|properties| properties.size));
         let Some(operation) = content.carries.operation() else {
