@@ -444,7 +444,8 @@ impl Traces {
             self.tasks.doubt(task);
         }
         let confidence = habit.keeps();
-        let stays = confidence >= self.settings.min_confidence && self.tasks.stays(task);
+        let agrees = by_thread.is_none_or(|evidence| evidence.server == server);
+        let stays = confidence >= self.settings.min_confidence && self.tasks.stays(task, agrees);
         stays.then_some(Evidence::new(server, Method::Task, confidence))
     }
 

@@ -134,9 +134,11 @@ impl Tasks {
         }
     }
 
-    /// Does it stay with the request that it was seen to work on, as far as is known?
-    pub(crate) fn stays(&self, task: Task) -> bool {
-        name(task).and_then(|name| self.workers.get(&name)).is_some_and(|worker| !worker.doubted)
+    /// Does it stay with the request that it was seen to work on, as far as is known? One that answers no requests may have
+    /// ended, and another have its name: its thread must not say otherwise.
+    pub(crate) fn stays(&self, task: Task, thread_agrees: bool) -> bool {
+        let worker = name(task).and_then(|name| self.workers.get(&name));
+        worker.is_some_and(|worker| !worker.doubted && (worker.answers || thread_agrees))
     }
 
     /// The request that it was seen to work on last, answered or not.

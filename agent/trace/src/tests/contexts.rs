@@ -67,3 +67,12 @@ fn a_task_that_writes_for_all_stays_with_nobody() {
                 5003 ask call 11:950 30.1#9@901\n5004 end first\n5004 end call\n5005 end a\n5005 end b\n";
     assert_eq!(parent_of_call(&(rounds(80) + last)).as_deref(), Some("b"));
 }
+
+#[test]
+fn a_task_that_has_the_name_of_one_that_ended_is_another() {
+    // Context 7 called for `a`; then a task for `c` got its address.
+    let last = "5000 serve a 1:900 30.1#1@900\n5001 ask first 11:900 30.1#7@900\n5002 end first\n\
+                5003 serve b 4:900 30.1#5@900\n5003 serve c 5:900 30.1#6@900\n5004 ask call 12:900 30.1#7@900\n\
+                5005 end call\n5006 end a\n5006 end b\n5006 end c\n";
+    assert_ne!(parent_of_call(&(rounds(80) + last)).as_deref(), Some("a"));
+}
