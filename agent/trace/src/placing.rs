@@ -131,10 +131,13 @@ impl Traces {
             None => self.place_by_evidence(&mut node, evidence),
         };
         let (key, group) = (node.key, node.group);
-        node.own = matches!(told, Told::Nobody | Told::Doubt);
-        let settled = node.parent.is_some() || node.own;
+        let own = matches!(told, Told::Nobody | Told::Doubt);
+        node.own = own;
+        let settled = node.parent.is_some() || own;
         self.hold(node);
-        self.called(task, key, evidence.map(|evidence| evidence.server), group, settled);
+        // What a task does for itself is no work on a request.
+        let server = evidence.filter(|_| !own).map(|evidence| evidence.server);
+        self.called(task, key, server, group, settled);
         if let Some(server) = own_server {
             self.bind_late(key, server);
         }

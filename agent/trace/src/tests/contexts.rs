@@ -76,3 +76,12 @@ fn a_task_that_has_the_name_of_one_that_ended_is_another() {
                 5005 end call\n5006 end a\n5006 end b\n5006 end c\n";
     assert_ne!(parent_of_call(&(rounds(80) + last)).as_deref(), Some("a"));
 }
+
+#[test]
+fn what_a_job_calls_is_no_work_on_a_request() {
+    // Were it, only `b` would be left for `call`.
+    let script = "10 ask j1 20 30.1#3@1\n11 end j1\n12 ask j2 21 30.1#3@2\n13 end j2\n14 ask j3 22 30.1#3@3\n15 end j3\n\
+                  20 serve a 1 30.1#1@9\n20 ask job 23 30.1#3@9\n21 serve b 4 30.1#5@9\n22 ask call 24 30.1#8@9\n\
+                  23 end job\n23 end call\n24 end a\n24 end b\n";
+    assert_eq!(parent_of_call(script), None);
+}
