@@ -17,6 +17,8 @@ const USAGE: &str = "usage: kernel_talk serve ADDRESS SOCKET DNS-ADDRESS | ask A
                      later ADDRESS PATH FILE | resolve ADDRESS NAME COUNT";
 /// Behind this path the server asks its neighbour on the UNIX socket before it answers.
 const CHAIN: &str = "/chain";
+/// What follows is a file that the server waits for before it answers.
+const SLOW: &str = "/slow";
 
 fn main() -> Result<()> {
     let words: Vec<String> = env::args().skip(1).collect();
@@ -58,6 +60,10 @@ fn answer(mut stream: impl Read + Write, neighbour: Option<&str>) -> Result<()> 
         if let Some(neighbour) = neighbour.filter(|_| path.starts_with(CHAIN)) {
             ask(&mut UnixStream::connect(neighbour)?, &path.replace(CHAIN, "/stock"))?;
         }
+        if let Some(file) = path.strip_prefix(SLOW) {
+            println!("waiting");
+            until_there(Path::new(file))?;
+        }
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello")?;
     }
     Ok(())
@@ -91,10 +97,15 @@ fn later(address: &str, path: &str, file: &Path) -> Result<()> {
     let mut stream = TcpStream::connect(address)?;
     ask(&mut stream, "/early")?;
     println!("open");
+    until_there(file)?;
+    ask(&mut stream, path)
+}
+
+fn until_there(file: &Path) -> Result<()> {
     while !fs::exists(file)? {
         thread::sleep(Duration::from_millis(50));
     }
-    ask(&mut stream, path)
+    Ok(())
 }
 
 /// RFC 1035: one question for an address, and its answer.
