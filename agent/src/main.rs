@@ -5,6 +5,11 @@ use std::{io, process::ExitCode};
 use clap::Parser;
 use wirespan::{cli::Cli, command};
 
+/// Spans are made on one thread and dropped on another, a dozen small pieces of memory each: the C library's allocator pays
+/// for that with locks and long free lists.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match command::dispatch(Cli::parse()) {
         Ok(code) => code,

@@ -6,12 +6,16 @@
 
 use std::{
     io,
+    ops::RangeInclusive,
     os::fd::{AsRawFd, FromRawFd, OwnedFd},
     sync::Arc,
 };
 
 use aya::maps::{MapData, RingBuf};
-use wirespan_proto::{abi, event::Event, event::Nanos};
+use wirespan_proto::{
+    abi::{self, RING_BYTES},
+    event::{Event, Nanos},
+};
 
 use crate::{
     clock::{self, Offset},
@@ -29,9 +33,13 @@ const HOLD_NS: u64 = 2_000_000;
 /// Most bytes read from one ring before the others have their turn and the events are given on.
 const BUDGET: u64 = 256 << 10;
 
-/// Pause between two rounds while events come in: well below the time in which a ring fills, well above what a
-/// round costs.
-const PAUSE_NS: u64 = 2_000_000;
+/// Shortest and longest pause between two rounds while events come in. A round costs some tens of microseconds, of which
+/// most are for falling asleep and waking up; what a burst brings within the longest pause still fits.
+const PAUSE_NS: RangeInclusive<u64> = 2_000_000..=8_000_000;
+
+/// What may come into a ring during a pause, at the rate of the last round: a reader that gets its processor late
+/// still finds everything.
+const FILL: u64 = RING_BYTES as u64 / 8;
 
 /// Rounds without an event before the reader asks to be woken instead.
 const QUIET_ROUNDS: u32 = 10;
@@ -133,6 +141,9 @@ pub struct Reader {
     boot: Offset,
     quiet: u32,
     full: bool,
+    /// When it read last, and how long it may pause now.
+    read_at: u64,
+    pause_ns: u64,
 }
 
 impl Reader {
@@ -160,6 +171,8 @@ impl Reader {
             boot: Offset::boot(),
             quiet: 0,
             full: false,
+            read_at: clock::monotonic(),
+            pause_ns: *PAUSE_NS.start(),
         })
     }
 
@@ -189,30 +202,31 @@ impl Reader {
 
     /// Reads a round and gives the events whose order is settled. Gives their number.
     pub fn poll(&mut self, visit: impl FnMut(&Event<'_>)) -> usize {
-        let settled = clock::monotonic().saturating_sub(HOLD_NS);
-        self.read();
-        self.give(settled, visit)
+        let now = clock::monotonic();
+        self.read(now);
+        self.give(now.saturating_sub(HOLD_NS), visit)
     }
 
     /// Gives everything that is left, settled or not: for the end.
     pub fn finish(&mut self, visit: impl FnMut(&Event<'_>)) -> usize {
-        self.read();
+        self.read(clock::monotonic());
         self.give(u64::MAX, visit)
     }
 
-    fn read(&mut self) {
+    fn read(&mut self, now: u64) {
         std::mem::swap(&mut self.batch, &mut self.held);
         let batch = &mut self.batch;
         let before = batch.places.len();
-        self.full = false;
-        match &mut self.source {
+        let most = match &mut self.source {
             Source::Mapped { .. } => {
-                for ring in &mut self.rings {
-                    self.full |= ring.drain(BUDGET, |record| batch.push(record)) >= BUDGET;
-                }
+                let read = self.rings.iter_mut().map(|ring| ring.drain(BUDGET, |record| batch.push(record)));
+                read.max().unwrap_or_default()
             }
-            Source::Buffer(events) => self.full = drain(events, |record| batch.push(record)) >= BUDGET,
-        }
+            Source::Buffer(events) => drain(events, |record| batch.push(record)),
+        };
+        self.full = most >= BUDGET;
+        self.pause_ns = pause(most, now.saturating_sub(self.read_at));
+        self.read_at = now;
         self.quiet = if batch.places.len() > before { 0 } else { self.quiet + 1 };
         // Stable, so that records of one moment keep their ring's order.
         batch.places.sort_by_key(|place| place.time);
@@ -241,7 +255,7 @@ impl Reader {
             return;
         }
         if self.quiet < QUIET_ROUNDS || !self.held.places.is_empty() {
-            self.sleep(PAUSE_NS, false);
+            self.sleep(self.pause_ns, false);
             return;
         }
         self.rings.iter().for_each(|ring| ring.set_sleeping(true));
@@ -270,8 +284,28 @@ impl Reader {
     }
 }
 
+/// How long the reader may pause that found `most` bytes in a ring, which came within `time` ns.
+fn pause(most: u64, time: u64) -> u64 {
+    let fills_in = FILL.saturating_mul(time) / most.max(1);
+    fills_in.clamp(*PAUSE_NS.start(), *PAUSE_NS.end())
+}
+
 const _: () = assert!(std::mem::offset_of!(abi::DataRecord, time) == 8);
 const _: () = assert!(std::mem::offset_of!(abi::LifeRecord, time) == 8);
 const _: () = assert!(std::mem::offset_of!(abi::ExecRecord, time) == 8);
 const _: () = assert!(std::mem::offset_of!(abi::ProcessRecord, time) == 8);
 const _: () = assert!(std::mem::offset_of!(abi::ThreadRecord, time) == 8);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_more_comes_in_the_shorter_the_pause() {
+        // Nothing; 1 MB, 20 MB and 40 MB a second; a burst.
+        let found =
+            [(0, 2_000_000), (8_000, 8_000_000), (100_000, 5_000_000), (80_000, 2_000_000), (BUDGET, 1_000)];
+        let pauses = found.map(|(most, time)| pause(most, time) / 100_000);
+        assert_eq!(pauses, [80, 80, 65, 32, 20]);
+    }
+}

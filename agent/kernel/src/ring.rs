@@ -12,6 +12,10 @@ use wirespan_proto::abi::{ALIGN, COMMITTED, Control, RING_BYTES, SLACK};
 /// Bytes from one ring to the next in the mapped array.
 pub(crate) const STRIDE: usize = size_of::<Control>() + (RING_BYTES + SLACK) as usize;
 
+/// Bytes that are read before their room is given back. Every producer looks at how far the reader is; as long as nothing
+/// is told there, it finds that in its own cache.
+const GIVE: u64 = 16 << 10;
+
 /// One CPU's ring as the reader sees it.
 #[derive(Debug)]
 pub(crate) struct Ring {
@@ -59,7 +63,7 @@ impl Ring {
     /// Gives every committed record to `visit`, oldest first, until `budget` bytes are read. Gives the bytes read.
     pub(crate) fn drain(&mut self, budget: u64, mut visit: impl FnMut(&[u8])) -> u64 {
         let start = self.word(std::mem::offset_of!(Control, consumed)).load(Ordering::Relaxed);
-        let mut position = start;
+        let (mut position, mut given) = (start, start);
         while position - start < budget {
             let offset = position as u32 & (RING_BYTES - 1);
             let size = self.head(offset).load(Ordering::Acquire);
@@ -80,9 +84,18 @@ impl Ring {
             });
             self.clear(offset, size);
             position += u64::from(size);
-            self.word(std::mem::offset_of!(Control, consumed)).store(position, Ordering::Release);
+            if position - given >= GIVE {
+                self.give(position);
+                given = position;
+            }
         }
+        self.give(position);
         position - start
+    }
+
+    /// Gives the room before `position` back.
+    fn give(&self, position: u64) {
+        self.word(std::mem::offset_of!(Control, consumed)).store(position, Ordering::Release);
     }
 
     /// Clears every place of these bytes where a head may stand. Bytes in the slack are no such places, but their

@@ -42,7 +42,7 @@ enum Reader {
     Look,
     /// Has read a whole record of this size; clears this unit next.
     Clears(u8, u8),
-    /// All is clear: gives the room back.
+    /// All is clear: gives the room back, or goes on and gives more of it later.
     Gives(u8),
 }
 
@@ -121,7 +121,8 @@ impl World {
             Reader::Look => {
                 let head = *self.at(position, 0);
                 if head == CLEAR {
-                    return false;
+                    // Nothing more: whatever was not given back is now.
+                    return std::mem::replace(&mut self.consumed, position) != position;
                 }
                 let size = self.checked(head, position);
                 (Reader::Clears(size, 0), position)
@@ -137,6 +138,13 @@ impl World {
                 (Reader::Look, position + size)
             }
         };
+        true
+    }
+
+    /// The reader goes on without giving back what it has read; `false` where it is not about to.
+    fn keep(&mut self) -> bool {
+        let (Reader::Gives(size), position) = self.reader else { return false };
+        self.reader = (Reader::Look, position + size);
         true
     }
 
@@ -158,7 +166,9 @@ fn every_interleaving_gives_every_record_once_whole_and_in_order() {
     let (mut seen, mut open, mut ends) = (HashSet::new(), vec![World::new()], 0);
     while let Some(world) = open.pop() {
         let mut stuck = true;
-        for step in [|w: &mut World| w.produce(0), |w: &mut World| w.produce(1), World::consume] {
+        for step in
+            [|w: &mut World| w.produce(0), |w: &mut World| w.produce(1), World::consume, World::keep]
+        {
             let mut next = world.clone();
             if step(&mut next) {
                 stuck = false;

@@ -98,6 +98,52 @@ struct Talk<P> {
     sent: Lane,
 }
 
+impl Lane {
+    const fn readiness(&self, offer: Offer) -> Readiness {
+        if self.waits || self.starved {
+            return Readiness::Not;
+        }
+        match (offer.bytes, self.ask, offer.end) {
+            (true, ..) => Readiness::Bytes,
+            (false, true, _) => Readiness::Ask,
+            (false, false, true) if !self.ended => Readiness::End,
+            (false, false, _) => Readiness::Not,
+        }
+    }
+}
+
+/// What the stream of a direction has at its front.
+#[derive(Clone, Copy)]
+struct Offer {
+    /// Bytes or a gap.
+    bytes: bool,
+    /// Its end.
+    end: bool,
+}
+
+impl Offer {
+    fn of(stream: &dyn Stream) -> Self {
+        let input = Input::of(stream);
+        Self { bytes: input.available() > 0, end: input.end().is_some() }
+    }
+}
+
+/// What both have.
+#[derive(Clone, Copy)]
+struct Offers {
+    received: Offer,
+    sent: Offer,
+}
+
+impl Offers {
+    const fn of(&mut self, direction: Direction) -> &mut Offer {
+        match direction {
+            Direction::Received => &mut self.received,
+            Direction::Sent => &mut self.sent,
+        }
+    }
+}
+
 /// What a direction has to offer, least urgent first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Readiness {
@@ -124,12 +170,18 @@ impl<P: Protocol> Conversation for Talk<P> {
             let lane = self.lane(direction);
             (lane.starved, lane.waits) = (false, false);
         }
-        while let Some(direction) = self.choose(streams) {
+        let mut offers = Offers {
+            received: Offer::of(streams.of(Direction::Received)),
+            sent: Offer::of(streams.of(Direction::Sent)),
+        };
+        while let Some(direction) = self.choose(offers, streams) {
             match self.step(direction, streams, scene) {
                 Progress::Moved => self.lane(direction.reverse()).waits = false,
                 Progress::Stuck => {}
                 Progress::Leave(course) => return course,
             }
+            // A step moves its own direction alone.
+            *offers.of(direction) = Offer::of(streams.of(direction));
         }
         Course::Idle
     }
@@ -161,9 +213,9 @@ impl<P: Protocol> Talk<P> {
 
     /// The direction whose front is older. Streams are read in the order of time, or responses would overtake
     /// their requests when both have queued up.
-    fn choose(&mut self, streams: &Streams<'_>) -> Option<Direction> {
-        let received = self.readiness(Direction::Received, streams);
-        let sent = self.readiness(Direction::Sent, streams);
+    fn choose(&self, offers: Offers, streams: &Streams<'_>) -> Option<Direction> {
+        let received = self.received.readiness(offers.received);
+        let sent = self.sent.readiness(offers.sent);
         match received.cmp(&sent) {
             Ordering::Greater => Some(Direction::Received),
             Ordering::Less => Some(Direction::Sent),
@@ -185,20 +237,6 @@ impl<P: Protocol> Talk<P> {
         }
     }
 
-    fn readiness(&mut self, direction: Direction, streams: &Streams<'_>) -> Readiness {
-        let input = Input::of(streams.of(direction));
-        let lane = self.lane(direction);
-        if lane.waits || lane.starved {
-            return Readiness::Not;
-        }
-        match (input.available() > 0, lane.ask, input.end()) {
-            (true, ..) => Readiness::Bytes,
-            (false, true, _) => Readiness::Ask,
-            (false, false, Some(_)) if !lane.ended => Readiness::End,
-            (false, false, _) => Readiness::Not,
-        }
-    }
-
     fn step(&mut self, direction: Direction, streams: &mut Streams<'_>, scene: &mut Scene<'_>) -> Progress {
         let input = Input::of(streams.of(direction));
         let lane = self.lane(direction);
@@ -212,7 +250,12 @@ impl<P: Protocol> Talk<P> {
             return Progress::Moved;
         }
         match self.protocol.parse(direction, &input, scene.settings) {
-            Step::Frame(frame, length) => self.frame(direction, frame, length, streams, scene),
+            Step::Frame(frame, length) => {
+                let extent = input.extent(length);
+                streams.consume(direction, extent.bytes);
+                self.protocol.pair(direction, frame, &extent, scene);
+                self.moved(direction, extent.bytes, length)
+            }
             Step::Skip(length) => {
                 self.lane(direction).skip = length;
                 self.pass(direction, streams)
@@ -242,20 +285,6 @@ impl<P: Protocol> Talk<P> {
         }
         self.lane(direction).starved = true;
         Progress::Stuck
-    }
-
-    fn frame(
-        &mut self,
-        direction: Direction,
-        frame: P::Frame,
-        length: u64,
-        streams: &mut Streams<'_>,
-        scene: &mut Scene<'_>,
-    ) -> Progress {
-        let extent = Input::of(streams.of(direction)).extent(length);
-        streams.consume(direction, extent.bytes);
-        self.protocol.pair(direction, frame, &extent, scene);
-        self.moved(direction, extent.bytes, length)
     }
 
     /// Passes over bytes of the last frame.

@@ -17,7 +17,7 @@ impl Resource {
         self.attributes
             .iter()
             .find_map(|(name, value)| match value {
-                Value::Text(text) if name == "service.name" => Some(text.as_ref()),
+                Value::Text(text) if name == "service.name" => Some(text.as_str()),
                 _ => None,
             })
             .unwrap_or_default()

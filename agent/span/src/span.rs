@@ -8,6 +8,8 @@ pub use wirespan_protocol::{
     exchange::{Key, Role},
 };
 
+use smol_str::SmolStr;
+
 use crate::resource::Resource;
 
 /// Nanoseconds since the UNIX epoch.
@@ -17,8 +19,8 @@ pub struct UnixNanos(pub u64);
 /// A value of an attribute, redacted.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Text.
-    Text(Cow<'static, str>),
+    /// Text. Most is short, an address, a path, a name, and then needs no memory of its own.
+    Text(SmolStr),
     /// An integer.
     Int(i64),
     /// A floating-point number.

@@ -269,11 +269,11 @@ impl Sinks {
         }
         match (&self.shown, &self.intake) {
             (Some(shown), Some(intake)) => {
-                traces.iter().cloned().for_each(|trace| intake.offer(trace));
+                intake.offer_all(traces.clone());
                 shown.offer(traces);
             }
             (Some(shown), None) => shown.offer(traces),
-            (None, Some(intake)) => traces.into_iter().for_each(|trace| intake.offer(trace)),
+            (None, Some(intake)) => intake.offer_all(traces),
             (None, None) => {}
         }
     }

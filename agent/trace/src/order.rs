@@ -12,9 +12,20 @@ use crate::{
 /// Orders the spans and mends the times of those that stick out of their client by a skew of the clocks. `open` are
 /// the starts of those that come in a later part.
 pub(crate) fn parents_first(mut spans: Vec<TracedSpan>, open: FxHashMap<SpanId, Nanos>) -> Vec<TracedSpan> {
-    if spans.len() > 1 {
-        let depths = depths(&spans);
-        spans.sort_by_key(|span| (depths.get(&span.span_id).copied(), span.span.boot.0));
+    match spans.as_mut_slice() {
+        [] => {}
+        // Most traces are one request, seen at one end or at both.
+        [_] if open.is_empty() => return spans,
+        [_] => {}
+        [first, second] => {
+            if later(first, second) {
+                std::mem::swap(first, second);
+            }
+        }
+        _ => {
+            let depths = depths(&spans);
+            spans.sort_by_key(|span| (depths.get(&span.span_id).copied(), span.span.boot.0));
+        }
     }
     let mut bounds: FxHashMap<_, _> =
         open.into_iter().map(|(id, start)| (id, (start, Nanos(u64::MAX)))).collect();
@@ -26,6 +37,14 @@ pub(crate) fn parents_first(mut spans: Vec<TracedSpan>, open: FxHashMap<SpanId, 
         bounds.insert(span.span_id, span.span.boot);
     }
     spans
+}
+
+/// Of two spans: does this one come behind the other?
+fn later(span: &TracedSpan, other: &TracedSpan) -> bool {
+    let below = |span: &TracedSpan, other: &TracedSpan| {
+        span.parent.is_some_and(|parent| parent.span_id == other.span_id)
+    };
+    below(span, other) || (!below(other, span) && other.span.boot.0 < span.span.boot.0)
 }
 
 /// How many of the spans lie above each.

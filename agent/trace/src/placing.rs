@@ -298,7 +298,7 @@ impl Traces {
                 open.next().filter(|_| open.next().is_none()).copied()?
             }
         };
-        self.nodes.get(&key)
+        self.nodes.get(&key).map(Box::as_ref)
     }
 
     /// How things stood when a call was decided on: a new connection's first request goes out later, when it stands.
@@ -524,7 +524,7 @@ impl Traces {
 
     fn hold(&mut self, node: Node) {
         self.groups.join(node.group, node.key);
-        self.nodes.insert(node.key, node);
+        self.nodes.insert(node.key, Box::new(node));
     }
 
     /// Ids and context of a request; nothing of its place.

@@ -1,6 +1,8 @@
 //! Comes in: [`Activity`] in the order of time. Goes out: [`Trace`]s. Holds every span from its start until it is
 //! given on.
 
+use std::collections::hash_map::Entry;
+
 use rustc_hash::FxHashMap;
 use wirespan_span::span::{Activity, Cookie, Key, Nanos, Span, Start, Task};
 
@@ -31,7 +33,8 @@ pub struct Traces {
     pub(crate) settings: Settings,
     pub(crate) counters: Counters,
     pub(crate) ids: Ids,
-    pub(crate) nodes: FxHashMap<Key, Node>,
+    /// Boxed: a table of what is large and moves often is slow.
+    pub(crate) nodes: FxHashMap<Key, Box<Node>>,
     pub(crate) wires: Wires,
     pub(crate) threads: Threads,
     pub(crate) tasks: Tasks,
@@ -291,7 +294,7 @@ impl Traces {
 
     /// As if it had never been seen. Who named it as parent loses it, and falls back to its own context.
     fn forget(&mut self, key: Key) -> bool {
-        if !self.nodes.get(&key).is_some_and(Node::open) {
+        if !self.nodes.get(&key).is_some_and(|node| node.open()) {
             return false;
         }
         self.answered(key);
@@ -341,13 +344,18 @@ impl Traces {
     /// Gives on the finished spans of a trace.
     fn give(&mut self, name: GroupId, out: &mut Vec<Trace>) {
         let Some((id, members)) = self.groups.take(name) else { return };
-        let (open, finished): (Vec<_>, Vec<_>) =
-            members.into_iter().partition(|key| self.nodes.get(key).is_some_and(Node::open));
-        let nodes: Vec<_> = finished.iter().filter_map(|key| self.nodes.remove(key)).collect();
-        for node in &nodes {
-            self.wires.release(node.identity, node.end(), node.key);
+        let (mut open, mut spans) = (Vec::new(), Vec::with_capacity(members.len()));
+        for key in members {
+            match self.nodes.entry(key) {
+                Entry::Occupied(node) if node.get().open() => open.push(key),
+                Entry::Occupied(node) => {
+                    let node = node.remove();
+                    self.wires.release(node.identity, node.end(), node.key);
+                    spans.extend(node.traced());
+                }
+                Entry::Vacant(_) => {}
+            }
         }
-        let spans: Vec<_> = nodes.into_iter().filter_map(Node::traced).collect();
         let still_open =
             open.iter().filter_map(|key| self.nodes.get(key)).map(|node| (node.span_id, node.start));
         let spans = order::parents_first(spans, still_open.collect());

@@ -121,7 +121,8 @@ pub(crate) unsafe fn copy(vectors: &Vectors, len: u32, want: u32, record: *mut u
             return Copied { head: 0, tail: 0, fault: true };
         };
         // Had the call moved less than the vectors describe, nobody would know where in them the message ends.
-        if walk.copied.head < len && walk.whole && walk.total == u64::from(len) {
+        // A record of a message that is wanted whole has no room for an end.
+        if want < len && walk.copied.head < len && walk.whole && walk.total == u64::from(len) {
             walk.copied.tail = copy_end(walk.last, len, walk.copied.head, to);
         }
         walk.copied

@@ -41,7 +41,9 @@ pub(crate) fn emit(call: &Call, arguments: &Arguments, describe: impl FnOnce(*mu
         want = wanted(call, &found);
         vectors = Some(found);
     }
-    let room = if readable { want + TAIL } else { 0 };
+    // Only of a call that is not copied whole the end is wanted, too.
+    let room = if want < call.len { want + TAIL } else { want };
+    let room = if readable { room } else { 0 };
     let Some(reserved) = ring::reserve(size_of::<DataRecord>() as u32 + room, call.len) else {
         return false;
     };

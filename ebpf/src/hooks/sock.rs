@@ -92,31 +92,37 @@ unsafe fn failed(thread: u32) {
 unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction: u8, pid_tgid: u64) {
     // SAFETY: `sk` is a typed socket in use; every helper checks what it is given.
     unsafe {
-        if !owned_by_user(sk)
-            || (len == 0 && transport != TRANSPORT_UDP && !place::ended::<Typed>(sk, direction))
-        {
-            return;
-        }
         if transport != TRANSPORT_UNIX {
             let (local, peer) = socket::ports::<Typed>(sk);
             if !filter::ports(local, peer) {
                 return;
             }
         }
+        if !owned_by_user(sk)
+            || (len == 0 && transport != TRANSPORT_UDP && !place::ended::<Typed>(sk, direction))
+        {
+            return;
+        }
         let state = state(sk);
         if state.is_null() {
             return;
         }
         let cookie = bpf_get_socket_cookie(sk.cast_mut().cast());
+        (*state).seen = 1;
+        let policy = policy::of(cookie);
+        let ignored = policy == POLICY_IGNORE;
+        // TCP counts its bytes itself; what else there is has to be counted here, wanted or not.
+        if ignored && transport == TRANSPORT_TCP {
+            ring::count(|control| &raw mut (*control).ignored);
+            return;
+        }
         let tcp: *const u8 = if transport == TRANSPORT_TCP {
             bpf_skc_to_tcp_sock(sk.cast_mut().cast()).cast()
         } else {
             core::ptr::null()
         };
         let Some(place) = place::find::<Typed>(sk, tcp, transport, len, direction, state) else { return };
-        (*state).seen = 1;
-        let policy = policy::of(cookie);
-        if policy == POLICY_IGNORE {
+        if ignored {
             ring::count(|control| &raw mut (*control).ignored);
             return;
         }

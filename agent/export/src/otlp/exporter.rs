@@ -9,7 +9,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use prost::Message;
 use tokio::{
     sync::{Notify, watch},
     task::{JoinHandle, JoinSet},
@@ -136,21 +135,28 @@ impl Drop for Exporter {
 }
 
 impl Intake {
-    /// Queues a trace; never waits. When the queue is full the oldest waiting traces are dropped and counted.
+    /// See [`offer_all`](Self::offer_all).
     pub fn offer(&self, trace: Trace) {
+        self.offer_all(vec![trace]);
+    }
+
+    /// Queues traces; never waits. When the queue is full the oldest waiting traces are dropped and counted.
+    pub fn offer_all(&self, traces: Vec<Trace>) {
         let Shared { counters, settings, notices, .. } = self.shared.as_ref();
-        let spans = trace.spans.len() as u64;
+        let spans: usize = traces.iter().map(|trace| trace.spans.len()).sum();
         if spans == 0 {
             return;
         }
         // Counted under the queue's lock, so that the sums of a shutdown agree.
         let mut queue = self.shared.queue();
-        add(&counters.spans_offered, spans);
+        add(&counters.spans_offered, spans as u64);
         if self.shared.closed.load(Ordering::Relaxed) {
-            add(&counters.spans_abandoned, spans);
+            add(&counters.spans_abandoned, spans as u64);
             return;
         }
-        let dropped = queue.push(trace, &settings.limits, Instant::now());
+        let now = Instant::now();
+        let whole = traces.into_iter().filter(|trace| !trace.spans.is_empty());
+        let dropped: usize = whole.map(|trace| queue.push(trace, &settings.limits, now)).sum();
         add(&counters.spans_overflowed, dropped as u64);
         drop(queue);
         if dropped > 0 {
@@ -257,7 +263,8 @@ async fn deliver(shared: Arc<Shared>, batch: Batch) {
     let Shared { counters, settings, transport, .. } = shared.as_ref();
     let ends: Vec<_> =
         batch.traces.iter().flat_map(|trace| &trace.spans).map(|span| span.span.end.0).collect();
-    let body = transport.body(message::request(batch.traces).encode_to_vec());
+    let body = transport.body(message::request(&batch.traces));
+    drop(batch);
     let spans = ends.len() as u64;
     let mut backoff = Backoff::new(&settings.limits);
     let begun = Instant::now();

@@ -1,15 +1,12 @@
-//! Comes in: traces. Goes out: one OTLP request, its spans grouped by resource. The layout is opentelemetry-proto's
-//! `trace/v1/trace.proto`; protobuf types do not leave this folder.
+//! Comes in: traces. Goes out: one OTLP request as bytes, its spans grouped by resource. The layout, and with it every
+//! number of a field below, is opentelemetry-proto's `trace/v1/trace.proto`, `common/v1/common.proto` and
+//! `resource/v1/resource.proto`.
+//!
+//! Written straight from the spans: to fill the generated types first would copy every name and text into memory of its own.
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 
-use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
-    common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, any_value},
-    resource::v1::Resource as ProtoResource,
-    trace::v1::{ResourceSpans, ScopeSpans, Span as ProtoSpan, Status, span},
-};
-
+use super::wire::Wire;
 use crate::{
     convention,
     resource::Resource,
@@ -17,133 +14,146 @@ use crate::{
     trace::{Link, Trace, TraceId, TracedSpan},
 };
 
-/// Builds the request that carries these traces.
-pub(super) fn request(traces: Vec<Trace>) -> ExportTraceServiceRequest {
+/// Bytes of most spans.
+const SPAN: usize = 1024;
+
+/// The request (`ExportTraceServiceRequest`) that carries these traces.
+pub(super) fn request(traces: &[Trace]) -> Vec<u8> {
     let mut groups = Groups::default();
     for trace in traces {
-        for span in trace.spans {
+        for span in &trace.spans {
             groups.add(trace.id, span);
         }
     }
-    ExportTraceServiceRequest { resource_spans: groups.finish() }
+    groups.finish()
 }
 
 /// Spans of one request by their resource, in the order in which the resources were first seen.
 #[derive(Default)]
-struct Groups {
+struct Groups<'a> {
     by_address: HashMap<*const Resource, usize>,
-    groups: Vec<(Arc<Resource>, Vec<ProtoSpan>)>,
+    /// Each with its spans, written as fields of `ScopeSpans`.
+    groups: Vec<(&'a Arc<Resource>, Wire)>,
 }
 
-impl Groups {
-    fn add(&mut self, trace: TraceId, span: TracedSpan) {
+impl<'a> Groups<'a> {
+    fn add(&mut self, trace: TraceId, span: &'a TracedSpan) {
         let group = self.find(&span.span.resource);
         if let Some((_, spans)) = self.groups.get_mut(group) {
-            spans.push(convert(trace, span));
+            spans.reserve(SPAN);
+            spans.message(2, |wire| write_span(wire, trace, span));
         }
     }
 
     /// Nearly always the same `Arc`; two equal ones (a process named twice) still make one group.
-    fn find(&mut self, resource: &Arc<Resource>) -> usize {
-        if let Some(&known) = self.by_address.get(&Arc::as_ptr(resource)) {
-            return known;
+    fn find(&mut self, resource: &'a Arc<Resource>) -> usize {
+        let groups = &mut self.groups;
+        *self.by_address.entry(Arc::as_ptr(resource)).or_insert_with(|| {
+            let equal = groups.iter().position(|(known, _)| *known == resource);
+            equal.unwrap_or_else(|| {
+                groups.push((resource, Wire::default()));
+                groups.len() - 1
+            })
+        })
+    }
+
+    fn finish(self) -> Vec<u8> {
+        let mut request = Wire::default();
+        for (resource, spans) in self.groups {
+            request.message(1, |wire| {
+                wire.message(1, |wire| attributes(wire, 1, &resource.attributes));
+                wire.message(2, |wire| {
+                    wire.message(1, |scope| {
+                        scope.text(1, convention::SCOPE);
+                        scope.text(2, convention::VERSION);
+                    });
+                    wire.append(&spans);
+                });
+            });
         }
-        let equal = self.groups.iter().position(|(known, _)| known == resource);
-        let group = equal.unwrap_or(self.groups.len());
-        if equal.is_none() {
-            self.groups.push((Arc::clone(resource), Vec::new()));
-            // Only an address that the group keeps alive may stand for it: a freed one is used again.
-            self.by_address.insert(Arc::as_ptr(resource), group);
-        }
-        group
-    }
-
-    fn finish(self) -> Vec<ResourceSpans> {
-        self.groups.into_iter().map(|(resource, spans)| resource_spans(&resource, spans)).collect()
+        request.into_bytes()
     }
 }
 
-fn resource_spans(resource: &Resource, spans: Vec<ProtoSpan>) -> ResourceSpans {
-    let attributes = resource.attributes.iter().map(|(name, value)| attribute(name.clone(), value.clone()));
-    let scope = InstrumentationScope {
-        name: convention::SCOPE.into(),
-        version: convention::VERSION.into(),
-        ..InstrumentationScope::default()
-    };
-    ResourceSpans {
-        resource: Some(ProtoResource { attributes: attributes.collect(), ..ProtoResource::default() }),
-        scope_spans: vec![ScopeSpans { scope: Some(scope), spans, schema_url: String::new() }],
-        schema_url: String::new(),
+fn write_span(wire: &mut Wire, trace: TraceId, traced: &TracedSpan) {
+    let span = traced.span.as_ref();
+    let (code, message) = convention::status(&span.status);
+    wire.bytes(1, &trace.0);
+    wire.bytes(2, &traced.span_id.0);
+    wire.text(3, &traced.trace_state);
+    if let Some(parent) = traced.parent {
+        wire.bytes(4, &parent.span_id.0);
+    }
+    wire.text(5, &span.name);
+    wire.number(6, i64::from(convention::kind(span.role)));
+    wire.fixed64(7, span.start.0);
+    wire.fixed64(8, span.end.0);
+    attributes(wire, 9, &span.attributes);
+    convention::parent_evidence(traced).for_each(|attribute| attributes(wire, 9, &[attribute]));
+    // The stages before bound what they make and never drop a part of a span: no counts of what was dropped.
+    span.events.iter().for_each(|event| wire.message(11, |wire| write_event(wire, event)));
+    traced.links.iter().for_each(|link| wire.message(13, |wire| write_link(wire, link)));
+    wire.message(15, |status| {
+        status.text(2, message);
+        status.number(3, i64::from(code));
+    });
+    wire.fixed32(16, convention::flags(traced));
+}
+
+fn write_event(wire: &mut Wire, event: &Moment) {
+    wire.fixed64(1, event.time.0);
+    wire.text(2, &event.name);
+}
+
+fn write_link(wire: &mut Wire, link: &Link) {
+    wire.bytes(1, &link.trace_id.0);
+    wire.bytes(2, &link.span_id.0);
+    attributes(wire, 4, &convention::evidence(link.method, link.confidence));
+}
+
+/// Attributes (`KeyValue`) as the fields with this number.
+fn attributes(wire: &mut Wire, field: u8, attributes: &[(Cow<'static, str>, Value)]) {
+    for (name, value) in attributes {
+        wire.message(field, |attribute| {
+            attribute.text(1, name);
+            attribute.message(2, |any| write_value(any, value));
+        });
     }
 }
 
-fn convert(trace: TraceId, traced: TracedSpan) -> ProtoSpan {
-    let flags = convention::flags(&traced);
-    let evidence = convention::parent_evidence(&traced);
-    let (code, message) = convention::status(&traced.span.status);
-    let status = Status { code, message: message.into() };
-    let span = *traced.span;
-    ProtoSpan {
-        trace_id: trace.0.into(),
-        span_id: traced.span_id.0.into(),
-        trace_state: traced.trace_state,
-        parent_span_id: traced.parent.map(|parent| parent.span_id.0.into()).unwrap_or_default(),
-        flags,
-        name: span.name,
-        kind: convention::kind(span.role),
-        start_time_unix_nano: span.start.0,
-        end_time_unix_nano: span.end.0,
-        attributes: span.attributes.into_iter().chain(evidence).map(|(n, v)| attribute(n, v)).collect(),
-        events: span.events.into_iter().map(event).collect(),
-        links: traced.links.into_iter().map(link).collect(),
-        status: Some(status),
-        // The stages before bound what they make and never drop a part of a span.
-        dropped_attributes_count: 0,
-        dropped_events_count: 0,
-        dropped_links_count: 0,
+/// The one field of an `AnyValue`: there even where it holds nothing.
+fn write_value(any: &mut Wire, value: &Value) {
+    match value {
+        Value::Text(text) => any.held(1, text.as_bytes()),
+        Value::Bool(truth) => any.held_number(2, i64::from(*truth)),
+        Value::Int(number) => any.held_number(3, *number),
+        Value::Float(number) => any.fixed64(4, number.to_bits()),
+        Value::List(texts) => any.message(5, |array| {
+            texts.iter().for_each(|text| array.message(1, |any| any.held(1, text.as_bytes())));
+        }),
     }
-}
-
-fn event(moment: Moment) -> span::Event {
-    span::Event { time_unix_nano: moment.time.0, name: moment.name.into_owned(), ..span::Event::default() }
-}
-
-fn link(link: Link) -> span::Link {
-    let evidence = convention::evidence(link.method, link.confidence);
-    span::Link {
-        trace_id: link.trace_id.0.into(),
-        span_id: link.span_id.0.into(),
-        attributes: evidence.into_iter().map(|(name, value)| attribute(name, value)).collect(),
-        ..span::Link::default()
-    }
-}
-
-fn attribute(name: Cow<'static, str>, value: Value) -> KeyValue {
-    KeyValue { key: name.into_owned(), value: Some(any(value)), ..KeyValue::default() }
-}
-
-fn any(value: Value) -> AnyValue {
-    let value = match value {
-        Value::Text(text) => any_value::Value::StringValue(text.into_owned()),
-        Value::Int(number) => any_value::Value::IntValue(number),
-        Value::Float(number) => any_value::Value::DoubleValue(number),
-        Value::Bool(truth) => any_value::Value::BoolValue(truth),
-        Value::List(texts) => {
-            let values = texts.into_iter().map(|text| any(Value::Text(text.into()))).collect();
-            any_value::Value::ArrayValue(ArrayValue { values })
-        }
-    };
-    AnyValue { value: Some(value) }
 }
 
 #[cfg(test)]
 mod tests {
+    use opentelemetry_proto::tonic::{
+        collector::trace::v1::ExportTraceServiceRequest,
+        common::v1::{KeyValue, any_value},
+        trace::v1::{ResourceSpans, Span as ProtoSpan, Status},
+    };
+    use prost::Message;
+
     use super::*;
     use crate::{
         sample,
         span::UnixNanos,
         trace::{Method, SpanId},
     };
+
+    /// What a receiver reads.
+    fn request(traces: Vec<Trace>) -> ExportTraceServiceRequest {
+        ExportTraceServiceRequest::decode(super::request(&traces).as_slice()).unwrap()
+    }
 
     fn spans(request: ExportTraceServiceRequest) -> Vec<(String, Vec<ProtoSpan>)> {
         let service = |group: &ResourceSpans| match group
@@ -226,5 +236,30 @@ mod tests {
         assert_eq!((link.trace_id.as_slice(), link.span_id.as_slice()), (&[5; 16][..], &[6; 8][..]));
         assert_eq!(texts(&link.attributes)[1], ("wirespan.link.confidence", "DoubleValue(0.4)".into()));
         assert!(spans[0].attributes.is_empty() && spans[0].parent_span_id.is_empty());
+    }
+
+    #[test]
+    fn values_of_every_type_arrive() {
+        let values = [
+            Value::Text("".into()),
+            Value::Text("x".repeat(300).into()),
+            Value::Int(i64::MIN),
+            Value::Int(0),
+            Value::Float(-0.5),
+            Value::Bool(false),
+            Value::List(vec!["a".into(), "".into()]),
+        ];
+        let span =
+            values.into_iter().fold(sample::server(1, "GET /"), |span, value| sample::with(span, "a", value));
+        let (_, spans) = spans(request(vec![sample::trace(vec![span])])).remove(0);
+        let found: Vec<_> =
+            spans[0].attributes.iter().map(|a| a.value.clone().unwrap().value.unwrap()).collect();
+        let text = |text: &str| any_value::Value::StringValue(text.into());
+        assert_eq!(found[..2], [text(""), text(&"x".repeat(300))]);
+        assert_eq!(found[2..4], [any_value::Value::IntValue(i64::MIN), any_value::Value::IntValue(0)]);
+        assert_eq!(found[4..6], [any_value::Value::DoubleValue(-0.5), any_value::Value::BoolValue(false)]);
+        let any_value::Value::ArrayValue(array) = &found[6] else { panic!("no list: {:?}", found[6]) };
+        let listed: Vec<_> = array.values.iter().map(|value| value.value.clone().unwrap()).collect();
+        assert_eq!(listed, [text("a"), text("")]);
     }
 }

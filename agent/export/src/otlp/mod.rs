@@ -12,6 +12,7 @@ mod queue;
 mod retry;
 mod settings;
 mod transport;
+mod wire;
 
 pub use counters::Snapshot;
 pub use delays::Delays;

@@ -1,33 +1,177 @@
 //! Comes in: a trace. Goes out: one JSON object a span and line, with the field names, numbers and hex ids of
 //! OTLP/JSON; `attributes` and `resource` are plain objects by attribute name, which is what `jq` likes. Refuses:
 //! characters that a terminal would obey, should the lines end up on one: they are escaped as JSON allows.
+//!
+//! Written by hand: nearly all text is plain and needs no look at each of its characters, and half of a line is the
+//! span's resource, which is the same for all spans of a process.
 
-use std::{borrow::Cow, io};
+use std::{borrow::Cow, collections::VecDeque, io, sync::Arc};
 
-use serde::{
-    Serialize, Serializer,
-    ser::{SerializeMap, SerializeStruct},
-};
+use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter};
 
 use super::escape::hostile;
 use crate::{
     convention::{self, hex},
+    resource::Resource,
     span::{Moment, Value},
     trace::{Link, Trace, TraceId, TracedSpan},
 };
 
-/// Appends the lines of a trace.
-pub(super) fn render(trace: &Trace, out: &mut String) {
-    for span in &trace.spans {
-        let mut line = Vec::with_capacity(1024);
-        let mut serializer = serde_json::Serializer::with_formatter(&mut line, Harmless);
-        Object { trace: trace.id, span }
-            .serialize(&mut serializer)
-            .expect("keys are text and memory takes all");
-        out.push_str(&String::from_utf8(line).expect("serde_json writes UTF-8"));
-        out.push('\n');
+/// Resources whose text is remembered: those of the processes that talk to each other now.
+const REMEMBERED: usize = 16;
+
+/// Bytes of most lines.
+const LINE: usize = 1536;
+
+type Attribute = (Cow<'static, str>, Value);
+
+/// Writes spans, and remembers how their resources look.
+#[derive(Debug, Default)]
+pub(super) struct Lines {
+    resources: VecDeque<(Arc<Resource>, Vec<u8>)>,
+}
+
+impl Lines {
+    /// Appends the lines of a trace.
+    pub(super) fn render(&mut self, trace: &Trace, out: &mut Vec<u8>) {
+        for span in &trace.spans {
+            out.reserve(LINE);
+            Json(out).span(trace.id, span);
+            out.extend_from_slice(b",\"resource\":");
+            out.extend_from_slice(self.resource(&span.span.resource));
+            out.extend_from_slice(b"}\n");
+        }
     }
+
+    fn resource(&mut self, resource: &Arc<Resource>) -> &[u8] {
+        let known = self.resources.iter().position(|(known, _)| Arc::ptr_eq(known, resource));
+        let place = known.unwrap_or_else(|| {
+            self.resources.truncate(REMEMBERED - 1);
+            let mut text = Vec::new();
+            Json(&mut text).attributes(&resource.attributes);
+            self.resources.push_front((Arc::clone(resource), text));
+            0
+        });
+        self.resources.get(place).map_or(b"{}", |(_, text)| text)
+    }
+}
+
+/// JSON under way.
+struct Json<'a>(&'a mut Vec<u8>);
+
+impl Json<'_> {
+    /// A span as an object that is still open: its resource is missing.
+    fn span(&mut self, trace: TraceId, traced: &TracedSpan) {
+        let span = traced.span.as_ref();
+        let (code, message) = convention::status(&span.status);
+        self.raw("{\"traceId\":\"").raw(&hex(&trace.0));
+        self.raw("\",\"spanId\":\"").raw(&hex(&traced.span_id.0));
+        self.raw("\",\"parentSpanId\":\"");
+        if let Some(parent) = traced.parent {
+            self.raw(&hex(&parent.span_id.0));
+        }
+        self.raw("\",\"traceState\":").text(&traced.trace_state);
+        self.raw(",\"flags\":").number(convention::flags(traced).into());
+        self.raw(",\"name\":").text(&span.name);
+        self.raw(",\"kind\":").number(i64::from(convention::kind(span.role)).unsigned_abs());
+        self.raw(",\"startTimeUnixNano\":\"").number(span.start.0);
+        self.raw("\",\"endTimeUnixNano\":\"").number(span.end.0);
+        self.raw("\",\"status\":{\"code\":").number(i64::from(code).unsigned_abs());
+        self.raw(",\"message\":").text(message);
+        self.raw("},\"attributes\":").attributes(span.attributes.iter().chain(&evidence(traced)));
+        self.raw(",\"events\":").list(&span.events, Self::event);
+        self.raw(",\"links\":").list(&traced.links, Self::link);
+    }
+
+    fn event(&mut self, moment: &Moment) {
+        self.raw("{\"timeUnixNano\":\"").number(moment.time.0);
+        self.raw("\",\"name\":").text(&moment.name).raw(",\"attributes\":{}}");
+    }
+
+    fn link(&mut self, link: &Link) {
+        self.raw("{\"traceId\":\"").raw(&hex(&link.trace_id.0));
+        self.raw("\",\"spanId\":\"").raw(&hex(&link.span_id.0));
+        self.raw("\",\"attributes\":").attributes(&convention::evidence(link.method, link.confidence));
+        self.raw("}");
+    }
+
+    fn attributes<'b>(&mut self, attributes: impl IntoIterator<Item = &'b Attribute>) -> &mut Self {
+        self.raw("{");
+        for (index, (name, value)) in attributes.into_iter().enumerate() {
+            self.raw(if index > 0 { "," } else { "" }).text(name).raw(":").value(value);
+        }
+        self.raw("}")
+    }
+
+    fn list<T>(&mut self, items: &[T], item: impl Fn(&mut Self, &T)) -> &mut Self {
+        self.raw("[");
+        for (index, one) in items.iter().enumerate() {
+            self.raw(if index > 0 { "," } else { "" });
+            item(self, one);
+        }
+        self.raw("]")
+    }
+
+    fn value(&mut self, value: &Value) {
+        match value {
+            Value::Text(text) => self.text(text),
+            Value::Int(number) if *number < 0 => self.raw("-").number(number.unsigned_abs()),
+            Value::Int(number) => self.number(number.unsigned_abs()),
+            // JSON has no such number; protobuf's JSON mapping writes "NaN", "Infinity", "-Infinity".
+            Value::Float(number) if number.is_nan() => self.text("NaN"),
+            Value::Float(number) if number.is_infinite() => {
+                self.text(if *number > 0.0 { "Infinity" } else { "-Infinity" })
+            }
+            Value::Float(number) => self.serialized(number),
+            Value::Bool(truth) => self.raw(if *truth { "true" } else { "false" }),
+            Value::List(texts) => self.list(texts, |json, text| {
+                json.text(text);
+            }),
+        };
+    }
+
+    /// Text that is JSON already.
+    fn raw(&mut self, text: &str) -> &mut Self {
+        self.0.extend_from_slice(text.as_bytes());
+        self
+    }
+
+    /// Text in quotes.
+    fn text(&mut self, text: &str) -> &mut Self {
+        if plain(text) { self.raw("\"").raw(text).raw("\"") } else { self.serialized(text) }
+    }
+
+    fn number(&mut self, mut number: u64) -> &mut Self {
+        let begin = self.0.len();
+        loop {
+            self.0.push(b'0' + (number % 10) as u8);
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        if let Some(digits) = self.0.get_mut(begin..) {
+            digits.reverse();
+        }
+        self
+    }
+
+    fn serialized(&mut self, value: &(impl Serialize + ?Sized)) -> &mut Self {
+        let mut serializer = serde_json::Serializer::with_formatter(&mut *self.0, Harmless);
+        value.serialize(&mut serializer).expect("memory takes all");
+        self
+    }
+}
+
+fn evidence(traced: &TracedSpan) -> Vec<Attribute> {
+    convention::parent_evidence(traced).collect()
+}
+
+/// Is every character one that stands for itself? Looked at without a branch a character.
+fn plain(text: &str) -> bool {
+    text.bytes()
+        .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\'))
 }
 
 /// Escapes what the compact form leaves bare: DEL, C1, invisible characters and marks of direction.
@@ -35,9 +179,6 @@ struct Harmless;
 
 impl Formatter for Harmless {
     fn write_string_fragment<W: ?Sized + io::Write>(&mut self, out: &mut W, text: &str) -> io::Result<()> {
-        if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
-            return CompactFormatter.write_string_fragment(out, text);
-        }
         let mut rest = text;
         while let Some((at, character)) = rest.char_indices().find(|&(_, c)| hostile(c)) {
             let (harmless, tail) = rest.split_at(at);
@@ -51,113 +192,6 @@ impl Formatter for Harmless {
     }
 }
 
-struct Object<'a> {
-    trace: TraceId,
-    span: &'a TracedSpan,
-}
-
-impl Serialize for Object<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (traced, span) = (self.span, self.span.span.as_ref());
-        let mut object = serializer.serialize_struct("Span", 14)?;
-        object.serialize_field("traceId", &hex(&self.trace.0))?;
-        object.serialize_field("spanId", &hex(&traced.span_id.0))?;
-        let parent = traced.parent.map(|parent| hex(&parent.span_id.0));
-        object.serialize_field("parentSpanId", &parent.unwrap_or_default())?;
-        object.serialize_field("traceState", &traced.trace_state)?;
-        object.serialize_field("flags", &convention::flags(traced))?;
-        object.serialize_field("name", &span.name)?;
-        object.serialize_field("kind", &convention::kind(span.role))?;
-        object.serialize_field("startTimeUnixNano", &span.start.0.to_string())?;
-        object.serialize_field("endTimeUnixNano", &span.end.0.to_string())?;
-        object.serialize_field("status", &Status(&span.status))?;
-        let evidence: Vec<_> = convention::parent_evidence(traced).collect();
-        object.serialize_field("attributes", &Attributes(&[&span.attributes, &evidence]))?;
-        object.serialize_field("events", &Array(&span.events, Event))?;
-        object.serialize_field("links", &Array(&traced.links, LinkObject))?;
-        object.serialize_field("resource", &Attributes(&[&span.resource.attributes]))?;
-        object.end()
-    }
-}
-
-struct Status<'a>(&'a crate::span::Status);
-
-impl Serialize for Status<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (code, message) = convention::status(self.0);
-        let mut object = serializer.serialize_struct("Status", 2)?;
-        object.serialize_field("code", &code)?;
-        object.serialize_field("message", message)?;
-        object.end()
-    }
-}
-
-/// Attributes of several lists as one object.
-struct Attributes<'a>(&'a [&'a [(Cow<'static, str>, Value)]]);
-
-impl Serialize for Attributes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_map(None)?;
-        for (name, value) in self.0.iter().copied().flatten() {
-            object.serialize_entry(name, &Plain(value))?;
-        }
-        object.end()
-    }
-}
-
-struct Plain<'a>(&'a Value);
-
-impl Serialize for Plain<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Value::Text(text) => serializer.serialize_str(text),
-            Value::Int(number) => serializer.serialize_i64(*number),
-            // JSON has no such number; protobuf's JSON mapping writes "NaN", "Infinity", "-Infinity".
-            Value::Float(number) if number.is_nan() => serializer.serialize_str("NaN"),
-            Value::Float(number) if number.is_infinite() => {
-                serializer.serialize_str(if *number > 0.0 { "Infinity" } else { "-Infinity" })
-            }
-            Value::Float(number) => serializer.serialize_f64(*number),
-            Value::Bool(truth) => serializer.serialize_bool(*truth),
-            Value::List(texts) => texts.serialize(serializer),
-        }
-    }
-}
-
-/// A list whose items are shown through a wrapper.
-struct Array<'a, T, W>(&'a [T], fn(&'a T) -> W);
-
-impl<T, W: Serialize> Serialize for Array<'_, T, W> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(self.1))
-    }
-}
-
-struct Event<'a>(&'a Moment);
-
-impl Serialize for Event<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut object = serializer.serialize_struct("Event", 3)?;
-        object.serialize_field("timeUnixNano", &self.0.time.0.to_string())?;
-        object.serialize_field("name", &self.0.name)?;
-        object.serialize_field("attributes", &Attributes(&[]))?;
-        object.end()
-    }
-}
-
-struct LinkObject<'a>(&'a Link);
-
-impl Serialize for LinkObject<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let evidence = convention::evidence(self.0.method, self.0.confidence);
-        let mut object = serializer.serialize_struct("Link", 3)?;
-        object.serialize_field("traceId", &hex(&self.0.trace_id.0))?;
-        object.serialize_field("spanId", &hex(&self.0.span_id.0))?;
-        object.serialize_field("attributes", &Attributes(&[&evidence]))?;
-        object.end()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,9 +202,9 @@ mod tests {
     };
 
     fn rendered(span: TracedSpan) -> String {
-        let mut out = String::new();
-        render(&sample::trace(vec![span]), &mut out);
-        out
+        let mut out = Vec::new();
+        Lines::default().render(&sample::trace(vec![span]), &mut out);
+        String::from_utf8(out).unwrap()
     }
 
     #[test]
@@ -209,6 +243,29 @@ mod tests {
                 && line.contains(r#""attributes":{},"events":[],"links":[]"#)
         );
         assert!(line.contains(r#""kind":3,"#) && line.contains(r#""status":{"code":0,"message":""}"#));
+    }
+
+    #[test]
+    fn every_span_has_the_resource_of_its_process() {
+        let (mut lines, mut out) = (Lines::default(), Vec::new());
+        let span = |number: u8| {
+            let mut span = sample::server(number, "GET /");
+            let name = Value::Text(format!("service-{}", number % 32).into());
+            span.span.resource = Arc::new(Resource { attributes: vec![("service.name".into(), name)] });
+            span
+        };
+        let trace = sample::trace((0..64).map(span).collect());
+        lines.render(&trace, &mut out);
+        lines.render(&trace, &mut out);
+        let names: Vec<_> = out
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice::<serde_json::Value>(line).unwrap())
+            .map(|line| line["resource"]["service.name"].as_str().unwrap().to_owned())
+            .collect();
+        let expected: Vec<_> = (0..64).map(|n| format!("service-{}", n % 32)).collect();
+        assert_eq!(names, [expected.clone(), expected].concat());
+        assert!(lines.resources.len() <= REMEMBERED);
     }
 
     #[test]

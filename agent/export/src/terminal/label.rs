@@ -66,7 +66,7 @@ pub(super) fn outcome(span: &Span) -> (String, bool) {
 
 fn text<'a>(span: &'a Span, name: &str) -> Option<Cow<'a, str>> {
     span.attributes.iter().find(|(known, _)| known == name).and_then(|(_, value)| match value {
-        Value::Text(text) => Some(Cow::Borrowed(text.as_ref())),
+        Value::Text(text) => Some(Cow::Borrowed(text.as_str())),
         Value::Int(number) => Some(number.to_string().into()),
         Value::Float(_) | Value::Bool(_) | Value::List(_) => None,
     })

@@ -60,18 +60,24 @@ impl FromStr for Output {
     }
 }
 
+/// Bytes from which on text is handed over before the batch ends: what waits stays in the processor's cache.
+const CHUNK: usize = 256 << 10;
+
 /// Writes traces in one form.
 #[derive(Debug)]
 pub struct Terminal<W> {
     out: W,
     output: Output,
     style: Style,
+    json: json::Lines,
+    /// What is not handed over yet.
+    text: Vec<u8>,
 }
 
 impl<W: Write> Terminal<W> {
     /// Colour is used only when asked for, and never in JSON.
-    pub const fn new(out: W, output: Output, colour: bool) -> Self {
-        Self { out, output, style: Style { colour } }
+    pub fn new(out: W, output: Output, colour: bool) -> Self {
+        Self { out, output, style: Style { colour }, json: json::Lines::default(), text: Vec::new() }
     }
 
     /// Writes a batch and flushes. `Break` when the reader has gone (a closed pipe): nothing more need be written.
@@ -79,19 +85,37 @@ impl<W: Write> Terminal<W> {
     /// # Errors
     /// Any other error of the writer.
     pub fn write(&mut self, traces: &[Trace]) -> io::Result<ControlFlow<()>> {
-        let mut text = String::new();
-        for trace in traces {
-            match self.output {
-                Output::Line => line::render(trace, self.style, &mut text),
-                Output::Tree => tree::render(trace, self.style, &mut text),
-                Output::Json => json::render(trace, &mut text),
-            }
-        }
-        match self.out.write_all(text.as_bytes()).and_then(|()| self.out.flush()) {
+        match self.write_all(traces).and_then(|()| self.out.flush()) {
             Ok(()) => Ok(ControlFlow::Continue(())),
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ControlFlow::Break(())),
             Err(error) => Err(error),
         }
+    }
+
+    fn write_all(&mut self, traces: &[Trace]) -> io::Result<()> {
+        for trace in traces {
+            match self.output {
+                Output::Line => self.append(|style, text| line::render(trace, style, text)),
+                Output::Tree => self.append(|style, text| tree::render(trace, style, text)),
+                Output::Json => self.json.render(trace, &mut self.text),
+            }
+            if self.text.len() >= CHUNK {
+                self.hand_over()?;
+            }
+        }
+        self.hand_over()
+    }
+
+    fn append(&mut self, render: impl FnOnce(Style, &mut String)) {
+        let mut text = String::new();
+        render(self.style, &mut text);
+        self.text.extend_from_slice(text.as_bytes());
+    }
+
+    fn hand_over(&mut self) -> io::Result<()> {
+        let written = self.out.write_all(&self.text);
+        self.text.clear();
+        written
     }
 }
 

@@ -1,0 +1,95 @@
+//! Comes in: fields of protobuf messages. Goes out: their bytes (protobuf.dev, "Encoding"). As in proto3, a field that holds
+//! nothing is left out, save where its being there says something.
+
+/// Wire types of fields.
+const VARINT: u8 = 0;
+const FIXED64: u8 = 1;
+const LENGTH: u8 = 2;
+const FIXED32: u8 = 5;
+
+/// A message under way.
+#[derive(Debug, Default)]
+pub(super) struct Wire(Vec<u8>);
+
+impl Wire {
+    pub(super) fn into_bytes(self) -> Vec<u8> {
+        self.0
+    }
+
+    pub(super) fn reserve(&mut self, bytes: usize) {
+        self.0.reserve(bytes);
+    }
+
+    /// Fields that are written already.
+    pub(super) fn append(&mut self, fields: &Self) {
+        self.0.extend_from_slice(&fields.0);
+    }
+
+    /// A message within this one.
+    pub(super) fn message(&mut self, field: u8, write: impl FnOnce(&mut Self)) {
+        self.tag(field, LENGTH);
+        let begin = self.0.len();
+        write(self);
+        let length = self.0.len() - begin;
+        // Its length goes before it: what was written makes room.
+        self.varint(length as u64);
+        let prefix = self.0.len() - begin - length;
+        if let Some(message) = self.0.get_mut(begin..) {
+            message.rotate_right(prefix);
+        }
+    }
+
+    pub(super) fn text(&mut self, field: u8, text: &str) {
+        self.bytes(field, text.as_bytes());
+    }
+
+    pub(super) fn bytes(&mut self, field: u8, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.held(field, bytes);
+        }
+    }
+
+    /// Bytes or text, even if there are none.
+    pub(super) fn held(&mut self, field: u8, bytes: &[u8]) {
+        self.tag(field, LENGTH);
+        self.varint(bytes.len() as u64);
+        self.0.extend_from_slice(bytes);
+    }
+
+    /// An `int32`, an `int64` or an enum.
+    pub(super) fn number(&mut self, field: u8, number: i64) {
+        if number != 0 {
+            self.held_number(field, number);
+        }
+    }
+
+    /// A number or a truth value, even 0.
+    pub(super) fn held_number(&mut self, field: u8, number: i64) {
+        self.tag(field, VARINT);
+        self.varint(number.cast_unsigned());
+    }
+
+    /// Eight bytes, even if they are 0.
+    pub(super) fn fixed64(&mut self, field: u8, number: u64) {
+        self.tag(field, FIXED64);
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    /// Four bytes, even if they are 0.
+    pub(super) fn fixed32(&mut self, field: u8, number: u32) {
+        self.tag(field, FIXED32);
+        self.0.extend_from_slice(&number.to_le_bytes());
+    }
+
+    fn tag(&mut self, field: u8, kind: u8) {
+        self.varint(u64::from(field) << 3 | u64::from(kind));
+    }
+
+    fn varint(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.0.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.0.push(number as u8);
+    }
+}
