@@ -10,8 +10,7 @@ const REQUESTS: u32 = 200;
 fn scored(runtime: &str, pattern: &str, in_flight: u32) -> Result<Score> {
     let runtime = runtimes::find(runtime).context("no such runtime")?;
     let pattern = runtime.patterns.iter().find(|found| found.name == pattern).context("no such pattern")?;
-    let plan = Plan { runtime, pattern: *pattern, in_flight, rate: RATE, requests: REQUESTS, echo: false };
-    let score = plan.run()?.score;
+    let score = Plan::new(runtime, *pattern, in_flight, RATE, REQUESTS).run()?.score;
     ensure!(
         score.calls.expected + score.after.expected > 0 && score.wire.expected > 0,
         "nothing was measured: {score:?}"

@@ -71,15 +71,14 @@ pub struct World {
 }
 
 impl World {
-    /// Reads every file of a folder, one process each.
-    pub fn read(folder: &Path) -> Result<Self> {
-        let mut world = Self::default();
-        for entry in fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
-            let path = entry?.path();
-            let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-            world.process(&text).with_context(|| format!("in {}", path.display()))?;
+    /// Of what each process wrote, the load's last; also gives its requests.
+    pub fn of(lines: &[String]) -> Result<(Self, Vec<Id>)> {
+        let (mut world, mut last) = (Self::default(), 0..0);
+        for text in lines {
+            last = world.process(text)?;
         }
-        Ok(world)
+        world.pair();
+        Ok((world, last.collect()))
     }
 
     /// Adds what one process wrote; gives its messages.
@@ -148,6 +147,16 @@ impl World {
         let up = std::iter::successors(Some(id), |id| self.parent(*id));
         up.take(self.messages.len()).last().unwrap_or(id)
     }
+}
+
+/// Every file of a folder, one process each.
+pub fn read(folder: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
+    let text = |entry: std::io::Result<fs::DirEntry>| {
+        let path = entry?.path();
+        fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+    };
+    entries.map(text).collect()
 }
 
 fn cause(line: &Value, numbers: &HashMap<Option<u64>, Id>) -> Result<Cause> {
