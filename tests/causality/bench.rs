@@ -54,7 +54,7 @@ fn main() -> Result<ExitCode> {
         match plan.run() {
             Ok(outcome) => {
                 show(&plan, &outcome, arguments.json);
-                total.add(&outcome.score);
+                total.add(outcome.masked.as_ref().unwrap_or(&outcome.score));
             }
             Err(error) => {
                 failed += 1;
@@ -104,6 +104,6 @@ fn show(plan: &Plan, outcome: &Outcome, as_json: bool) {
     if as_json {
         println!("{}", report::json(plan, outcome));
     } else {
-        println!("{}", report::row(plan, outcome));
+        println!("{}", report::rows(plan, outcome));
     }
 }

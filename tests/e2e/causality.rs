@@ -76,6 +76,41 @@ fn a_proxy_passes_on_what_it_read() -> Result<()> {
     Ok(())
 }
 
+/// Thresholds of a program that is a second old, well below what is typical: no wrong parents but a few, and most links there.
+fn good(runtime: &str, pattern: &str, precision: f64, recall: f64) -> Result<()> {
+    let score = scored(runtime, pattern, 10)?;
+    ensure!(
+        score.precision() >= precision && score.calls.recall() >= recall && score.wire.recall() >= 0.98,
+        "{runtime}, {pattern}, precision {:.4}, recall {:.4}: {score:#?}",
+        score.precision(),
+        score.calls.recall()
+    );
+    Ok(())
+}
+
+/// Requests share one thread, which goes from one to the other.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn event_loops_hardly_mistake_a_request() -> Result<()> {
+    good("aiohttp", "sequential", 0.93, 0.8)?;
+    good("gevent", "sync", 0.93, 0.8)?;
+    good("node-agent", "sequential", 0.93, 0.8)
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn haproxy_passes_on_what_it_read() -> Result<()> {
+    good("haproxy", "sync", 0.98, 0.9)
+}
+
+/// A worker thread waits for what it calls.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn workers_of_a_pool_are_told_apart() -> Result<()> {
+    good("gunicorn-gthread", "sequential", 0.98, 0.9)?;
+    good("puma", "sync", 0.98, 0.9)
+}
+
 /// A hundred tasks share a few threads, and each uses its connections itself.
 #[test]
 #[ignore = "needs root and the BPF tools: cargo xtask test"]

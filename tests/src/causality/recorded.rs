@@ -1,8 +1,9 @@
 //! Comes in: a run's recording and its truth. Goes out: both as files small enough to be kept, and these files read again, to
-//! be replayed and scored on any machine. Refuses: to keep what is not the run's own (other programs' starts, what the
-//! host said of its processes, the host's name).
+//! be replayed and scored on any machine. Refuses: to keep what is not the run's own (other programs' starts and connections,
+//! what the host said of its processes, the host's name).
 
 use std::{
+    collections::BTreeSet,
     ffi::OsStr,
     fs::{self, File},
     io::{Read, Write},
@@ -10,11 +11,16 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use wirespan_proto::event::Event;
+use wirespan_proto::event::{Address, Data, Event, Socket};
 use wirespan_recording::{Chunk, Next, Reader, Record, Start, header, pack, unpacked};
+
+use super::truth::World;
 
 /// What the names of the truth's files end in, in place of `wirespan`.
 const TRUTH: &str = "truth.gz";
+
+/// Hexadecimal digits of a token that the load puts into a request, at least.
+const TOKEN: usize = 16;
 
 /// The truth of a run that was recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,13 +56,43 @@ impl Truth {
 
 /// Keeps the daemon's recording `run` of a run as `to`, and its truth beside it.
 pub fn keep(to: &Path, run: &Path, truth: &Truth) -> Result<()> {
-    let file = File::open(run).with_context(|| format!("open {}", run.display()))?;
-    let kept = own_events(file).with_context(|| format!("read {}", run.display()))?;
+    let ports = World::of(&truth.lines)?.0.served();
+    let pids = look(run, |record| match record {
+        Record::Event(Event::Data(data)) => is_of(&data.socket, &ports).then_some(data.task.pid),
+        _ => None,
+    })?;
+    let own = Own { ports, pids: pids.into_iter().collect() };
+    let kept = own.events(run).with_context(|| format!("read {}", run.display()))?;
     for (path, content) in [(to.to_path_buf(), kept), (to.with_extension(TRUTH), truth.text().into_bytes())] {
         let mut file = File::create(&path).with_context(|| format!("make {}", path.display()))?;
         file.write_all(&pack(&content)).with_context(|| format!("write {}", path.display()))?;
     }
     Ok(())
+}
+
+/// Copies the daemon's recording `run` to `to` without the tokens of echo mode: every run of digits as long as one, in all
+/// that was captured of a call, is made unknowable.
+pub fn mask(run: &Path, to: &Path) -> Result<()> {
+    let mut chunk = Chunk::default();
+    look(run, |record| {
+        match record {
+            Record::Event(Event::Data(data)) => {
+                let [head, tail] = [data.head, data.tail].map(masked);
+                chunk.push(&Record::Event(Event::Data(Data { head: &head, tail: &tail, ..*data })));
+            }
+            record => chunk.push(record),
+        }
+        None::<()>
+    })?;
+    let content = pack(&[&header([7; 16])[..], chunk.bytes()].concat());
+    fs::write(to, content).with_context(|| format!("write {}", to.display()))
+}
+
+fn masked(bytes: &[u8]) -> Vec<u8> {
+    let is_digit = |byte: &u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(byte);
+    let runs = bytes.chunk_by(|one, next| is_digit(one) == is_digit(next));
+    let is_token = |run: &[u8]| run.len() >= TOKEN && run.iter().all(is_digit);
+    runs.flat_map(|run| if is_token(run) { vec![b'x'; run.len()] } else { run.to_vec() }).collect()
 }
 
 /// All recordings in a folder, by name.
@@ -68,24 +104,59 @@ pub fn all(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-/// The recording without what is not of the run, unpacked.
-fn own_events(file: impl Read + Send + 'static) -> Result<Vec<u8>> {
-    let mut reader = Reader::new(unpacked(file)?)?;
-    let mut chunk = Chunk::default();
+/// What a kept recording holds, as `see` sees each record.
+pub fn look<T>(recording: &Path, mut see: impl FnMut(&Record<'_>) -> Option<T>) -> Result<Vec<T>> {
+    let file = File::open(recording).with_context(|| format!("open {}", recording.display()))?;
+    let (mut reader, mut seen) = (Reader::new(unpacked(file)?)?, Vec::new());
     loop {
         match reader.next()? {
-            Next::Record(Record::Start(start)) => {
-                chunk.push(&Record::Start(Start { host_name: None, host_id: None, ..start }));
-            }
-            Next::Record(Record::Fact(_)) => {}
-            Next::Record(Record::Event(Event::Exec(_) | Event::Fork(_) | Event::Exit(_))) => {}
-            Next::Record(record) => chunk.push(&record),
-            Next::Unknown => bail!("it holds a record that the rig does not know: build both anew"),
-            Next::End(_) => break,
+            Next::Record(record) => seen.extend(see(&record)),
+            Next::Unknown => bail!("{} holds an unknown record", recording.display()),
+            Next::End(_) => return Ok(seen),
         }
     }
-    // Replays make their ids from it: the same each time that a run is recorded anew.
-    Ok([&header([7; 16])[..], chunk.bytes()].concat())
+}
+
+/// What is of a run: its servers' ports, and the processes at either end of their connections.
+struct Own {
+    ports: BTreeSet<u16>,
+    pids: BTreeSet<u32>,
+}
+
+impl Own {
+    /// The recording without what is not of the run, unpacked.
+    fn events(&self, run: &Path) -> Result<Vec<u8>> {
+        let mut chunk = Chunk::default();
+        look(run, |record| {
+            match record {
+                Record::Start(start) => {
+                    chunk.push(&Record::Start(Start { host_name: None, host_id: None, ..start.clone() }));
+                }
+                Record::Event(event) if !self.holds(event) => {}
+                Record::Fact(_) => {}
+                record => chunk.push(record),
+            }
+            None::<()>
+        })?;
+        // Replays make their ids from it: the same each time that a run is recorded anew.
+        Ok([&header([7; 16])[..], chunk.bytes()].concat())
+    }
+
+    fn holds(&self, event: &Event<'_>) -> bool {
+        match event {
+            Event::Data(data) => is_of(&data.socket, &self.ports),
+            Event::Life(life) => is_of(&life.socket, &self.ports),
+            Event::Birth(birth) => self.pids.contains(&birth.by.pid),
+            Event::Death(death) => self.pids.contains(&death.pid),
+            Event::Exec(_) | Event::Fork(_) | Event::Exit(_) => false,
+        }
+    }
+}
+
+/// Is one of these ports at either end?
+fn is_of(socket: &Socket, ports: &BTreeSet<u16>) -> bool {
+    let is_one = |address| matches!(address, Address::Inet(address) if ports.contains(&address.port()));
+    is_one(socket.local) || is_one(socket.peer)
 }
 
 #[cfg(test)]
@@ -105,6 +176,13 @@ mod tests {
     }
 
     #[test]
+    fn tokens_are_masked_and_nothing_else() {
+        let request = b"GET /sync/00deadbeef00cafe1 HTTP/1.1\r\nUser-Agent: causality/1\r\n";
+        assert_eq!(masked(request), b"GET /sync/xxxxxxxxxxxxxxxxx HTTP/1.1\r\nUser-Agent: causality/1\r\n");
+        assert_eq!(masked(b"/item/00deadbeef00caf"), b"/item/00deadbeef00caf");
+    }
+
+    #[test]
     fn what_is_not_of_the_run_is_left_out() -> Result<()> {
         let start = Start { host_name: Some("mine".into()), own_pid: 3, ..Start::default() };
         let mut chunk = Chunk::default();
@@ -113,16 +191,19 @@ mod tests {
             Record::Fact(Fact::Package(7, "shop".into())),
             Record::Event(Event::Exit(Exit { time: Nanos(1), pid: 9 })),
             Record::Event(Event::Death(Death { time: Nanos(2), pid: 7, tid: 8 })),
+            Record::Event(Event::Death(Death { time: Nanos(2), pid: 9, tid: 9 })),
             Record::End(End::default()),
         ] {
             chunk.push(&record);
         }
-        let file = pack(&[&header([1; 16])[..], chunk.bytes()].concat());
-        let mut reader = Reader::new(&*own_events(std::io::Cursor::new(file))?.leak())?;
-        let mut kept = Vec::new();
-        while let Next::Record(record) = reader.next()? {
-            kept.push(format!("{record:?}").split(['(', ' ']).take(2).collect::<Vec<_>>().join(" "));
-        }
+        let file = tempfile::NamedTempFile::new()?;
+        fs::write(file.path(), pack(&[&header([1; 16])[..], chunk.bytes()].concat()))?;
+        let own = Own { ports: BTreeSet::new(), pids: BTreeSet::from([7]) };
+        fs::write(file.path(), own.events(file.path())?)?;
+        let kept = look(file.path(), |record| {
+            let shown = format!("{record:?}");
+            Some(shown.split(['(', ' ']).take(2).collect::<Vec<_>>().join(" "))
+        })?;
         assert_eq!(kept, ["Start Start", "Event Death", "End End"]);
         Ok(())
     }

@@ -34,10 +34,15 @@ pub fn heading() -> String {
     )
 }
 
-/// A line of the table.
+/// A line of the table; in echo mode two.
 #[must_use]
-pub fn row(plan: &Plan, outcome: &Outcome) -> String {
-    let score = &outcome.score;
+pub fn rows(plan: &Plan, outcome: &Outcome) -> String {
+    let echo = if plan.echo { "seen" } else { "no" };
+    let masked = outcome.masked.iter().map(|score| format!("\n{}", row(plan, outcome, score, "mask")));
+    row(plan, outcome, &outcome.score, echo) + &masked.collect::<String>()
+}
+
+fn row(plan: &Plan, outcome: &Outcome, score: &Score, echo: &str) -> String {
     let Links { expected, wrong, orphans, unseen, .. } = score.calls;
     let after = format!("{}/{}/{}", score.after.right, score.after.wrong, score.after.orphans);
     let methods: Vec<_> = score
@@ -54,7 +59,7 @@ pub fn row(plan: &Plan, outcome: &Outcome) -> String {
         outcome.in_flight,
         outcome.failed,
         outcome.lost,
-        if plan.echo { "yes" } else { "no" },
+        echo,
         percent(score.precision()),
         percent(score.calls.recall()),
         format!("{}/{}", score.adopted, score.background),
@@ -94,18 +99,27 @@ pub fn by_method(score: &Score) -> String {
 /// A run as JSON.
 #[must_use]
 pub fn json(plan: &Plan, outcome: &Outcome) -> Value {
-    let score = &outcome.score;
-    let methods: serde_json::Map<_, _> =
-        score.methods.iter().map(|(name, made)| (name.clone(), method(score, name, made))).collect();
-    json!({
+    let mut report = json!({
         "runtime": plan.runtime.name, "pattern": plan.pattern.name, "in_flight": plan.in_flight, "echo": plan.echo,
         "reached_in_flight": outcome.in_flight, "failed": outcome.failed, "lost_events": outcome.lost,
         "requests": plan.requests, "warm_up": plan.warm_up, "rate": plan.rate,
+        "spans": outcome.spans, "words": outcome.words,
+    });
+    if let (Some(report), Value::Object(verdict)) = (report.as_object_mut(), verdict(&outcome.score)) {
+        report.extend(verdict);
+        report.extend(outcome.masked.as_ref().map(|score| ("masked".to_owned(), self::verdict(score))));
+    }
+    report
+}
+
+fn verdict(score: &Score) -> Value {
+    let methods: serde_json::Map<_, _> =
+        score.methods.iter().map(|(name, made)| (name.clone(), method(score, name, made))).collect();
+    json!({
         "precision": score.precision(), "recall": score.calls.recall(),
         "calls": links(&score.calls), "after_answer": links(&score.after), "wire": links(&score.wire),
         "background": score.background, "adopted": score.adopted,
-        "traces": score.traces, "exact": score.exact, "merged": score.merged,
-        "methods": methods, "spans": outcome.spans, "words": outcome.words,
+        "traces": score.traces, "exact": score.exact, "merged": score.merged, "methods": methods,
     })
 }
 

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     agent::{Agent, wirespan},
-    program::Program,
+    program::{self, Program},
     servers::free_address,
     span::Span,
     wait,
@@ -60,6 +60,8 @@ pub struct Plan {
 pub struct Outcome {
     /// The verdict.
     pub score: Score,
+    /// In echo mode: the same on the run's recording, where the tokens are masked in every buffer.
+    pub masked: Option<Score>,
     /// Spans that were printed.
     pub spans: usize,
     /// Requests that were under way, on average, once the warm-up was over.
@@ -112,7 +114,9 @@ impl Plan {
         keep(scratch, &spans)?;
         let wrong = if self.echo { contradictions(&world, &spans) } else { 0 };
         ensure!(wrong == 0, "the tokens contradict {wrong} links of the rig's own truth");
+        let masked = self.echo.then(|| masked(&place)).transpose()?;
         Ok(Outcome {
+            masked: masked.map(|spans| score(&world, &spans, &roots, load.since)),
             score: score(&world, &spans, &roots, load.since),
             spans: spans.len(),
             in_flight: load.in_flight,
@@ -183,7 +187,7 @@ impl Plan {
             Some(value.to_str().filter(|_| names.contains(name))?.rsplit_once(':')?.1)
         });
         let ports = ports.collect::<Vec<_>>().join(",");
-        if self.record.is_none() {
+        if self.record.is_none() && !self.echo {
             return Agent::with(&["--include-port", &ports]);
         }
         let mut record = wirespan();
@@ -215,6 +219,14 @@ impl Plan {
         lines.push(own);
         Ok(lines)
     }
+}
+
+/// The spans of a run without the tokens in its bytes.
+fn masked(place: &Place) -> Result<Vec<Span>> {
+    let file = place.scratch.join("masked.wirespan");
+    recorded::mask(&place.scratch.join(RECORDING), &file)?;
+    let printed = program::run(wirespan().args(["replay", "--output", "json"]).arg(file))?;
+    printed.lines().map(Span::parse).collect()
 }
 
 /// Each request and call is a connection, on both ends; what is started here inherits the limit.

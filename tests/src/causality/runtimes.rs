@@ -37,8 +37,9 @@ const THREADS: Pattern = Pattern { name: "threads", ..PARALLEL };
 const RETRY: Pattern = Pattern { name: "retry", lasts: 0.72, batch: 1 };
 /// The call is made after the answer.
 const FORGET: Pattern = Pattern { name: "forget", lasts: 0.5, batch: 1 };
-/// Several requests at once on a connection, each with one call or none.
-const PIPELINING: Pattern = Pattern { name: "pipelining", lasts: 0.5, batch: 3 };
+/// Several requests at once on a connection, each with one call or none, answered one after the other: they wait for 0, 1
+/// and 2 others.
+const PIPELINING: Pattern = Pattern { name: "pipelining", lasts: 1.0, batch: 3 };
 /// Each request is passed on.
 const PROXY: Pattern = Pattern { name: "sync", lasts: 1.0, batch: 1 };
 /// The same, several at once.
@@ -47,6 +48,7 @@ const PROXY_PIPELINING: Pattern = Pattern { name: "pipelining", lasts: 2.0, batc
 const ALL: &[Pattern] = &[SYNC, SEQUENTIAL, PARALLEL, RETRY, FORGET, PIPELINING];
 const WITH_THREADS: &[Pattern] = &[SYNC, SEQUENTIAL, PARALLEL, THREADS, RETRY, FORGET, PIPELINING];
 const NO_PIPELINING: &[Pattern] = &[SYNC, SEQUENTIAL, PARALLEL, RETRY, FORGET];
+const THREADS_NO_PIPELINING: &[Pattern] = &[SYNC, SEQUENTIAL, PARALLEL, THREADS, RETRY, FORGET];
 const PROXIES: &[Pattern] = &[PROXY, PROXY_PIPELINING];
 
 /// A runtime with its program.
@@ -123,8 +125,8 @@ const fn free(
 /// Every runtime.
 pub const RUNTIMES: &[Runtime] = &[
     free("python-threads", WITH_THREADS, |place| Ok(vec![python_program(place, "threads.py")])),
-    Runtime { workers: PROCESSES, ..free("gunicorn-sync", NO_PIPELINING, gunicorn_sync) },
-    Runtime { workers: THREADS_OF_A_POOL, ..free("gunicorn-gthread", NO_PIPELINING, gunicorn_gthread) },
+    Runtime { workers: PROCESSES, ..free("gunicorn-sync", THREADS_NO_PIPELINING, gunicorn_sync) },
+    Runtime { workers: THREADS_OF_A_POOL, ..free("gunicorn-gthread", WITH_THREADS, gunicorn_gthread) },
     Runtime { job: false, log: Some("access.log"), ..free("nginx", PROXIES, nginx) },
     Runtime { job: false, log: Some("access.log"), ..free("haproxy", PROXIES, haproxy) },
     free("node", ALL, |place| Ok(vec![node(place, "close")])),
@@ -138,7 +140,7 @@ pub const RUNTIMES: &[Runtime] = &[
     free("tokio-multi", ALL, |place| tokio(place, "multi-thread", "pooled")),
     free("tokio-current-inline", ALL, |place| tokio(place, "current-thread", "inline")),
     free("tokio-multi-inline", ALL, |place| tokio(place, "multi-thread", "inline")),
-    free("java-pool", ALL, |place| java(place, "pool")),
+    free("java-pool", WITH_THREADS, |place| java(place, "pool")),
     free("java-virtual", ALL, |place| java(place, "virtual")),
     free("netty", ALL, |place| netty(place, "own")),
     free("netty-shared", ALL, |place| netty(place, "shared")),
@@ -149,7 +151,7 @@ pub const RUNTIMES: &[Runtime] = &[
         proxied: true,
         ..free("php-fpm", NO_PIPELINING, php_fpm)
     },
-    Runtime { workers: THREADS_OF_A_POOL, ..free("puma", NO_PIPELINING, puma) },
+    Runtime { workers: THREADS_OF_A_POOL, ..free("puma", ALL, puma) },
 ];
 
 /// The runtime of this name.
@@ -317,7 +319,7 @@ fn php_fpm(place: &Place) -> Result<Vec<Command>> {
     let mut fpm = place.command(php()?);
     fpm.args(["--nodaemonize", "--allow-to-run-as-root", "--no-php-ini", "--define", "extension=ffi"]);
     fpm.args(["--define", "ffi.enable=1", "--prefix"]).arg(&place.scratch).arg("--fpm-config").arg(file);
-    let script = programs().join("php/index.php");
+    let script = place.write("index.php", include_str!("../../causality/php/index.php"))?;
     let pass = format!(
         "fastcgi_pass {listen}; fastcgi_hide_header X-Seen; fastcgi_param SCRIPT_FILENAME {};\n\
          fastcgi_param REQUEST_METHOD $request_method; fastcgi_param REQUEST_URI $request_uri;",

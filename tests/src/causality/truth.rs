@@ -5,7 +5,13 @@
 //! (7 is its own count), or `{"cause": 7, "after": false, "local": …}` for a call that it made. `cause` is null for a
 //! background job; `after` says that the cause was answered before. Times are nanoseconds since the UNIX epoch.
 
-use std::{collections::HashMap, fs, net::SocketAddr, ops::Range, path::Path};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    net::SocketAddr,
+    ops::Range,
+    path::Path,
+};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -124,6 +130,13 @@ impl World {
             ids.sort_by_key(|id| self.messages.get(*id).map(|message| message.time.start));
         }
         tuples
+    }
+
+    /// The ports that requests came to.
+    #[must_use]
+    pub fn served(&self) -> BTreeSet<u16> {
+        let servers = self.messages.iter().filter(|message| message.side == Side::Server);
+        servers.map(|message| message.local.port()).collect()
     }
 
     /// When each of them was worked on.

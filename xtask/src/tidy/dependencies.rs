@@ -38,7 +38,7 @@ const ROAD: &[(&str, &[&str])] = &[
         ],
     ),
     // Its recordings are kept without what is not theirs, and replayed.
-    ("wirespan-tests", &["wirespan-proto", "wirespan-recording"]),
+    ("wirespan-tests", &["wirespan-proto", "wirespan-recording", "wirespan"]),
 ];
 
 /// The stages that compute and do nothing else.
