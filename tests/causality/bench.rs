@@ -1,7 +1,7 @@
 //! Comes in: which runtimes, patterns and loads (`cargo xtask bench causality` passes them on). Goes out: the table on
 //! standard output. Refuses: to go on silently when a run fails; it says so and ends with an error.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -26,12 +26,18 @@ struct Arguments {
     /// Seconds of load a run.
     #[arg(long, default_value_t = 3.0)]
     seconds: f64,
+    /// Seconds of load before these, which are not scored: the daemon learns a program's habits in them.
+    #[arg(long, default_value_t = 0.0)]
+    warm_up: f64,
     /// Requests a second.
     #[arg(long, default_value_t = 200.0)]
     rate: f64,
     /// A token in every request, echoed in its calls.
     #[arg(long)]
     echo: bool,
+    /// A folder for a recording of each run and its truth.
+    #[arg(long)]
+    record: Option<PathBuf>,
     /// One JSON object a run.
     #[arg(long)]
     json: bool,
@@ -48,7 +54,7 @@ fn main() -> Result<ExitCode> {
         match plan.run() {
             Ok(outcome) => {
                 show(&plan, &outcome, arguments.json);
-                total.add(&outcome.score);
+                total.add(outcome.masked.as_ref().unwrap_or(&outcome.score));
             }
             Err(error) => {
                 failed += 1;
@@ -57,7 +63,7 @@ fn main() -> Result<ExitCode> {
         }
     }
     if !arguments.json {
-        print!("{}", report::calibration(&total));
+        print!("{}", report::by_method(&total));
     }
     if failed > 0 {
         bail!("{failed} runs failed");
@@ -79,17 +85,16 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Runtime>> {
 fn plans(runtime: &'static Runtime, arguments: &Arguments) -> Vec<Plan> {
     let wanted =
         |name: &str| arguments.pattern.is_empty() || arguments.pattern.iter().any(|other| other == name);
-    let requests = (arguments.rate * arguments.seconds) as u32;
+    let count = |seconds: f64| (arguments.rate * seconds) as u32;
+    let warm_up = count(arguments.warm_up);
     let patterns = runtime.patterns.iter().filter(|pattern| wanted(pattern.name));
     patterns
         .flat_map(|pattern| {
             arguments.in_flight.iter().map(|in_flight| Plan {
-                runtime,
-                pattern: *pattern,
-                in_flight: *in_flight,
-                rate: arguments.rate,
-                requests,
+                warm_up,
                 echo: arguments.echo,
+                record: arguments.record.clone(),
+                ..Plan::new(runtime, *pattern, *in_flight, arguments.rate, warm_up + count(arguments.seconds))
             })
         })
         .collect()
@@ -99,6 +104,6 @@ fn show(plan: &Plan, outcome: &Outcome, as_json: bool) {
     if as_json {
         println!("{}", report::json(plan, outcome));
     } else {
-        println!("{}", report::row(plan, &outcome.score));
+        println!("{}", report::rows(plan, outcome));
     }
 }

@@ -10,8 +10,7 @@ const REQUESTS: u32 = 200;
 fn scored(runtime: &str, pattern: &str, in_flight: u32) -> Result<Score> {
     let runtime = runtimes::find(runtime).context("no such runtime")?;
     let pattern = runtime.patterns.iter().find(|found| found.name == pattern).context("no such pattern")?;
-    let plan = Plan { runtime, pattern: *pattern, in_flight, rate: RATE, requests: REQUESTS, echo: false };
-    let score = plan.run()?.score;
+    let score = Plan::new(runtime, *pattern, in_flight, RATE, REQUESTS).run()?.score;
     ensure!(
         score.calls.expected + score.after.expected > 0 && score.wire.expected > 0,
         "nothing was measured: {score:?}"
@@ -75,6 +74,41 @@ fn a_proxy_passes_on_what_it_read() -> Result<()> {
     let score = scored("nginx", "sync", 10)?;
     ensure!(score.precision() == 1.0 && score.calls.recall() >= 0.98, "{score:#?}");
     Ok(())
+}
+
+/// Thresholds of a program that is a second old, well below what is typical: no wrong parents but a few, and most links there.
+fn good(runtime: &str, pattern: &str, precision: f64, recall: f64) -> Result<()> {
+    let score = scored(runtime, pattern, 10)?;
+    ensure!(
+        score.precision() >= precision && score.calls.recall() >= recall && score.wire.recall() >= 0.98,
+        "{runtime}, {pattern}, precision {:.4}, recall {:.4}: {score:#?}",
+        score.precision(),
+        score.calls.recall()
+    );
+    Ok(())
+}
+
+/// Requests share one thread, which goes from one to the other.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn event_loops_hardly_mistake_a_request() -> Result<()> {
+    good("aiohttp", "sequential", 0.93, 0.8)?;
+    good("gevent", "sync", 0.93, 0.8)?;
+    good("node-agent", "sequential", 0.93, 0.8)
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn haproxy_passes_on_what_it_read() -> Result<()> {
+    good("haproxy", "sync", 0.98, 0.9)
+}
+
+/// A worker thread waits for what it calls.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn workers_of_a_pool_are_told_apart() -> Result<()> {
+    good("gunicorn-gthread", "sequential", 0.98, 0.9)?;
+    good("puma", "sync", 0.98, 0.9)
 }
 
 /// A hundred tasks share a few threads, and each uses its connections itself.

@@ -14,8 +14,8 @@ use rustix::process::Signal;
 
 use crate::{program::Program, span::Span, wait};
 
-/// What it says on its standard error once every hook is attached.
-const READY: &str = "capturing";
+/// What it says on its standard error once every hook is attached: an agent, and one that records.
+const READY: [&str; 2] = ["capturing", "recording to"];
 
 /// A running `wirespan` whose spans are gathered. Dropping it ends it.
 pub struct Agent {
@@ -50,7 +50,8 @@ impl Agent {
 
     fn wait_until_ready(&mut self) -> Result<()> {
         let ready = wait::until("the daemon to capture", || {
-            let ready = self.words.lines().iter().any(|line| line.contains(READY));
+            let is_ready = |line: &String| READY.iter().any(|words| line.contains(words));
+            let ready = self.words.lines().iter().any(is_ready);
             let ended = matches!(self.program.child().try_wait(), Ok(Some(_)));
             (ready || ended).then_some(ready)
         });
@@ -104,14 +105,20 @@ impl Agent {
     }
 
     /// Ends it as a service manager does (SIGTERM); gives every span it ever printed.
-    pub fn stop(mut self) -> Result<Vec<Span>> {
+    pub fn stop(self) -> Result<Vec<Span>> {
+        self.stop_with_words().map(|(spans, _)| spans)
+    }
+
+    /// The same, and all that it said on its standard error. The last line says what it lost.
+    pub fn stop_with_words(mut self) -> Result<(Vec<Span>, String)> {
         self.program.signal(Signal::TERM)?;
         let status = self.program.wait()?;
         if !status.success() {
             bail!("the daemon ended with {status}; it said:\n{}", self.words());
         }
         self.spans.end();
-        self.spans()
+        self.words.end();
+        Ok((self.spans()?, self.words()))
     }
 
     /// Waits for the end of a command that ends by itself; gives its status and its spans.

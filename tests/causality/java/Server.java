@@ -4,6 +4,7 @@ import java.io.BufferedInputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.net.InetSocketAddress;
 import java.net.Socket;
 import java.nio.charset.StandardCharsets;
@@ -29,7 +30,7 @@ public final class Server {
     private static final ConcurrentLinkedDeque<Connection> IDLE = new ConcurrentLinkedDeque<>();
     /** Which calls a request makes; half of them are answered from a cache, at random. */
     private static final Map<String, Integer> CALLS =
-            Map.of("sync", 1, "pipelining", 1, "forget", 1, "retry", 1, "sequential", 3, "parallel", 3);
+            Map.of("sync", 1, "pipelining", 1, "forget", 1, "retry", 1, "sequential", 3, "parallel", 3, "threads", 3);
 
     private static PrintWriter truth;
     private static ExecutorService workers;
@@ -111,6 +112,14 @@ public final class Server {
         return status;
     }
 
+    private static void unchecked(String kind, String token, Request request) {
+        try {
+            call(kind, token, request);
+        } catch (IOException error) {
+            throw new UncheckedIOException(error);
+        }
+    }
+
     private static int missed(String pattern) {
         int count = 0;
         for (int at = 0; at < CALLS.get(pattern); at++) count += ThreadLocalRandom.current().nextInt(2);
@@ -125,6 +134,11 @@ public final class Server {
             List<Future<Integer>> calls = new ArrayList<>();
             for (int at = 0; at < count; at++) calls.add(workers.submit(() -> call("item", token, request)));
             for (Future<Integer> call : calls) call.get();
+        } else if (pattern.equals("threads")) {
+            List<Thread> threads = new ArrayList<>();
+            for (int at = 0; at < count; at++) threads.add(new Thread(() -> unchecked("item", token, request)));
+            for (Thread thread : threads) thread.start();
+            for (Thread thread : threads) thread.join();
         } else if (pattern.equals("retry")) {
             for (int left = 3 * count; left > 0 && call("flaky", token, request) != 200; left--) {}
         } else {

@@ -19,6 +19,9 @@ use serde_json::json;
 
 use super::dice::Dice;
 
+/// Connections that may wait to be accepted.
+const BACKLOG: i32 = 4096;
+
 /// Its threads do nothing but wait.
 const STACK: usize = 64 << 10;
 
@@ -46,6 +49,8 @@ pub fn serve(address: SocketAddr, truth: &Path, mean: Duration) -> Result<()> {
     let truth = Mutex::new(LineWriter::new(file));
     let backend = Arc::new(Backend { truth, requests: AtomicU64::new(0), mean });
     let listener = TcpListener::bind(address).with_context(|| format!("listen on {address}"))?;
+    // The standard library's own is short of what a load of a thousand may open at once. A second call sets it anew.
+    rustix::net::listen(&listener, BACKLOG).context("lengthen the queue of connections")?;
     println!("{address}");
     for stream in listener.incoming() {
         let (stream, backend) = (stream.context("accept")?, Arc::clone(&backend));

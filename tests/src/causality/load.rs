@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-use super::{backend::now, dice::Dice};
+use super::{align::Interval, backend::now, dice::Dice};
 
 /// How long an answer may take; beyond that the program hangs.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -36,15 +36,21 @@ pub struct Load {
     pub rate: f64,
     /// How many requests in all.
     pub requests: u32,
+    /// How many of them, the first, are there to get things going.
+    pub warm_up: u32,
     /// Of the random numbers.
     pub seed: u64,
 }
 
 /// What happened.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Outcome {
     /// Lines for [`World::process`](super::truth::World::process).
     pub truth: String,
+    /// When the first request after the warm-up was due, nanoseconds since the UNIX epoch.
+    pub since: u64,
+    /// Requests under way, on average from then to the last arrival.
+    pub in_flight: f64,
     /// Answers other than 200, and none at all.
     pub failed: usize,
     /// The first failure, for a person.
@@ -52,6 +58,12 @@ pub struct Outcome {
 }
 
 type Connection = BufReader<TcpStream>;
+
+/// The truth about a batch of requests, and when they were under way.
+struct Visit {
+    lines: String,
+    times: Vec<Interval>,
+}
 
 struct Shared {
     load: Load,
@@ -70,30 +82,46 @@ impl Load {
         let gap = Duration::from_secs_f64(f64::from(self.batch) / self.rate);
         let batches = self.requests / self.batch;
         let shared = Arc::new(Shared { load: self, idle: Mutex::new(Vec::new()) });
+        let warm_up = shared.load.warm_up / shared.load.batch;
         let (mut due, mut tasks) = (Instant::now(), JoinSet::new());
-        for _ in 0..batches {
+        let mut outcome = Outcome::default();
+        for number in 0..batches {
             sleep_until(due).await;
             due += dice.exponential(gap);
+            if number <= warm_up {
+                outcome.since = now();
+            }
             let (shared, token) = (Arc::clone(&shared), dice.bits());
             tasks.spawn(async move { timeout(PATIENCE, shared.visit(token)).await.context("no answer")? });
         }
-        let mut outcome = Outcome { truth: String::new(), failed: 0, why: None };
+        let (until, mut times) = (now(), Vec::new());
         while let Some(result) = tasks.join_next().await {
             match result.context("a request's task ended badly")? {
-                Ok(lines) => outcome.truth.push_str(&lines),
+                Ok(visit) => {
+                    outcome.truth.push_str(&visit.lines);
+                    times.extend(visit.times);
+                }
                 Err(error) => {
-                    outcome.failed += 1;
+                    outcome.failed += shared.load.batch as usize;
                     outcome.why.get_or_insert(format!("{error:#}"));
                 }
             }
         }
+        outcome.in_flight = in_flight(&times, Interval { start: outcome.since, end: until });
         Ok(outcome)
     }
 }
 
+/// How many were under way within `span`, on average.
+fn in_flight(times: &[Interval], span: Interval) -> f64 {
+    let shared = |time: &Interval| time.end.min(span.end).saturating_sub(time.start.max(span.start));
+    let all: u64 = times.iter().map(shared).sum();
+    all as f64 / span.end.saturating_sub(span.start).max(1) as f64
+}
+
 impl Shared {
     /// One arrival: a batch of requests on an idle or new connection.
-    async fn visit(&self, token: u64) -> Result<String> {
+    async fn visit(&self, token: u64) -> Result<Visit> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut connection = match idle {
             Some(connection) => connection,
@@ -104,7 +132,7 @@ impl Shared {
         let start = now();
         let requests: String = (0..self.load.batch).map(|at| self.request(token, at)).collect();
         connection.write_all(requests.as_bytes()).await.context("write the request")?;
-        let (mut lines, mut open) = (String::new(), true);
+        let (mut lines, mut times, mut open) = (String::new(), Vec::new(), true);
         for at in 0..self.load.batch {
             ensure!(open, "the program closed the connection among pipelined requests");
             open = answer(&mut connection).await?;
@@ -112,11 +140,12 @@ impl Shared {
             let line =
                 json!({"cause": null, "local": local, "peer": self.load.server, "start": start, "end": end});
             lines += &format!("{line}\n");
+            times.push(Interval { start, end });
         }
         if open {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
         }
-        Ok(lines)
+        Ok(Visit { lines, times })
     }
 
     fn request(&self, token: u64, at: u32) -> String {
@@ -175,4 +204,16 @@ async fn line(connection: &mut Connection) -> Result<String> {
         bail!("the connection ended where an answer should be");
     }
     Ok(line.trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_under_way_is_an_average_over_time() {
+        let times = [(0, 10), (5, 30), (15, 40)].map(|(start, end)| Interval { start, end });
+        assert_eq!(in_flight(&times, Interval { start: 10, end: 20 }), 1.5);
+        assert_eq!(in_flight(&[], Interval { start: 10, end: 10 }), 0.0);
+    }
 }

@@ -23,6 +23,7 @@ pub mod dice;
 pub mod join;
 pub mod load;
 pub mod proxies;
+pub mod recorded;
 pub mod report;
 pub mod run;
 pub mod runtimes;

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::{proxies, run::sibling};
 use crate::{program, servers::packaged_python};
@@ -37,8 +37,9 @@ const THREADS: Pattern = Pattern { name: "threads", ..PARALLEL };
 const RETRY: Pattern = Pattern { name: "retry", lasts: 0.72, batch: 1 };
 /// The call is made after the answer.
 const FORGET: Pattern = Pattern { name: "forget", lasts: 0.5, batch: 1 };
-/// Several requests at once on a connection, each with one call or none.
-const PIPELINING: Pattern = Pattern { name: "pipelining", lasts: 0.5, batch: 3 };
+/// Several requests at once on a connection, each with one call or none, answered one after the other: they wait for 0, 1
+/// and 2 others.
+const PIPELINING: Pattern = Pattern { name: "pipelining", lasts: 1.0, batch: 3 };
 /// Each request is passed on.
 const PROXY: Pattern = Pattern { name: "sync", lasts: 1.0, batch: 1 };
 /// The same, several at once.
@@ -47,6 +48,7 @@ const PROXY_PIPELINING: Pattern = Pattern { name: "pipelining", lasts: 2.0, batc
 const ALL: &[Pattern] = &[SYNC, SEQUENTIAL, PARALLEL, RETRY, FORGET, PIPELINING];
 const WITH_THREADS: &[Pattern] = &[SYNC, SEQUENTIAL, PARALLEL, THREADS, RETRY, FORGET, PIPELINING];
 const NO_PIPELINING: &[Pattern] = &[SYNC, SEQUENTIAL, PARALLEL, RETRY, FORGET];
+const THREADS_NO_PIPELINING: &[Pattern] = &[SYNC, SEQUENTIAL, PARALLEL, THREADS, RETRY, FORGET];
 const PROXIES: &[Pattern] = &[PROXY, PROXY_PIPELINING];
 
 /// A runtime with its program.
@@ -55,14 +57,36 @@ pub struct Runtime {
     pub name: &'static str,
     /// What it can do.
     pub patterns: &'static [Pattern],
-    /// Requests that it can answer at once, where that is bounded; more wait in its queue.
-    pub workers: Option<u32>,
-    /// Background jobs at work: one a process.
-    pub jobs: u32,
+    /// What answers requests.
+    pub workers: Workers,
+    /// Has it a background job, one a process?
+    pub job: bool,
     /// How to start it.
     pub commands: fn(&Place) -> Result<Vec<Command>>,
     /// The access log that is its truth, within [`Place::scratch`], for a proxy.
     pub log: Option<&'static str>,
+    /// Is there a proxy of its own before it? Then it listens on [`Place::inner`].
+    pub proxied: bool,
+}
+
+/// What answers requests, and the most of them that a machine can be asked to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Workers {
+    /// As many requests at once as come.
+    Unbounded,
+    /// Threads of one process: a request each.
+    Threads(u32),
+    /// Processes: a request each.
+    Processes(u32),
+}
+
+impl Workers {
+    /// How many are to be started for so many requests at once; `None` without a bound. More requests wait in a queue.
+    #[must_use]
+    pub fn wanted(self, in_flight: u32) -> Option<u32> {
+        let (Self::Threads(most) | Self::Processes(most)) = self else { return None };
+        Some(((f64::from(in_flight) / BUSY).ceil() as u32).clamp(FEWEST, most))
+    }
 }
 
 /// Where a program runs.
@@ -70,14 +94,24 @@ pub struct Runtime {
 pub struct Place {
     /// Where it is to listen.
     pub listen: SocketAddr,
+    /// Where what is behind its own proxy is to listen.
+    pub inner: SocketAddr,
     /// A folder of its own, for configuration files and logs.
     pub scratch: PathBuf,
     /// The environment: `CAUSALITY_*`.
     pub variables: Vec<(&'static str, OsString)>,
+    /// Processes or threads to start, where their number is bounded.
+    pub workers: u32,
 }
 
-/// Workers of servers with processes, and of those with a pool of threads.
-const WORKERS: u32 = 16;
+/// Share of the workers that a load keeps busy where their number is bounded; more would only wait.
+pub const BUSY: f64 = 0.6;
+/// The fewest workers.
+const FEWEST: u32 = 16;
+/// Most processes: each takes some 15 MB.
+const PROCESSES: Workers = Workers::Processes(192);
+/// Most threads of a pool.
+const THREADS_OF_A_POOL: Workers = Workers::Threads(2048);
 
 /// A program without bounds and with a background job.
 const fn free(
@@ -85,16 +119,16 @@ const fn free(
     patterns: &'static [Pattern],
     commands: fn(&Place) -> Result<Vec<Command>>,
 ) -> Runtime {
-    Runtime { name, patterns, workers: None, jobs: 1, commands, log: None }
+    Runtime { name, patterns, workers: Workers::Unbounded, job: true, commands, log: None, proxied: false }
 }
 
 /// Every runtime.
 pub const RUNTIMES: &[Runtime] = &[
     free("python-threads", WITH_THREADS, |place| Ok(vec![python_program(place, "threads.py")])),
-    Runtime { workers: Some(WORKERS), jobs: WORKERS, ..free("gunicorn-sync", NO_PIPELINING, gunicorn_sync) },
-    Runtime { workers: Some(WORKERS), ..free("gunicorn-gthread", NO_PIPELINING, gunicorn_gthread) },
-    Runtime { jobs: 0, log: Some("access.log"), ..free("nginx", PROXIES, nginx) },
-    Runtime { jobs: 0, log: Some("access.log"), ..free("haproxy", PROXIES, haproxy) },
+    Runtime { workers: PROCESSES, ..free("gunicorn-sync", THREADS_NO_PIPELINING, gunicorn_sync) },
+    Runtime { workers: THREADS_OF_A_POOL, ..free("gunicorn-gthread", WITH_THREADS, gunicorn_gthread) },
+    Runtime { job: false, log: Some("access.log"), ..free("nginx", PROXIES, nginx) },
+    Runtime { job: false, log: Some("access.log"), ..free("haproxy", PROXIES, haproxy) },
     free("node", ALL, |place| Ok(vec![node(place, "close")])),
     free("node-agent", ALL, |place| Ok(vec![node(place, "keep-alive")])),
     free("aiohttp", ALL, |place| Ok(vec![python_program(place, "aiohttp_server.py")])),
@@ -106,9 +140,18 @@ pub const RUNTIMES: &[Runtime] = &[
     free("tokio-multi", ALL, |place| tokio(place, "multi-thread", "pooled")),
     free("tokio-current-inline", ALL, |place| tokio(place, "current-thread", "inline")),
     free("tokio-multi-inline", ALL, |place| tokio(place, "multi-thread", "inline")),
-    free("java-pool", ALL, |place| java(place, "pool")),
+    free("java-pool", WITH_THREADS, |place| java(place, "pool")),
     free("java-virtual", ALL, |place| java(place, "virtual")),
-    Runtime { workers: Some(WORKERS), ..free("puma", NO_PIPELINING, puma) },
+    free("netty", ALL, |place| netty(place, "own")),
+    free("netty-shared", ALL, |place| netty(place, "shared")),
+    Runtime {
+        job: false,
+        log: Some("access.log"),
+        workers: PROCESSES,
+        proxied: true,
+        ..free("php-fpm", NO_PIPELINING, php_fpm)
+    },
+    Runtime { workers: THREADS_OF_A_POOL, ..free("puma", ALL, puma) },
 ];
 
 /// The runtime of this name.
@@ -121,7 +164,7 @@ impl Place {
     /// A program in this place.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> Command {
         let mut command = Command::new(program);
-        let file = fs::File::create(self.scratch.join("words.log"));
+        let file = fs::OpenOptions::new().create(true).append(true).open(self.scratch.join("words.log"));
         let words = file.map_or_else(|_| Stdio::null(), Stdio::from);
         command.envs(self.variables.iter().cloned()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(words);
         command
@@ -146,19 +189,22 @@ fn python_program(place: &Place, name: &str) -> Command {
     command
 }
 
-fn gunicorn(place: &Place, arguments: [&str; 6]) -> Vec<Command> {
+fn gunicorn(place: &Place, class: &str, processes: u32, threads: u32) -> Vec<Command> {
     let mut command = place.command(packaged_python());
     command.current_dir(programs().join("python")).env("PYTHONDONTWRITEBYTECODE", "1");
-    command.args(["-m", "gunicorn", "--config", "gunicorn_conf.py"]).args(arguments).arg("wsgi:application");
+    command.args(["-m", "gunicorn", "--config", "gunicorn_conf.py", "--worker-class", class]);
+    command
+        .args(["--workers", &processes.to_string(), "--threads", &threads.to_string()])
+        .arg("wsgi:application");
     vec![command]
 }
 
 fn gunicorn_sync(place: &Place) -> Result<Vec<Command>> {
-    Ok(gunicorn(place, ["--worker-class", "sync", "--workers", &WORKERS.to_string(), "--threads", "1"]))
+    Ok(gunicorn(place, "sync", place.workers, 1))
 }
 
 fn gunicorn_gthread(place: &Place) -> Result<Vec<Command>> {
-    Ok(gunicorn(place, ["--worker-class", "gthread", "--workers", "1", "--threads", &WORKERS.to_string()]))
+    Ok(gunicorn(place, "gthread", 1, place.workers))
 }
 
 fn node(place: &Place, connections: &str) -> Command {
@@ -189,6 +235,16 @@ fn java(place: &Place, threads: &str) -> Result<Vec<Command>> {
     Ok(vec![command])
 }
 
+/// The same with Netty's jars, as Debian's libnetty-java installs them. `connections`: whose loop drives them.
+fn netty(place: &Place, connections: &str) -> Result<Vec<Command>> {
+    let jars = Path::new("/usr/share/java");
+    ensure!(jars.join("netty-all.jar").exists(), "no Netty on this host: apt-get install libnetty-java");
+    let mut command = place.command(jdk(false)?);
+    command.args(["-XX:+UseSerialGC", "-cp"]).arg(jars.join("*"));
+    command.arg(programs().join("java/Netty.java")).arg(connections);
+    Ok(vec![command])
+}
+
 /// Virtual threads came with Java 21: any newer JDK among those installed. Else the one on PATH.
 fn jdk(newer: bool) -> Result<PathBuf> {
     if !newer {
@@ -208,7 +264,7 @@ fn jdk(newer: bool) -> Result<PathBuf> {
 
 fn puma(place: &Place) -> Result<Vec<Command>> {
     let mut command = place.command("puma");
-    let (threads, bind) = (format!("{WORKERS}:{WORKERS}"), format!("tcp://{}", place.listen));
+    let (threads, bind) = (format!("{0}:{0}", place.workers), format!("tcp://{}", place.listen));
     command.args(["--no-config", "--environment", "production", "--threads", &threads, "--bind", &bind]);
     command.arg(programs().join("ruby/config.ru"));
     Ok(vec![command])
@@ -221,24 +277,64 @@ fn backend(place: &Place) -> Result<String> {
 }
 
 fn nginx(place: &Place) -> Result<Vec<Command>> {
-    let (listen, backend) = (place.listen, backend(place)?);
+    let backend = backend(place)?;
+    let upstream =
+        format!("upstream backend {{ server {backend}; keepalive 1024; keepalive_requests 1000000; }}");
+    let pass = "proxy_pass http://backend; proxy_hide_header X-Seen; proxy_http_version 1.1; \
+                proxy_set_header Connection '';";
+    Ok(vec![nginx_with(place, &upstream, pass)?])
+}
+
+/// An nginx of one worker that does `pass` with each request.
+fn nginx_with(place: &Place, upstream: &str, pass: &str) -> Result<Command> {
+    let (listen, log) = (place.listen, proxies::NGINX);
     let file = place.write(
         "nginx.conf",
         &format!(
-            "daemon off; worker_processes 1; pid nginx.pid; error_log error.log;\n\
+            "daemon off; worker_processes 1; worker_rlimit_nofile 16384; pid nginx.pid; error_log error.log;\n\
              events {{ worker_connections 8192; }}\n\
-             http {{ log_format truth '{}'; access_log access.log truth; keepalive_requests 1000000;\n\
+             http {{ log_format truth '{log}'; access_log access.log truth; keepalive_requests 1000000;\n\
              client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi;\n\
-             scgi_temp_path scgi;\n\
-             upstream backend {{ server {backend}; keepalive 64; keepalive_requests 1000000; }}\n\
-             server {{ listen {listen} backlog=4096; location / {{ proxy_pass http://backend; proxy_hide_header X-Seen;\n\
-             proxy_http_version 1.1; proxy_set_header Connection ''; }} }} }}\n",
-            proxies::NGINX
+             scgi_temp_path scgi; {upstream}\n\
+             server {{ listen {listen} backlog=4096; location / {{ {pass} }} }} }}\n"
         ),
     )?;
     let mut command = place.command("nginx");
     command.arg("-p").arg(&place.scratch).arg("-c").arg(file).args(["-e", "error.log"]);
-    Ok(vec![command])
+    Ok(command)
+}
+
+/// nginx in front, which asks PHP-FPM on a connection a request, as both do by default.
+fn php_fpm(place: &Place) -> Result<Vec<Command>> {
+    let listen = place.inner;
+    let file = place.write(
+        "fpm.conf",
+        &format!(
+            "[global]\nerror_log = fpm.log\ndaemonize = no\n\
+             [www]\nuser = root\ngroup = root\nlisten = {listen}\nlisten.backlog = 4096\npm = static\n\
+             pm.max_children = {}\nclear_env = no\ncatch_workers_output = yes\n",
+            place.workers
+        ),
+    )?;
+    let mut fpm = place.command(php()?);
+    fpm.args(["--nodaemonize", "--allow-to-run-as-root", "--no-php-ini", "--define", "extension=ffi"]);
+    fpm.args(["--define", "ffi.enable=1", "--prefix"]).arg(&place.scratch).arg("--fpm-config").arg(file);
+    let script = place.write("index.php", include_str!("../../causality/php/index.php"))?;
+    let pass = format!(
+        "fastcgi_pass {listen}; fastcgi_hide_header X-Seen; fastcgi_param SCRIPT_FILENAME {};\n\
+         fastcgi_param REQUEST_METHOD $request_method; fastcgi_param REQUEST_URI $request_uri;",
+        script.display()
+    );
+    Ok(vec![fpm, nginx_with(place, "", &pass)?])
+}
+
+/// Debian's name has the version in it.
+fn php() -> Result<PathBuf> {
+    let programs = fs::read_dir("/usr/sbin").context("list the installed programs")?;
+    let found = programs.filter_map(Result::ok).map(|entry| entry.path());
+    let is_fpm =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("php-fpm"));
+    found.filter(is_fpm).max().context("no PHP-FPM on this host: apt-get install php-fpm")
 }
 
 fn haproxy(place: &Place) -> Result<Vec<Command>> {

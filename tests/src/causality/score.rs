@@ -27,14 +27,9 @@ pub struct Links {
     pub unseen: usize,
 }
 
-/// Links that one method made.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Made {
-    /// The true parent.
-    pub right: usize,
-    /// Another request's, or none is due.
-    pub wrong: usize,
-}
+/// Links that one method made, by stated confidence, in the order of [`BINS`].
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Made(pub [Bin; BINS.len()]);
 
 /// Links of one range of stated confidence.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -68,8 +63,20 @@ pub struct Score {
     pub merged: usize,
     /// What each method made of calls; `wire` of requests received.
     pub methods: BTreeMap<String, Made>,
-    /// By stated confidence, in the order of [`BINS`].
-    pub bins: [Bin; BINS.len()],
+}
+
+impl Made {
+    /// With the true parent.
+    #[must_use]
+    pub fn right(&self) -> usize {
+        self.0.iter().map(|bin| bin.right).sum()
+    }
+
+    /// With another request's, or where none is due.
+    #[must_use]
+    pub fn wrong(&self) -> usize {
+        self.0.iter().map(|bin| bin.links - bin.right).sum()
+    }
 }
 
 impl Links {
@@ -118,14 +125,16 @@ impl Score {
         self.merged += other.merged;
         for (method, made) in &other.methods {
             let own = self.methods.entry(method.clone()).or_default();
-            own.right += made.right;
-            own.wrong += made.wrong;
+            own.0.iter_mut().zip(&made.0).for_each(|(own, more)| own.add(more));
         }
-        for (own, more) in self.bins.iter_mut().zip(&other.bins) {
-            own.links += more.links;
-            own.right += more.right;
-            own.stated += more.stated;
-        }
+    }
+}
+
+impl Bin {
+    fn add(&mut self, other: &Self) {
+        self.links += other.links;
+        self.right += other.right;
+        self.stated += other.stated;
     }
 }
 
@@ -153,15 +162,18 @@ enum Verdict {
     Unseen,
 }
 
-/// Judges every link. `roots` are the load's own requests.
+/// Judges every link of the traces that began at `since` (nanoseconds since the UNIX epoch) or later. `roots` are the
+/// load's own requests.
 #[must_use]
-pub fn score(world: &World, spans: &[Span], roots: &[Id]) -> Score {
+pub fn score(world: &World, spans: &[Span], roots: &[Id], since: u64) -> Score {
     let joined = join(world, spans);
     let mut score = Score::default();
+    let began = |id: &Id| world.messages.get(*id).is_some_and(|message| message.time.start >= since);
     let roots: BTreeSet<_> = roots.iter().copied().collect();
     for (id, message) in world.messages.iter().enumerate() {
-        if message.side == Side::Server && !world.partner.contains_key(&id) {
-            // Its client was stopped before it could write its line.
+        // Without a partner: its client was stopped before it could write its line.
+        let is_half = message.side == Side::Server && !world.partner.contains_key(&id);
+        if is_half || !began(&world.root(id)) {
             continue;
         }
         let verdict = verdict(world, &joined, id);
@@ -179,6 +191,7 @@ pub fn score(world: &World, spans: &[Span], roots: &[Id]) -> Score {
             note_method(&mut score, span, verdict);
         }
     }
+    let roots: BTreeSet<_> = roots.into_iter().filter(began).collect();
     traces(world, &joined, &roots, &mut score);
     score
 }
@@ -209,17 +222,12 @@ fn note_method(score: &mut Score, span: &Span, verdict: Verdict) {
     if !matches!(verdict, Verdict::Right | Verdict::Wrong) {
         return;
     }
-    let right = usize::from(verdict == Verdict::Right);
-    let made = score.methods.entry(span.method().unwrap_or("unsaid").to_owned()).or_default();
-    made.right += right;
-    made.wrong += 1 - right;
-    let Some(stated) = span.confidence() else { return };
+    let stated = span.confidence().unwrap_or_default();
     // What is printed was a single-precision number: 0.9 may come as 0.89999998.
     let at = BINS.iter().rposition(|bin| stated + 1e-6 >= *bin);
-    if let Some(bin) = at.and_then(|at| score.bins.get_mut(at)) {
-        bin.links += 1;
-        bin.right += right;
-        bin.stated += stated;
+    let made = score.methods.entry(span.method().unwrap_or("unsaid").to_owned()).or_default();
+    if let Some(bin) = at.and_then(|at| made.0.get_mut(at)) {
+        bin.add(&Bin { links: 1, right: usize::from(verdict == Verdict::Right), stated });
     }
 }
 
@@ -234,7 +242,9 @@ fn traces(world: &World, joined: &Joined<'_>, roots: &BTreeSet<Id>, score: &mut 
             printed.entry(&span.trace).or_default().insert(root);
         }
     }
-    score.merged = printed.values().filter(|roots| roots.len() > 1).count();
+    let is_merged =
+        |members: &&BTreeSet<Id>| members.len() > 1 && members.iter().any(|root| roots.contains(root));
+    score.merged = printed.values().filter(is_merged).count();
     score.traces = roots.len();
     score.exact = roots
         .iter()
@@ -343,7 +353,7 @@ mod tests {
     }
 
     fn judged(calls: [u64; 2]) -> Result<Score> {
-        Ok(score(&world()?, &spans(calls)?, &[0, 1]))
+        Ok(score(&world()?, &spans(calls)?, &[0, 1], 0))
     }
 
     #[test]
@@ -355,7 +365,7 @@ mod tests {
             (1, 0, 2, 2, 0)
         );
         assert_eq!((score.precision(), score.calls.recall()), (1.0, 1.0));
-        assert_eq!(score.methods["task"], Made { right: 1, wrong: 0 });
+        assert_eq!((score.methods["task"].right(), score.methods["task"].wrong()), (1, 0));
         Ok(())
     }
 
@@ -363,7 +373,7 @@ mod tests {
     fn a_wrong_parent_is_wrong_and_an_orphan_is_none() -> Result<()> {
         let wrong = judged([4, 0])?;
         assert_eq!((wrong.calls.wrong, wrong.calls.orphans, wrong.precision()), (1, 0, 0.0));
-        assert_eq!(wrong.bins[4], Bin { links: 1, right: 0, stated: 0.9 });
+        assert_eq!(wrong.methods["task"].0[4], Bin { links: 1, right: 0, stated: 0.9 });
         let orphan = judged([0, 0])?;
         assert_eq!((orphan.calls.wrong, orphan.calls.orphans, orphan.calls.recall()), (0, 1, 0.0));
         assert_eq!(orphan.exact, 1, "the second request has no call");
@@ -382,8 +392,16 @@ mod tests {
     fn a_lost_span_is_unseen() -> Result<()> {
         let mut spans = spans([2, 0])?;
         spans.remove(4);
-        let score = score(&world()?, &spans, &[0, 1]);
+        let score = score(&world()?, &spans, &[0, 1], 0);
         assert_eq!((score.calls.unseen, score.calls.right, score.exact), (1, 0, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn what_began_before_is_not_scored() -> Result<()> {
+        let score = score(&world()?, &spans([2, 4])?, &[0, 1], 20);
+        assert_eq!((score.calls.expected, score.wire.expected, score.adopted), (0, 1, 1));
+        assert_eq!((score.traces, score.merged, score.exact), (1, 1, 0));
         Ok(())
     }
 

@@ -5,7 +5,13 @@
 //! (7 is its own count), or `{"cause": 7, "after": false, "local": …}` for a call that it made. `cause` is null for a
 //! background job; `after` says that the cause was answered before. Times are nanoseconds since the UNIX epoch.
 
-use std::{collections::HashMap, fs, net::SocketAddr, ops::Range, path::Path};
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    net::SocketAddr,
+    ops::Range,
+    path::Path,
+};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -71,15 +77,14 @@ pub struct World {
 }
 
 impl World {
-    /// Reads every file of a folder, one process each.
-    pub fn read(folder: &Path) -> Result<Self> {
-        let mut world = Self::default();
-        for entry in fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))? {
-            let path = entry?.path();
-            let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-            world.process(&text).with_context(|| format!("in {}", path.display()))?;
+    /// Of what each process wrote, the load's last; also gives its requests.
+    pub fn of(lines: &[String]) -> Result<(Self, Vec<Id>)> {
+        let (mut world, mut last) = (Self::default(), 0..0);
+        for text in lines {
+            last = world.process(text)?;
         }
-        Ok(world)
+        world.pair();
+        Ok((world, last.collect()))
     }
 
     /// Adds what one process wrote; gives its messages.
@@ -127,6 +132,13 @@ impl World {
         tuples
     }
 
+    /// The ports that requests came to.
+    #[must_use]
+    pub fn served(&self) -> BTreeSet<u16> {
+        let servers = self.messages.iter().filter(|message| message.side == Side::Server);
+        servers.map(|message| message.local.port()).collect()
+    }
+
     /// When each of them was worked on.
     #[must_use]
     pub fn times(&self, ids: &[Id]) -> Vec<Interval> {
@@ -148,6 +160,16 @@ impl World {
         let up = std::iter::successors(Some(id), |id| self.parent(*id));
         up.take(self.messages.len()).last().unwrap_or(id)
     }
+}
+
+/// Every file of a folder, one process each.
+pub fn read(folder: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
+    let text = |entry: std::io::Result<fs::DirEntry>| {
+        let path = entry?.path();
+        fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))
+    };
+    entries.map(text).collect()
 }
 
 fn cause(line: &Value, numbers: &HashMap<Option<u64>, Id>) -> Result<Cause> {

@@ -11,16 +11,20 @@ use crate::{
     step::step,
 };
 
+/// What its programs need beyond what tests do. Go and a JDK are the host's own business.
+const PACKAGES: &[&str] = &["php-fpm", "libnetty-java"];
+
 #[derive(clap::Args)]
 pub(super) struct Arguments {
-    /// For the rig: `--runtime R`, `--pattern P`, `--in-flight N` (each may be repeated), `--seconds S`, `--rate N`,
-    /// `--echo`, `--json`.
+    /// For the rig: `--runtime R`, `--pattern P`, `--in-flight N` (each may be repeated), `--warm-up S`, `--seconds S`,
+    /// `--rate N`, `--echo`, `--record FOLDER`, `--json`.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     rest: Vec<String>,
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     setup::prepare(Purpose::Test)?;
+    setup::packages(PACKAGES)?;
     let python = setup::python()?;
     let binary = build::wirespan("release")?;
     let mut cargo = Command::new("cargo");

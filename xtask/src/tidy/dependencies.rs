@@ -37,6 +37,8 @@ const ROAD: &[(&str, &[&str])] = &[
             "wirespan-collector",
         ],
     ),
+    // Its recordings are kept without what is not theirs, and replayed.
+    ("wirespan-tests", &["wirespan-proto", "wirespan-recording", "wirespan"]),
 ];
 
 /// The stages that compute and do nothing else.

@@ -11,6 +11,7 @@ mod contexts;
 mod header;
 mod lineage;
 mod logical;
+mod others;
 mod task;
 mod turns;
 mod wire;
