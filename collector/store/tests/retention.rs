@@ -1,7 +1,5 @@
 //! What is too old or too much is forgotten, in whole blocks, the oldest first; what is not, stays.
 
-#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
-
 mod common;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
