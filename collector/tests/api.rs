@@ -207,6 +207,7 @@ fn wrong_questions_are_told_what_is_wrong() {
         ("/api/v1/traces?colour=red", 400, "colour"),
         ("/api/v1/traces?min_duration=5", 400, "duration"),
         ("/api/v1/traces?limit=10001", 400, "10000"),
+        ("/api/v1/spans?limit=0", 400, "at least one"),
         ("/api/v1/traces?start=9&end=8", 400, "after"),
         ("/api/v1/spans?q=%7B%7D%20%3E%20%7B%7D", 400, "braces"),
         ("/api/v1/traces/nothex", 400, "hex"),

@@ -22,6 +22,8 @@ use wirespan_tests::{
 const REQUESTS: usize = 10;
 const CURLS: usize = 3;
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+/// What curl ends with where there was no answer.
+const EMPTY_REPLY: i32 = 52;
 /// Where nginx listens on the far host.
 const PORT: u16 = 8080;
 
@@ -59,6 +61,16 @@ impl Stage {
         program::run(&mut command).map(drop)
     }
 
+    /// Asks for what is never answered: nginx closes the connection.
+    fn ask_in_vain(&self, number: usize) -> Result<()> {
+        let curl = self.folder.path().join("curl");
+        let mut command = self.network.near(&curl.to_string_lossy());
+        command.args(["--silent", &format!("http://{}/silent/{number}", host(self.far, PORT))]);
+        let status = command.status().context("run curl")?;
+        ensure!(status.code() == Some(EMPTY_REPLY), "curl ended with {status}");
+        Ok(())
+    }
+
     /// What the collector has of one trace, or of all.
     fn query(&self, path: &str) -> Result<Value> {
         let url = format!("http://127.0.0.1:16686/api/v1/traces{path}");
@@ -80,13 +92,13 @@ fn host(address: IpAddr, port: u16) -> String {
     std::net::SocketAddr::new(address, port).to_string()
 }
 
-/// Answers `/outer/N` after asking itself for `/inner/N`.
+/// Answers `/outer/N` after asking itself for `/inner/N`, and never `/silent/N`.
 fn nginx(network: &Network, folder: &Path, binary: &str) -> Result<Program> {
     let configuration = format!(
         "daemon off; master_process off; pid nginx.pid; error_log error.log; events {{ }}\n\
          http {{ access_log off; client_body_temp_path body; proxy_temp_path proxy; fastcgi_temp_path fastcgi;\n\
          uwsgi_temp_path uwsgi; scgi_temp_path scgi;\n\
-         server {{ listen {PORT}; listen [::]:{PORT}; location /inner/ {{ return 200 hello; }}\n\
+         server {{ listen {PORT}; listen [::]:{PORT}; location /inner/ {{ return 200 hello; }} location /silent/ {{ return 444; }}\n\
          location /outer/ {{ proxy_pass http://127.0.0.1:{PORT}/inner/; }} }} }}\n"
     );
     fs::write(folder.join("nginx.conf"), configuration)?;
@@ -204,4 +216,25 @@ fn join_through_a_nat() -> Result<()> {
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn join_through_a_nat_of_ipv6() -> Result<()> {
     joins(FAR[1], Translation::Source)
+}
+
+/// Without an answer there is less to know an exchange by; what the translation leaves as it was must do.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn join_what_is_never_answered_through_a_nat() -> Result<()> {
+    let stage = Stage::set(FAR[0], Translation::Source)?;
+    for number in 0..CURLS {
+        stage.ask_in_vain(number)?;
+    }
+    let joined = |trace: &&Value| {
+        let spans = trace["spans"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let of = |kind| spans.iter().find(|span| span["kind"] == kind);
+        let silent = |span: &Value| url(span).is_some_and(|url| url.contains("/silent/"));
+        let Some((client, server)) = of("client").zip(of("server")) else { return false };
+        silent(client) && silent(server) && server["parent_id"] == client["span_id"]
+    };
+    let whole = || Some(stage.traces().ok()?.iter().filter(joined).count());
+    wait::until("the requests in vain to be whole traces", || whole().filter(|traces| *traces == CURLS))
+        .with_context(|| format!("the collector has: {:#?}", stage.traces()))?;
+    Ok(())
 }

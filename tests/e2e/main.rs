@@ -18,6 +18,7 @@ mod memcached;
 mod mongodb;
 mod mysql;
 mod observe;
+mod openapi;
 mod otlp;
 mod page;
 mod postgresql;

@@ -1,4 +1,4 @@
-//! A store that cannot keep up: senders are told to come again, in the words of their protocol.
+//! A store that takes nothing: senders are told to come again, in the words of their protocol.
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
@@ -13,12 +13,12 @@ use wirespan_store::{
     Store, StoreError, TraceId,
 };
 
-/// Answers, and takes nothing.
-struct Busy(Memory);
+/// Answers, and takes nothing, for this reason.
+struct Refusing(Memory, fn() -> StoreError);
 
-impl Store for Busy {
+impl Store for Refusing {
     fn take(&self, _: Arrival) -> Result<(), StoreError> {
-        Err(StoreError::Busy)
+        Err(self.1())
     }
 
     fn trace(&self, id: TraceId) -> Result<Vec<Span>, StoreError> {
@@ -69,18 +69,25 @@ async fn post(mut router: Router, path: &str, body: &'static str) -> Response {
     router.call(request).await.unwrap()
 }
 
-#[tokio::test]
-async fn senders_are_told_to_come_again() {
-    let intake = Intake::new(Arc::new(Busy(Memory::new(10))), Limits::default());
-    let otlp = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c",
-        "spanId":"eee19b7ec3c1b174","name":"GET","startTimeUnixNano":"1","endTimeUnixNano":"2"}]}]}]}"#;
-    let zipkin = r#"[{"traceId":"5b8efff798038103d269b633813fc60c","id":"eee19b7ec3c1b174","timestamp":1,"duration":1}]"#;
+const OTLP: &str = r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c",
+    "spanId":"eee19b7ec3c1b174","name":"GET","startTimeUnixNano":"1","endTimeUnixNano":"2"}]}]}]}"#;
+const ZIPKIN: &str =
+    r#"[{"traceId":"5b8efff798038103d269b633813fc60c","id":"eee19b7ec3c1b174","timestamp":1,"duration":1}]"#;
+
+async fn refused(why: fn() -> StoreError, status: StatusCode) {
+    let intake = Intake::new(Arc::new(Refusing(Memory::new(10), why)), Limits::default());
     for answer in [
-        post(otlp::router(intake.clone()), "/v1/traces", otlp).await,
-        post(zipkin::router(intake.clone()), "/api/v2/spans", zipkin).await,
+        post(otlp::router(intake.clone()), "/v1/traces", OTLP).await,
+        post(zipkin::router(intake.clone()), "/api/v2/spans", ZIPKIN).await,
     ] {
-        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(answer.status(), status);
         assert_eq!(answer.headers()[RETRY_AFTER], "1");
     }
     assert_eq!((intake.accepted(), intake.refused()["store"]), (0, 2));
+}
+
+#[tokio::test]
+async fn senders_are_told_to_come_again() {
+    refused(|| StoreError::Busy, StatusCode::TOO_MANY_REQUESTS).await;
+    refused(|| StoreError::Full("/data".into()), StatusCode::SERVICE_UNAVAILABLE).await;
 }

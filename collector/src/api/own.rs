@@ -129,7 +129,7 @@ async fn attributes(State(api): State<Api>, parameters: Parameters) -> Answer {
 }
 
 async fn values(State(api): State<Api>, Path(key): Path<String>, mut parameters: Parameters) -> Answer {
-    let limit = parameters.number("limit", 50, 10_000)?;
+    let limit = parameters.limit(50, 10_000)?;
     parameters.finish()?;
     let spans = api.ask(|store| store.recent(SAMPLE)).await?;
     let mut counts = std::collections::BTreeMap::<String, u64>::new();
@@ -222,7 +222,7 @@ async fn search_traces(State(api): State<Api>, mut parameters: Parameters) -> An
         start,
         end,
         sort: sort(&mut parameters)?,
-        limit: parameters.number("limit", 50, 10_000)?,
+        limit: parameters.limit(50, 10_000)?,
         offset: parameters.number("offset", 0, 100_000)?,
         count: flag(&mut parameters, "count")?,
         until: until(),
@@ -250,7 +250,7 @@ async fn search_spans(State(api): State<Api>, mut parameters: Parameters) -> Ans
         start,
         end,
         sort: sort(&mut parameters)?,
-        limit: parameters.number("limit", 50, 10_000)?,
+        limit: parameters.limit(50, 10_000)?,
         offset: parameters.number("offset", 0, 100_000)?,
         per_trace: false,
         count: flag(&mut parameters, "count")?,
@@ -259,12 +259,15 @@ async fn search_spans(State(api): State<Api>, mut parameters: Parameters) -> Ans
     parameters.finish()?;
     let offset = search.offset;
     let found = api.ask(move |store| store.search(&search)).await?;
-    Ok(Json(json!({
+    let mut answer = json!({
         "spans": found.hits.iter().map(own::hit).collect::<Vec<_>>(),
         "next_offset": found.more.then_some(offset + found.hits.len()),
-        "matched_spans": found.count,
         "incomplete": found.incomplete,
-    })))
+    });
+    if let (Some(count), Some(object)) = (found.count, answer.as_object_mut()) {
+        object.insert("matched_spans".to_owned(), json!(count));
+    }
+    Ok(Json(answer))
 }
 
 async fn red(State(api): State<Api>, mut parameters: Parameters) -> Answer {

@@ -49,6 +49,14 @@ impl Parameters {
             .ok_or_else(|| Problem::bad(name, format!("`{text}` is no whole number up to {most}")))
     }
 
+    /// How many of something at most: none would be no question.
+    pub(crate) fn limit(&mut self, usual: usize, most: usize) -> Result<usize, Problem> {
+        match self.number("limit", usual, most)? {
+            0 => Err(Problem::bad("limit", "ask for at least one")),
+            limit => Ok(limit),
+        }
+    }
+
     /// In nanoseconds.
     pub(crate) fn duration(&mut self, name: &str) -> Result<Option<u64>, Problem> {
         let text = self.one(name);

@@ -29,8 +29,10 @@ fn horizon(shared: &Shared) -> u64 {
 
 fn doomed(shared: &Shared, horizon: u64) -> Vec<Arc<Entry>> {
     let mut bytes = shared.bytes();
-    let most = shared.settings.bytes.unwrap_or(u64::MAX);
     let mut blocks = shared.read().blocks.as_ref().clone();
+    // Room for the next block, as large as the last: the bound holds when it is there, not when this is looked at again.
+    let next = blocks.last().map_or(0, |block| block.bytes);
+    let most = shared.settings.bytes.map_or(u64::MAX, |most| most.saturating_sub(next));
     blocks.sort_by_key(|block| block.last);
     let mut doomed = Vec::new();
     for block in blocks {

@@ -32,6 +32,8 @@ const SEALING: Duration = Duration::from_secs(5);
 const OLDEST: Duration = Duration::from_secs(6 * 3600);
 /// How often a quiet store looks whether they have.
 const LOOK: Duration = Duration::from_secs(60);
+/// How often it looks whether a segment that is full can be sealed: the one before is being sealed.
+const SOON: Duration = Duration::from_millis(100);
 /// Sealed spans that are marked again at the start.
 const REMEMBERED: u64 = 131_072;
 /// How often sealing is tried again on a full disk, and old blocks are looked for.
@@ -112,7 +114,7 @@ impl Writing {
         self.remember();
         self.rotate();
         loop {
-            let first = match come.recv_timeout(LOOK) {
+            let first = match come.recv_timeout(self.pause()) {
                 Ok(first) => first,
                 Err(RecvTimeoutError::Timeout) => {
                     self.rotate();
@@ -125,6 +127,12 @@ impl Writing {
             self.take(batches);
             self.waiting.fetch_sub(bytes, Ordering::AcqRel);
         }
+    }
+
+    /// How long nothing may come before [`Self::rotate`] is tried again: not long when a full segment waits for its turn.
+    fn pause(&self) -> Duration {
+        let full = self.shared.read().active.spans.len() >= self.shared.settings.block_spans;
+        if full { SOON } else { LOOK }
     }
 
     /// The batches of one transaction: what waits, and what comes until the disk may be flushed again.
