@@ -166,8 +166,7 @@ fn every_interleaving_gives_every_record_once_whole_and_in_order() {
     let (mut seen, mut open, mut ends) = (HashSet::new(), vec![World::new()], 0);
     while let Some(world) = open.pop() {
         let mut stuck = true;
-        for step in
-            [|w: &mut World| w.produce(0), |w: &mut World| w.produce(1), World::consume, World::keep]
+        for step in [|w: &mut World| w.produce(0), |w: &mut World| w.produce(1), World::consume, World::keep]
         {
             let mut next = world.clone();
             if step(&mut next) {

@@ -88,19 +88,26 @@ unsafe fn failed(thread: u32) {
     }
 }
 
+/// Is this call worth looking at? The cheapest questions first.
 #[inline(always)]
-unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction: u8, pid_tgid: u64) {
-    // SAFETY: `sk` is a typed socket in use; every helper checks what it is given.
+unsafe fn wanted(sk: *const u8, transport: u8, len: u32, direction: u8) -> bool {
+    // SAFETY: as in `captured`.
     unsafe {
         if transport != TRANSPORT_UNIX {
             let (local, peer) = socket::ports::<Typed>(sk);
             if !filter::ports(local, peer) {
-                return;
+                return false;
             }
         }
-        if !owned_by_user(sk)
-            || (len == 0 && transport != TRANSPORT_UDP && !place::ended::<Typed>(sk, direction))
-        {
+        owned_by_user(sk) && (len > 0 || transport == TRANSPORT_UDP || place::ended::<Typed>(sk, direction))
+    }
+}
+
+#[inline(always)]
+unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction: u8, pid_tgid: u64) {
+    // SAFETY: `sk` is a typed socket in use; every helper checks what it is given.
+    unsafe {
+        if !wanted(sk, transport, len, direction) {
             return;
         }
         let state = state(sk);
