@@ -111,6 +111,43 @@ fn kafkajs_is_followed() {
     shows(include_str!("captures/kafka/kafkajs-fetch.txt"), LABELS, &fetched);
 }
 
+/// One transaction that is committed, with an offset of a group, and one that is aborted.
+#[test]
+fn transactions_are_followed() {
+    shows(
+        include_str!("captures/kafka/kafkajs-transactions.txt"),
+        LABELS,
+        &[
+            "ApiVersions, version 2",
+            "Metadata orders, version 6, partition 0",
+            "InitProducerId, version 1, error COORDINATOR_LOAD_IN_PROGRESS",
+            "InitProducerId, version 1",
+            "FindCoordinator, version 2, error COORDINATOR_NOT_AVAILABLE",
+            "FindCoordinator, version 2",
+            "InitProducerId, version 1",
+            "Metadata orders, version 6",
+            "FindCoordinator, version 2",
+            "AddPartitionsToTxn orders, version 1, partition 0",
+            "send orders, version 7, partition 0, acks -1, records 1, offset 0",
+            "FindCoordinator, version 2",
+            "AddOffsetsToTxn, version 1, group workers",
+            "FindCoordinator, version 2, error COORDINATOR_NOT_AVAILABLE",
+            "FindCoordinator, version 2",
+            "commit orders, version 1, partition 0, group workers",
+            "FindCoordinator, version 2",
+            "EndTxn, version 1",
+            "FindCoordinator, version 2",
+            "AddPartitionsToTxn orders, version 1, partition 0, error CONCURRENT_TRANSACTIONS",
+            "Metadata orders, version 6",
+            "FindCoordinator, version 2",
+            "AddPartitionsToTxn orders, version 1, partition 0",
+            "send orders, version 7, partition 0, acks -1, records 1, offset 2",
+            "FindCoordinator, version 2",
+            "EndTxn, version 1",
+        ],
+    );
+}
+
 /// The newest versions: flexible ones, and topics by their ids, of which this connection does not know the names.
 #[test]
 fn kafkas_own_client_is_followed() {

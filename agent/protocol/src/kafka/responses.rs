@@ -226,15 +226,12 @@ pub(super) const ADD_PARTITIONS_TO_TXN: Layout = &[
                 4,
                 structs(&[
                     always(one(Topic)),
-                    always(structs(&[always(one(Partition)), always(one(Fixed(2)))])),
+                    always(structs(&[always(one(Partition)), always(one(Error))])),
                 ]),
             ),
         ]),
     ),
-    until(
-        3,
-        structs(&[always(one(Topic)), always(structs(&[always(one(Partition)), always(one(Fixed(2)))]))]),
-    ),
+    until(3, structs(&[always(one(Topic)), always(structs(&[always(one(Partition)), always(one(Error))]))])),
 ];
 
 pub(super) const ADD_OFFSETS_TO_TXN: Layout = &[always(one(Fixed(4))), always(one(Error))];
