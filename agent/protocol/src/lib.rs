@@ -13,6 +13,7 @@ pub mod conversation;
 pub mod cursor;
 pub mod dns;
 pub mod exchange;
+mod footing;
 mod grpc;
 pub mod http;
 pub mod http2;

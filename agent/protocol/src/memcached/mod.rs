@@ -17,7 +17,7 @@ use command::{Answer, Command};
 use crate::{
     event::{Direction, Nanos, Policy},
     exchange::{Ending, Message, Role},
-    facts::Side,
+    footing::{self, Footing},
     pipeline::{self, Pipeline},
     protocol::{Detection, Extent, Input, Protocol, Scene, Sight, Step},
     settings::Settings,
@@ -48,12 +48,7 @@ pub struct Memcached {
     /// Does the next answer?
     seeks_answer: bool,
     pipeline: Pipeline<Command>,
-    /// Was the connection seen from its first byte? Then bytes that do not fit mean that it is not Memcached.
-    fresh: bool,
-    /// Was a command read?
-    sound: bool,
-    /// Messages in a row that were none.
-    strays: u16,
+    footing: Footing,
 }
 
 /// What is found in the bytes.
@@ -83,21 +78,17 @@ impl Protocol for Memcached {
             seeks_request: true,
             seeks_answer: true,
             pipeline: Pipeline::new(sight.lost > 0),
-            fresh: sight.facts.side != Side::Unknown && sight.lost == 0,
-            sound: false,
-            strays: 0,
+            footing: Footing::new(sight),
         }
     }
 
     fn parse(&mut self, direction: Direction, input: &Input<'_>, settings: &Settings) -> Step<Frame> {
         let asks = direction == self.asks;
         let between = if asks { self.request.is_none() } else { self.answer.is_none() };
-        match (input.bytes().is_empty(), input.cut()) {
-            (true, None) if between => Step::NeedMore,
-            (true, Some(_)) if between => Step::Resync,
-            (false, _) if between && *self.seeks(asks) && !input.boundary() => Step::Resync,
-            _ if asks => self.ask(input, settings),
-            _ => self.reply(input, settings),
+        match footing::before(input, between, *self.seeks(asks)) {
+            Some(step) => step,
+            None if asks => self.ask(input, settings),
+            None => self.reply(input, settings),
         }
     }
 
@@ -167,7 +158,8 @@ impl Memcached {
         let mut message = pipeline::begin(input);
         match parsed {
             Parsed::Done(command, head, value) => {
-                (self.seeks_request, self.sound, self.strays) = (false, true, 0);
+                self.seeks_request = false;
+                self.footing.asked();
                 self.asked(message, command, head as u64 + value, bytes.len())
             }
             Parsed::Cut(command) => {
@@ -176,7 +168,7 @@ impl Memcached {
             }
             Parsed::Partial if !cut => Step::NeedMore,
             Parsed::Partial => Step::Resync,
-            Parsed::Invalid => self.stray(settings),
+            Parsed::Invalid => self.footing.stray(settings),
         }
     }
 
@@ -219,7 +211,7 @@ impl Memcached {
             Parsed::Partial | Parsed::Cut(_) if message.bytes > 0 => self.cut(message),
             Parsed::Partial | Parsed::Cut(_) => Step::Resync,
             Parsed::Invalid if message.bytes > 0 && input.cut().is_some() => self.cut(message),
-            Parsed::Invalid => self.stray(settings),
+            Parsed::Invalid => self.footing.stray(settings),
         }
     }
 
@@ -230,7 +222,8 @@ impl Memcached {
     }
 
     fn replied(&mut self, message: Message, answer: Answer, length: u64) -> Step<Frame> {
-        (self.seeks_answer, self.strays) = (false, 0);
+        self.seeks_answer = false;
+        self.footing.answered();
         Step::Frame(Frame(Found::Answer(message, answer)), length)
     }
 
@@ -239,15 +232,5 @@ impl Memcached {
         (message.truncated, self.seeks_answer) = (true, true);
         let answer = Answer { last: true, mark: true, opaque: None, error: None };
         Step::Frame(Frame(Found::Answer(message, answer)), 0)
-    }
-
-    /// No message where one should be: one of a new connection, or too many of an old one, mean that it is another
-    /// protocol.
-    fn stray(&mut self, settings: &Settings) -> Step<Frame> {
-        self.strays += 1;
-        if self.strays > settings.max_strays || (self.fresh && !self.sound) {
-            return Step::GiveUp;
-        }
-        Step::Resync
     }
 }

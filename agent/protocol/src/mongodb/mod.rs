@@ -21,6 +21,7 @@ use crate::{
     event::{Direction, Nanos, Policy},
     exchange::{Ending, Role},
     facts::Side,
+    footing::{self, Footing},
     protocol::{Detection, Extent, Input, Protocol, Scene, Sight, Step},
     settings::Settings,
     stream::{Front, Next},
@@ -33,12 +34,7 @@ pub struct Mongodb {
     received: Lane,
     sent: Lane,
     pairing: Pairing,
-    /// Was the connection seen from its first byte? Then bytes that do not fit mean that it is not MongoDB.
-    fresh: bool,
-    /// Was a command read?
-    sound: bool,
-    /// Messages in a row that were none.
-    strays: u16,
+    footing: Footing,
 }
 
 /// Where in a direction we are.
@@ -88,9 +84,7 @@ impl Protocol for Mongodb {
             received: Lane::Seeks,
             sent: Lane::Seeks,
             pairing: Pairing::new(if asks == Direction::Received { Role::Server } else { Role::Client }),
-            fresh: sight.facts.side != Side::Unknown && sight.lost == 0,
-            sound: false,
-            strays: 0,
+            footing: Footing::new(sight),
         }
     }
 
@@ -104,15 +98,11 @@ impl Protocol for Mongodb {
                 *self.lane(direction) = Lane::Between;
                 Step::Frame(Frame(Found::End), 0)
             }
-            Lane::Seeks | Lane::Between if input.bytes().is_empty() => {
-                if input.cut().is_some() {
-                    Step::Resync
-                } else {
-                    Step::NeedMore
-                }
-            }
-            Lane::Seeks => self.seek(direction, input, settings),
-            Lane::Between => self.message(direction, input, settings),
+            lane => match footing::before(input, true, lane == Lane::Seeks) {
+                Some(step) => step,
+                None if lane == Lane::Seeks => self.seek(direction, input, settings),
+                None => self.message(direction, input, settings),
+            },
         }
     }
 
@@ -169,9 +159,6 @@ impl Mongodb {
 
     /// Does a message begin with this call?
     fn seek(&mut self, direction: Direction, input: &Input<'_>, settings: &Settings) -> Step<Frame> {
-        if !input.boundary() {
-            return Step::Resync;
-        }
         match wire::look(input.bytes()) {
             Detection::Certain => self.message(direction, input, settings),
             Detection::Unsure if input.cut().is_none() => Step::NeedMore,
@@ -197,7 +184,7 @@ impl Mongodb {
         let Some(found) = self.found(direction, header, content, settings) else {
             return self.stray(direction, settings);
         };
-        self.strays = 0;
+        self.footing.answered();
         *self.lane(direction) = if left == 0 { Lane::Between } else { Lane::Inside(left) };
         Step::Frame(Frame(found), content.len() as u64)
     }
@@ -214,18 +201,14 @@ impl Mongodb {
             return Some(Found::Reply(Box::new(reply::read(header, content, settings.max_text)), whole));
         }
         let command = command::read(header, content, settings.max_text)?;
-        self.sound = true;
+        self.footing.asked();
         Some(Found::Command(header.id, Box::new(command), whole))
     }
 
-    /// No message where one should be: one of a new connection, or too many of an old one, mean that it is not MongoDB.
+    /// No message where one should be.
     fn stray(&mut self, direction: Direction, settings: &Settings) -> Step<Frame> {
         *self.lane(direction) = Lane::Seeks;
-        self.strays += 1;
-        if self.strays > settings.max_strays || (self.fresh && !self.sound) {
-            return Step::GiveUp;
-        }
-        Step::Resync
+        self.footing.stray(settings)
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
     cursor::Cursor,
     event::{Direction, Nanos, Policy},
     exchange::{Ending, Role},
-    facts::Side,
+    footing::{self, Footing},
     pipeline::{self, Pipeline},
     protocol::{Detection, Extent, Input, Protocol, Scene, Sight, Step},
     settings::Settings,
@@ -40,12 +40,7 @@ pub struct Redis {
     seeks_reply: bool,
     pipeline: Pipeline<Command>,
     connection: State,
-    /// Was the connection seen from its first byte? Then bytes that do not fit mean that it is not Redis.
-    fresh: bool,
-    /// Was a command read?
-    sound: bool,
-    /// Messages in a row that were none.
-    strays: u16,
+    footing: Footing,
 }
 
 /// What commands change for those behind them.
@@ -91,7 +86,7 @@ impl Protocol for Redis {
     }
 
     fn begin(sight: &Sight<'_>) -> Self {
-        let fresh = sight.facts.side != Side::Unknown && sight.lost == 0;
+        let footing = Footing::new(sight);
         Self {
             asks: detect::detect(sight).1,
             request: None,
@@ -99,10 +94,8 @@ impl Protocol for Redis {
             seeks_request: true,
             seeks_reply: true,
             pipeline: Pipeline::new(sight.lost > 0),
-            connection: State { database: fresh.then(|| "0".to_owned()), ..State::default() },
-            fresh,
-            sound: false,
-            strays: 0,
+            connection: State { database: footing.is_fresh().then(|| "0".to_owned()), ..State::default() },
+            footing,
         }
     }
 
@@ -112,12 +105,10 @@ impl Protocol for Redis {
         }
         let asks = direction == self.asks;
         let between = if asks { self.request.is_none() } else { self.reply.is_none() };
-        match (input.bytes().is_empty(), input.cut()) {
-            (true, None) if between => Step::NeedMore,
-            (true, Some(_)) if between => Step::Resync,
-            (false, _) if between && *self.seeks(asks) && !input.boundary() => Step::Resync,
-            _ if asks => self.ask(input, settings),
-            _ => self.answer(input, settings),
+        match footing::before(input, between, *self.seeks(asks)) {
+            Some(step) => step,
+            None if asks => self.ask(input, settings),
+            None => self.answer(input, settings),
         }
     }
 
@@ -207,12 +198,13 @@ impl Redis {
                 wait(scan)
             }
             Scan::Partial(_) | Scan::Pass(_) => Step::Resync,
-            Scan::Invalid => self.empty_command(bytes).unwrap_or_else(|| self.stray(settings)),
+            Scan::Invalid => self.empty_command(bytes).unwrap_or_else(|| self.footing.stray(settings)),
         }
     }
 
     fn asks_with(&mut self, request: Request, length: usize) -> Step<Frame> {
-        (self.seeks_request, self.sound, self.strays) = (false, true, 0);
+        self.seeks_request = false;
+        self.footing.asked();
         Step::Frame(Frame(Found::Request(Box::new(request))), length as u64)
     }
 
@@ -228,10 +220,10 @@ impl Redis {
         match cursor.line() {
             Some(line) => match Request::inline(pipeline::begin(input), line, settings.max_text) {
                 Some(request) => self.asks_with(request, cursor.place()),
-                None => self.stray(settings),
+                None => self.footing.stray(settings),
             },
             None if input.cut().is_none() && input.bytes().len() < settings.max_head => Step::NeedMore,
-            None => self.stray(settings),
+            None => self.footing.stray(settings),
         }
     }
 
@@ -240,7 +232,8 @@ impl Redis {
         let scan = reply.scan(input.bytes());
         match scan {
             Scan::Done(length) => {
-                (self.seeks_reply, self.strays) = (false, 0);
+                self.seeks_reply = false;
+                self.footing.answered();
                 Step::Frame(Frame(Found::Reply(Box::new(reply))), length as u64)
             }
             Scan::Partial(0) if input.cut().is_some() => {
@@ -256,17 +249,8 @@ impl Redis {
                 self.reply = Some(reply);
                 wait(scan)
             }
-            Scan::Invalid => self.stray(settings),
+            Scan::Invalid => self.footing.stray(settings),
         }
-    }
-
-    /// No message where one should be: one of a new connection, or too many of an old one, mean that it is not Redis.
-    fn stray(&mut self, settings: &Settings) -> Step<Frame> {
-        self.strays += 1;
-        if self.strays > settings.max_strays || (self.fresh && !self.sound) {
-            return Step::GiveUp;
-        }
-        Step::Resync
     }
 
     fn asked(&mut self, request: Request, scene: &mut Scene<'_>) {
