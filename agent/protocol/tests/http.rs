@@ -1,5 +1,8 @@
 //! HTTP/1 on a connection: calls in, exchanges out.
 
+mod web;
+
+use web::{ended, path, played, size, status};
 use wirespan_protocol::{
     exchange::{Ending, Exchange, Outcome, Output, Role, Value},
     facts::Side,
@@ -11,46 +14,21 @@ use wirespan_protocol::{
 
 /// One line for an exchange: what the tables below show.
 fn line(exchange: &Exchange) -> String {
-    let status = exchange.attributes.iter().find(|(name, _)| name == "http.response.status_code");
-    let status = match status {
-        Some((_, Value::Int(status))) => status.to_string(),
-        _ => "-".to_owned(),
-    };
-    let path = match &exchange.target {
-        wirespan_protocol::exchange::Target::Path(path) => path,
-        _ => "-",
-    };
-    let body = |body: Option<u64>| body.map_or("?".to_owned(), |bytes| bytes.to_string());
-    let request = &exchange.request;
-    let response = exchange
-        .response
-        .map_or("-".to_owned(), |response| format!("{}/{}", response.bytes, body(response.body)));
-    format!(
-        "{} {path} {status} {:?} {}/{} {response}",
-        exchange.method,
-        exchange.ending,
-        request.bytes,
-        body(request.body)
-    )
-}
-
-fn bench(side: Side, calls: Vec<Call>) -> Bench {
-    let mut bench = Bench::new(REGISTRY, side);
-    bench.play(&talk(calls));
-    bench
+    let Exchange { method, ending, request, response, .. } = exchange;
+    let answer =
+        response.map_or("-".to_owned(), |response| format!("{}/{}", response.bytes, size(response.body)));
+    let (path, status) = (path(exchange), status(exchange));
+    format!("{method} {path} {status} {ending:?} {}/{} {answer}", request.bytes, size(request.body))
 }
 
 /// What is known while the connection is open.
 fn server(calls: Vec<Call>) -> Vec<String> {
-    bench(Side::Server, calls).exchanges().map(line).collect()
+    played(Side::Server, calls).exchanges().map(line).collect()
 }
 
 /// What is known when it is closed.
 fn closed(side: Side, calls: Vec<Call>, ending: Ending) -> Vec<String> {
-    let mut bench = bench(side, calls);
-    bench.finish(ending, 100 * STEP);
-    every_opening_ends_once(&bench.out);
-    bench.exchanges().map(line).collect()
+    ended(side, calls, ending).exchanges().map(line).collect()
 }
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: h\r\n\r\n";
@@ -84,7 +62,7 @@ fn pipelined_requests_are_answered_in_order() {
 
 #[test]
 fn times_and_offsets_are_those_of_the_bytes() {
-    let bench = bench(
+    let bench = played(
         Side::Client,
         vec![
             sent("POST /a HTTP/1.1\r\nContent-Length: 3\r\n\r\n"),
@@ -109,7 +87,7 @@ fn times_and_offsets_are_those_of_the_bytes() {
 
 #[test]
 fn a_request_opens_before_its_answer() {
-    let bench = bench(Side::Server, vec![received("GET /a HTTP/1.1\r\ntraceparent: 00-x\r\nb3: 0\r\n\r\n")]);
+    let bench = played(Side::Server, vec![received("GET /a HTTP/1.1\r\ntraceparent: 00-x\r\nb3: 0\r\n\r\n")]);
     let [Output::Opened(opening)] = &bench.out[..] else { panic!("{:?}", bench.out) };
     let carried: Vec<_> =
         opening.carrier.iter().map(|(name, value)| (name.as_ref(), value.as_str())).collect();
@@ -182,7 +160,7 @@ fn an_early_answer_ends_the_exchange() {
 #[test]
 fn line_ends_folds_and_empty_lines_before_requests_are_tolerated() {
     let request = "\r\n\nGET /a HTTP/1.1\nUser-Agent: one\n\ttwo\n\n";
-    let bench = bench(Side::Server, vec![received(request), sent("HTTP/1.1 200 OK\nContent-Length: 0\n\n")]);
+    let bench = played(Side::Server, vec![received(request), sent("HTTP/1.1 200 OK\nContent-Length: 0\n\n")]);
     let exchange = bench.exchanges().next().unwrap();
     assert_eq!(exchange.key.offset, 1003);
     assert!(exchange.attributes.contains(&("user_agent.original".into(), Value::Text("one two".into()))));
@@ -192,7 +170,7 @@ fn line_ends_folds_and_empty_lines_before_requests_are_tolerated() {
 fn upgrade_and_connect_hand_the_connection_over() {
     let upgrade = "GET /ws HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: something\r\n\r\n";
     let switch = "HTTP/1.1 101 X\r\nUpgrade: something\r\n\r\n\x02\x03";
-    let mut upgraded = bench(Side::Server, vec![received(upgrade), sent(switch), received("\x01\x02")]);
+    let mut upgraded = played(Side::Server, vec![received(upgrade), sent(switch), received("\x01\x02")]);
     assert_eq!(upgraded.exchanges().map(line).collect::<Vec<_>>(), ["GET /ws 101 Upgraded 61/? 38/?"]);
     assert_eq!(upgraded.session.protocol(), None);
     upgraded.finish(Ending::Closed, 100 * STEP);
@@ -227,7 +205,7 @@ fn bodies_that_were_not_copied_cost_their_length() {
 #[test]
 fn bytes_lost_within_a_body_are_counted() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n";
-    let bench = bench(Side::Server, vec![received(GET), sent(head).gap(Gap::Lost, 90), sent("0123456789")]);
+    let bench = played(Side::Server, vec![received(GET), sent(head).gap(Gap::Lost, 90), sent("0123456789")]);
     let response = bench.exchanges().next().unwrap().response.unwrap();
     assert_eq!((response.bytes, response.missing), (140, 90));
 }
@@ -256,7 +234,7 @@ fn a_chunked_body_of_unknown_end_lasts_until_the_next_head() {
 fn a_head_cut_at_the_limit_gives_a_truncated_message() {
     let request = "GET /a HTTP/1.1\r\nHost: h\r\nCookie: aaaa";
     let response = "HTTP/1.1 200 OK\r\nContent-Length: 20\r\nSet-Coo";
-    let mut bench = bench(
+    let mut bench = played(
         Side::Server,
         vec![
             received(request).gap(Gap::NotCopied, 900).then("aa\r\n\r\n"),
@@ -284,7 +262,7 @@ fn a_first_line_cut_at_the_limit_is_tried_and_proven_by_the_answer() {
 #[test]
 fn requests_without_an_answer_say_why() {
     let error = |ending| {
-        let mut bench = bench(Side::Client, vec![sent(GET)]);
+        let mut bench = played(Side::Client, vec![sent(GET)]);
         bench.finish(ending, 9 * STEP);
         let exchange = bench.exchanges().next().unwrap();
         assert_eq!((exchange.ending, exchange.ended.0), (ending, 9 * STEP));
@@ -299,7 +277,7 @@ fn requests_without_an_answer_say_why() {
 
 #[test]
 fn a_timed_out_request_keeps_its_place_in_the_order() {
-    let mut bench = bench(Side::Server, vec![received(GET)]);
+    let mut bench = played(Side::Server, vec![received(GET)]);
     bench.tick(60 * STEP);
     assert_eq!(bench.exchanges().count(), 0);
     bench.tick(61 * STEP).tick(62 * STEP);

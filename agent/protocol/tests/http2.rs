@@ -1,10 +1,12 @@
 //! HTTP/2 on a connection: calls in, exchanges out.
 
 mod frames;
+mod web;
 
 use frames::{Client, HEAD, PREFACE, data, goaway, headers, reset, settings};
+use web::{ended, path, played, size, status};
 use wirespan_protocol::{
-    exchange::{Ending, Exchange, Outcome, Output, Role, Target, Value},
+    exchange::{Ending, Exchange, Outcome, Output, Role, Value},
     facts::Side,
     registry::REGISTRY,
     stream::Gap,
@@ -13,25 +15,10 @@ use wirespan_protocol::{
 
 /// One line for an exchange: what the tables below show.
 fn line(exchange: &Exchange) -> String {
-    let status = exchange.attributes.iter().find(|(name, _)| name == "http.response.status_code");
-    let status = match status {
-        Some((_, Value::Int(status))) => status.to_string(),
-        _ => "-".to_owned(),
-    };
-    let path = match &exchange.target {
-        Target::Path(path) => path,
-        _ => "-",
-    };
-    let body = |body: Option<u64>| body.map_or("?".to_owned(), |bytes| bytes.to_string());
-    let response = exchange.response.map_or("-".to_owned(), |response| body(response.body));
-    let Exchange { key, method, ending, request, .. } = exchange;
-    format!("{} {method} {path} {status} {ending:?} {}/{response}", key.sub, body(request.body))
-}
-
-fn played(side: Side, calls: Vec<Call>) -> Bench {
-    let mut bench = Bench::new(REGISTRY, side);
-    bench.play(&talk(calls));
-    bench
+    let Exchange { key, method, ending, request, response, .. } = exchange;
+    let answer = response.map_or("-".to_owned(), |response| size(response.body));
+    let (path, status) = (path(exchange), status(exchange));
+    format!("{} {method} {path} {status} {ending:?} {}/{answer}", key.sub, size(request.body))
 }
 
 /// What is known while the connection is open.
@@ -41,10 +28,7 @@ fn server(calls: Vec<Call>) -> Vec<String> {
 
 /// What is known when it is closed.
 fn closed(side: Side, calls: Vec<Call>, ending: Ending) -> Vec<String> {
-    let mut bench = played(side, calls);
-    bench.finish(ending, 100 * STEP);
-    every_opening_ends_once(&bench.out);
-    bench.exchanges().map(line).collect()
+    ended(side, calls, ending).exchanges().map(line).collect()
 }
 
 /// `GET` of a path on a stream, without a body.
