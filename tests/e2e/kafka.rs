@@ -1,5 +1,5 @@
-//! Kafka as programs really speak it: a broker 4.1, librdkafka (kcat) and a Node program (kafkajs). Kafka weighs 340 MB, so
-//! these run where `WIRESPAN_KAFKA` names a folder of its jars; `tests/recordings/kafka.pcap.gz` is such a run.
+//! Kafka as programs really speak it: a broker 4.1, librdkafka (kcat) and a Node program (kafkajs).
+//! `WIRESPAN_KAFKA` names the folder of its jars; `tests/recordings/kafka.pcap.gz` is such a run.
 
 use std::process::Command;
 
@@ -45,7 +45,7 @@ fn polled(spans: &[Span], expected: &str) -> Result<()> {
 }
 
 #[test]
-#[ignore = "needs root, the BPF tools and Kafka: WIRESPAN_KAFKA"]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn kafkajs_and_kafka_are_understood() -> Result<()> {
     let broker = Broker::kafka()?;
     let client = Client::start("kafka.cjs", &broker)?;
@@ -79,7 +79,7 @@ fn kafkajs_and_kafka_are_understood() -> Result<()> {
 }
 
 #[test]
-#[ignore = "needs root, the BPF tools and Kafka: WIRESPAN_KAFKA"]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn librdkafka_and_kafka_are_understood() -> Result<()> {
     let broker = Broker::kafka()?;
     let agent = Agent::start()?;

@@ -5,6 +5,7 @@ mod apt;
 mod bpf;
 mod collector;
 mod ferretdb;
+mod kafka;
 mod node;
 mod python;
 
@@ -39,6 +40,7 @@ const TEST_PACKAGES: &[&str] = &[
     "dnsmasq-base",
     "bind9-dnsutils",
     "rabbitmq-server",
+    "kcat",
 ];
 
 /// What the demo's shop needs.
@@ -92,6 +94,9 @@ pub(crate) fn prepare(purpose: Purpose) -> Result<()> {
     if purpose == Purpose::Test && place::program("npm").is_none() {
         packages(&["nodejs", "npm"])?;
     }
+    if purpose == Purpose::Test && place::program("mvn").is_none() {
+        packages(&["default-jre-headless", "maven"])?;
+    }
     Ok(())
 }
 
@@ -103,6 +108,11 @@ pub(crate) fn collector() -> Result<std::path::PathBuf> {
 /// FerretDB's binary, where it was built.
 pub(crate) fn ferretdb() -> Option<std::path::PathBuf> {
     ferretdb::built()
+}
+
+/// The folder of Kafka's jars, filled if it is not.
+pub(crate) fn kafka() -> Result<std::path::PathBuf> {
+    kafka::prepare()
 }
 
 /// The folder of the npm packages of the test programs, filled if it is not.

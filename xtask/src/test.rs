@@ -94,12 +94,9 @@ fn end_to_end() -> Result<()> {
         .env("WIRESPAN_BIN", place::binary("release"))
         .env("WIRESPAN_PYTHON", setup::python()?)
         .env("WIRESPAN_NODE_MODULES", setup::node()?)
+        .env("WIRESPAN_KAFKA", setup::kafka()?)
         .args(["test", "--package", "wirespan-tests", "--test", "e2e"])
         .args(["--", "--ignored", "--test-threads=1"]);
-    if std::env::var_os("WIRESPAN_KAFKA").is_none() {
-        note("WIRESPAN_KAFKA names no folder of Kafka's jars: the kafka tests are left out");
-        command.arg("--skip=kafka::");
-    }
     match collector() {
         Some(collector) => command.env("WIRESPAN_OTELCOL", collector),
         None => command.arg("--skip=otlp::"),

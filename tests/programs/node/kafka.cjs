@@ -9,13 +9,16 @@ const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 const topic = "orders";
 
 async function main() {
-  const retry = { retries: 1, initialRetryTime: 50 };
   const brokers = [`127.0.0.1:${server}`];
-  const kafka = new Kafka({ clientId: "shop", brokers, logLevel: logLevel.NOTHING, retry });
-  const admin = kafka.admin();
+  const kafka = (retries) => {
+    const retry = { retries, initialRetryTime: 50, maxRetryTime: 250 };
+    return new Kafka({ clientId: "shop", brokers, logLevel: logLevel.NOTHING, retry });
+  };
+  const admin = kafka(40).admin();
   await admin.connect();
   await admin.createTopics({ topics: [{ topic, numPartitions: 1 }], waitForLeaders: true });
-  const producer = kafka.producer({ allowAutoTopicCreation: false });
+  // Nobody makes the topic that is missing.
+  const producer = kafka(1).producer({ allowAutoTopicCreation: false });
   await producer.connect();
   console.log("connected");
   await once(net.connect(gate, "127.0.0.1"), "close");
@@ -26,7 +29,8 @@ async function main() {
   await producer.send({ topic, messages, acks: 0 });
   await producer.send({ topic: "missing", messages }).catch(() => {});
 
-  const consumer = kafka.consumer({ groupId: "workers", maxWaitTimeInMs: 100 });
+  // A broker that has just started has no coordinator of groups for a while.
+  const consumer = kafka(40).consumer({ groupId: "workers", maxWaitTimeInMs: 100 });
   await consumer.connect();
   await consumer.subscribe({ topic, fromBeginning: true });
   let seen = 0;
@@ -42,5 +46,5 @@ async function main() {
 
 main().catch((error) => {
   console.error(error);
-  process.exitCode = 1;
+  process.exit(1);
 });

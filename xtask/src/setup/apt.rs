@@ -57,6 +57,8 @@ fn program_of(package: &str) -> &str {
         "qemu-system-x86" => "qemu-system-x86_64",
         "postgresql" => "psql",
         "mariadb-server" => "mariadbd",
+        "default-jre-headless" => "java",
+        "maven" => "mvn",
         // Libraries: without them Python says so itself.
         "python3-psycopg" | "python3-redis" => "python3",
         other => other,
