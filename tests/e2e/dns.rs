@@ -1,4 +1,4 @@
-//! DNS: dnsmasq as the server, dig and a Python resolver as clients, over UDP and TCP.
+//! DNS: dnsmasq as the server, dig, a Python program and Node's resolver (c-ares) as clients, over UDP and TCP.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use wirespan_tests::{
     agent::Agent,
     program,
-    servers::Service,
+    servers::{Service, node},
     span::{Kind, Span, told},
 };
 
@@ -80,6 +80,54 @@ fn several_questions_in_flight_are_told_apart() -> Result<()> {
             "QUERY A host.test NOERROR udp -".to_owned(),
             format!("QUERY A none.test NXDOMAIN udp {error}"),
         ];
+        ensure!(found == expected, "{kind:?}: {found:#?}");
+    }
+    Ok(())
+}
+
+/// c-ares asks through sockets of its own that are connected.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn the_resolver_of_node_is_understood() -> Result<()> {
+    let (agent, server) = (Agent::start()?, Service::dnsmasq(RECORDS)?);
+
+    program::run(&mut node("dns.cjs", &[&server.port()]))?;
+    agent.until(2, "both sides of the last question", |span| {
+        span.text("dns.question.name") == Some("text.test")
+    })?;
+
+    let spans = agent.stop()?;
+    for kind in [Kind::Client, Kind::Server] {
+        let error = if kind == Kind::Client { "host_not_found" } else { "-" };
+        let expected = [
+            "QUERY A alias.test NOERROR udp -".to_owned(),
+            format!("QUERY AAAA none.test NXDOMAIN udp {error}"),
+            "QUERY TXT text.test NOERROR udp -".to_owned(),
+        ];
+        let found = told(&spans, kind, is_dns, line);
+        ensure!(found == expected, "{kind:?}: {found:#?}");
+    }
+    Ok(())
+}
+
+/// As dnsmasq or systemd-resolved stands between programs and the servers of the net: one question is asked twice.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn a_forwarder_answers_and_asks() -> Result<()> {
+    let agent = Agent::start()?;
+    let behind = Service::dnsmasq(RECORDS)?;
+    let forwarder = Service::dnsmasq(&[&format!("--server=127.0.0.1#{}", behind.port())])?;
+
+    ensure!(dig(&forwarder, &["host.test", "A"])? == "10.2.2.2\n");
+    agent.until(4, "both sides of both questions", is_dns)?;
+
+    let spans = agent.stop()?;
+    for kind in [Kind::Client, Kind::Server] {
+        let found = told(&spans, kind, is_dns, |span| format!("{} {}", span.service(), line(span)));
+        let who = if kind == Kind::Client { ["dig", "dnsmasq"] } else { ["dnsmasq"; 2] };
+        let mut found: Vec<_> = found.iter().map(String::as_str).collect();
+        found.sort_unstable();
+        let expected = who.map(|who| format!("{who} QUERY A host.test NOERROR udp -"));
         ensure!(found == expected, "{kind:?}: {found:#?}");
     }
     Ok(())
