@@ -117,3 +117,30 @@ fn ioredis_is_understood() -> Result<()> {
     ensure!(!format!("{spans:?}").contains("hush"), "a value got out");
     Ok(())
 }
+
+/// Sixteen commands at once get a span each, 32 are more than configured.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn pipelines_of_redis_benchmark_are_spans_of_commands_or_of_themselves() -> Result<()> {
+    let (agent, redis) = (Agent::start()?, Service::redis()?);
+    let benchmark = |number: &str, pipeline: &str| {
+        let load = ["-c", "1", "-n", number, "-P", pipeline, "-t", "set", "-q"];
+        program::run(Command::new("redis-benchmark").args(["-p", &redis.port()]).args(load))
+    };
+
+    benchmark("160", "16")?;
+    benchmark("96", "32")?;
+    redis_cli(&redis, &["GET", "fence"])?;
+    agent.until(2, "the last command", |span| span.text("db.query.text") == Some("GET fence"))?;
+
+    let spans = agent.stop()?;
+    for kind in [Kind::Client, Kind::Server] {
+        let named = |name: &str| {
+            let is = |span: &Span| is_redis(span) && span.name == name;
+            told(&spans, kind, is, |span| format!("{:?}", span.integer("db.operation.batch.size")))
+        };
+        ensure!(named("SET") == ["None"; 160], "{kind:?}: {} spans of commands", named("SET").len());
+        ensure!(named("BATCH SET") == ["Some(32)"; 3], "{kind:?}: {:?}", named("BATCH SET"));
+    }
+    Ok(())
+}
