@@ -93,14 +93,14 @@ fn good(runtime: &str, pattern: &str, precision: f64, recall: f64) -> Result<()>
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn event_loops_hardly_mistake_a_request() -> Result<()> {
     good("aiohttp", "sequential", 0.93, 0.8)?;
-    good("gevent", "sync", 0.93, 0.8)?;
+    good("gevent", "sync", 0.9, 0.8)?;
     good("node-agent", "sequential", 0.93, 0.8)
 }
 
 #[test]
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn haproxy_passes_on_what_it_read() -> Result<()> {
-    good("haproxy", "sync", 0.98, 0.9)
+    good("haproxy", "sync", 0.97, 0.8)
 }
 
 /// A worker thread waits for what it calls.

@@ -111,10 +111,10 @@ impl Plan {
             recorded::keep(&self.recording(folder), &place.scratch.join(RECORDING), &truth)?;
         }
         let (world, roots) = World::of(&truth.lines)?;
+        let masked = self.echo.then(|| masked(&place)).transpose()?;
         keep(scratch, &spans)?;
         let wrong = if self.echo { contradictions(&world, &spans) } else { 0 };
         ensure!(wrong == 0, "the tokens contradict {wrong} links of the rig's own truth");
-        let masked = self.echo.then(|| masked(&place)).transpose()?;
         Ok(Outcome {
             masked: masked.map(|spans| score(&world, &spans, &roots, load.since)),
             score: score(&world, &spans, &roots, load.since),
