@@ -1,8 +1,9 @@
-//! Comes in: `ADDRESS... --rate N --seconds N [--fresh]`. Goes out: one JSON object with what became of requests made at
+//! Comes in: `ADDRESS... --rate N --seconds N [--connections N | --fresh]`. Goes out: one JSON object with what became of requests made at
 //! that rate: `requests`, `seconds`, `p50_us` and `p99_us`, counted from when each was due, so that a late one cannot hide
 //! behind the one before. Refuses: an answer other than 200.
 
 use std::{
+    collections::VecDeque,
     net::SocketAddr,
     thread,
     time::{Duration, Instant},
@@ -26,7 +27,10 @@ struct Arguments {
     /// For so long.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     seconds: u32,
-    /// A connection for each request.
+    /// Connections that are kept, and used in turns.
+    #[arg(long, default_value_t = THREADS)]
+    connections: u32,
+    /// A connection for each request instead.
     #[arg(long)]
     fresh: bool,
 }
@@ -56,21 +60,27 @@ fn main() -> Result<()> {
 
 /// One thread's share, each request at its time.
 fn visits(arguments: &Arguments, nth: u32, start: Instant) -> Result<Vec<Duration>> {
-    let Arguments { servers, rate, seconds, fresh } = arguments;
-    let mut kept = None;
+    let Arguments { servers, rate, seconds, connections, fresh } = arguments;
+    let most = if *fresh { 0 } else { connections.div_ceil(THREADS) as usize };
+    let mut kept = VecDeque::new();
     let numbers = (nth..rate * seconds).step_by(THREADS as usize);
     let visit = |number: u32| {
         let due = start + Duration::from_secs(1) * number / *rate;
         // The pace of the load, not a hope: requests that are late are made at once.
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let server = *servers.get(number as usize % servers.len()).context("no server")?;
-        let mut visitor = match kept.take() {
-            Some(visitor) => visitor,
-            None => Visitor::connect(server)?,
+        let mut visitor = match kept.pop_front() {
+            Some(visitor) if kept.len() + 1 >= most => visitor,
+            other => {
+                kept.extend(other);
+                Visitor::connect(server)?
+            }
         };
         visitor.send(&request("GET", "/", server))?;
         visitor.answer().with_context(|| format!("request {number}"))?;
-        kept = (!fresh).then_some(visitor);
+        if kept.len() < most {
+            kept.push_back(visitor);
+        }
         Ok(due.elapsed())
     };
     numbers.map(visit).collect()

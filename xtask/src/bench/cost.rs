@@ -5,6 +5,7 @@
 mod loads;
 mod process;
 mod report;
+mod start;
 mod workloads;
 
 use std::{
@@ -97,6 +98,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
         let turns = step(workload.name, || measured(workload, arguments, &binary))?;
         report::row(workload, &turns, arguments.json);
     }
+    if arguments.workload.is_empty() {
+        let start = step("start of the daemon", || start::measured(&binary))?;
+        report::start(&start, arguments.json);
+    }
     Ok(())
 }
 
@@ -121,7 +126,8 @@ fn turn(
     condition: Condition,
     binary: &Path,
 ) -> Result<Turn> {
-    let daemon = condition.arguments().map(|arguments| Daemon::start(binary, arguments)).transpose()?;
+    let daemon =
+        condition.arguments().map(|arguments| Daemon::start(binary, arguments, Stdio::null())).transpose()?;
     let cpu = |process: Option<u32>| process.map(process::cpu_time).transpose();
     let id = daemon.as_ref().map(|daemon| daemon.running.id());
     let before = (cpu(target.process)?, cpu(id)?);
@@ -150,20 +156,30 @@ struct Daemon {
 }
 
 impl Daemon {
-    /// Starts it and waits until it captures.
-    fn start(binary: &Path, arguments: &[&str]) -> Result<Self> {
+    /// Starts it and waits until it captures. Its spans go to `spans`.
+    fn start(binary: &Path, arguments: &[&str], spans: Stdio) -> Result<Self> {
         let mut command = Command::new(binary);
         command.args(["agent", "--output", "json", "--metrics", "off", "--cpu-percent", "0"]).args(arguments);
-        let mut running = Running::start(command.stdout(Stdio::null()).stderr(Stdio::piped()))?;
+        let mut running = Running::start(command.stdout(spans).stderr(Stdio::piped()))?;
         let mut words = BufReader::new(running.stderr()?);
         while !line(&mut words)?.contains("capturing") {}
         Ok(Self { running, words })
     }
 
+    /// Ends it, whatever it says.
+    fn end(mut self) -> Result<()> {
+        self.interrupt()?;
+        self.running.wait().map(drop)
+    }
+
+    fn interrupt(&self) -> Result<()> {
+        let process = Pid::from_raw(self.running.id().cast_signed()).context("a process id")?;
+        kill_process(process, Signal::INT).context("stop the daemon: did it end under load?")
+    }
+
     /// Ends it; gives the number of spans that it says it has shown.
     fn stop(mut self) -> Result<u64> {
-        let process = Pid::from_raw(self.running.id().cast_signed()).context("a process id")?;
-        kill_process(process, Signal::INT).context("stop the daemon: did it end under load?")?;
+        self.interrupt()?;
         loop {
             let line = line(&mut self.words)?;
             let count = line.strip_prefix("wirespan: ").and_then(|rest| rest.split_once(" spans in "));

@@ -8,8 +8,8 @@ use anyhow::Result;
 use super::protocols;
 use crate::{child, place, step::step};
 
-/// What is replayed unless something else is asked for.
-const USUAL: &str = "tests/recordings/shop.wirespan";
+/// What is replayed unless something else is asked for: 4,374 exchanges of nginx and its load, over four connections.
+const USUAL: &str = "tests/bench/nginx.wirespan";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

@@ -9,6 +9,8 @@ use crate::{child, place};
 /// One core for the server, another for the load: their costs do not mix.
 pub(super) const SERVER_CORE: &str = "0";
 const LOAD_CORE: &str = "1";
+/// Descriptors that servers and loads may have: more than the most connections of any.
+pub(super) const FILES: &str = "--nofile=65536";
 
 /// What a load counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -42,8 +44,9 @@ pub(super) fn wrk(port: u16, connections: u32, seconds: u64) -> Result<Load> {
 
 /// Requests at a rate, each due at its time.
 pub(super) fn paced(addresses: &[String], rate: u32, seconds: u64, more: &[&str]) -> Result<Load> {
-    let mut command = on_load_core(place::target().join("release/paced"));
-    command.args(addresses).args(["--rate", &rate.to_string(), "--seconds", &seconds.to_string()]).args(more);
+    let mut command = on_load_core("prlimit");
+    command.args([FILES, "--"]).arg(place::target().join("release/paced")).args(addresses);
+    command.args(["--rate", &rate.to_string(), "--seconds", &seconds.to_string()]).args(more);
     let text = child::read(&mut command)?;
     let report: serde_json::Value = serde_json::from_str(&text).context("read what the load printed")?;
     let number = |name: &str| report[name].as_f64().with_context(|| format!("no `{name}` in {text}"));

@@ -1,6 +1,6 @@
 //! A process id in; what the process has used out, as `/proc` tells it.
 
-use std::{fs, time::Duration};
+use std::{collections::BTreeMap, fs, time::Duration};
 
 use anyhow::{Context, Result};
 
@@ -27,6 +27,22 @@ pub(super) fn resident(process: u32) -> Result<u64> {
     let kibibytes: u64 =
         line.trim().trim_end_matches(" kB").parse().with_context(|| format!("VmRSS: {line}"))?;
     Ok(kibibytes * 1024)
+}
+
+/// Kernel memory of the BPF maps that a process has open, bytes (`memlock` of `/proc/PID/fdinfo/FD`).
+pub(super) fn maps(process: u32) -> Result<u64> {
+    let folder = format!("/proc/{process}/fd");
+    let files = fs::read_dir(&folder).with_context(|| format!("list {folder}: has the process ended?"))?;
+    let sizes = files.filter_map(|file| {
+        let path = file.ok()?.path();
+        (fs::read_link(&path).ok()?.as_os_str() == "anon_inode:bpf-map").then_some(())?;
+        let about = fs::read_to_string(path.to_str()?.replace("/fd/", "/fdinfo/")).ok()?;
+        let size = about.lines().find_map(|line| line.strip_prefix("memlock:"))?;
+        let id = about.lines().find_map(|line| line.strip_prefix("map_id:"))?;
+        Some((id.trim().to_owned(), size.trim().parse::<u64>().ok()?))
+    });
+    // A map may be open more than once.
+    Ok(sizes.collect::<BTreeMap<_, _>>().values().sum())
 }
 
 /// The only child of a process.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{Turn, workloads::Workload};
+use super::{Turn, start::Start, workloads::Workload};
 
 /// Prints the table's head.
 pub(super) fn heading(as_json: bool) {
@@ -56,6 +56,21 @@ pub(super) fn row(workload: &Workload, turns: &[Vec<Turn>; 3], as_json: bool) {
         whole.daemon_memory,
         share(whole.captured),
     );
+}
+
+/// Prints what a start takes.
+pub(super) fn start(start: &Start, as_json: bool) {
+    let [attached, first_span] = [start.attached, start.first_span].map(|time| time.as_secs_f64() * 1e3);
+    let maps = start.maps as f64 / f64::from(1 << 20);
+    if as_json {
+        let figures = json!({"attached_ms": attached, "first_span_ms": first_span, "maps_mib": maps});
+        println!("{}", json!({"start": figures}));
+    } else {
+        println!(
+            "start: captures after {attached:.0} ms, first span {first_span:.0} ms later; the kernel's maps \
+             take {maps:.1} MiB"
+        );
+    }
 }
 
 /// Medians over the turns of one condition; NaN where nothing was measured.

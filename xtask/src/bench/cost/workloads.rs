@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{
-    loads::{self, Load, SERVER_CORE},
+    loads::{self, FILES, Load, SERVER_CORE},
     process,
 };
 use crate::{
@@ -25,6 +25,8 @@ const ADDRESSES: u8 = 64;
 const PACE: u32 = 4_000;
 /// Connections a second of the short ones.
 const SHORT: u32 = 10_000;
+/// Connections that are open at once where there are many.
+const MANY: u32 = 10_000;
 /// Size of the download, MiB.
 const DOWNLOAD_MIB: u64 = 1 << 10;
 /// Calls of one byte a second of the program without a socket, about.
@@ -46,7 +48,8 @@ pub(super) struct Workload {
 pub(super) struct Target {
     /// Process id of the one that does the work; `None` where it does not outlive the load.
     pub(super) process: Option<u32>,
-    port: u16,
+    /// Where it listens, on the loopback.
+    pub(super) port: u16,
     _program: Option<Running>,
 }
 
@@ -76,6 +79,17 @@ pub(super) const WORKLOADS: &[Workload] = &[
         spans: 2.0,
         start: nginx,
         load: |target, seconds| loads::paced(&[format!("127.0.0.1:{}", target.port)], PACE, seconds, &[]),
+    },
+    Workload {
+        name: "connections",
+        unit: "request",
+        spans: 2.0,
+        start: nginx,
+        load: |target, seconds| {
+            // As many as there are, so that all are open for most of the time.
+            let rate = MANY.div_ceil(u32::try_from(seconds)?.div_ceil(2));
+            loads::paced(&target.addresses(), rate, seconds, &["--connections", &MANY.to_string()])
+        },
     },
     Workload {
         name: "short-connections",
@@ -126,6 +140,16 @@ pub(super) const WORKLOADS: &[Workload] = &[
         start: || Ok(Target { process: None, port: 0, _program: None }),
         load: |_, seconds| no_socket(seconds),
     },
+    Workload {
+        name: "idle",
+        unit: "second",
+        spans: 0.0,
+        start: || Ok(Target { process: None, port: 0, _program: None }),
+        load: |_, seconds| {
+            thread::sleep(Duration::from_secs(seconds));
+            Ok(Load { operations: seconds as f64, throughput: 1.0, p50: f64::NAN, p99: f64::NAN })
+        },
+    },
 ];
 
 impl Target {
@@ -136,7 +160,8 @@ impl Target {
     /// A server on its core, once it listens.
     fn server(port: u16, program: &str, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new("taskset");
-        command.args(["--cpu-list", SERVER_CORE, program]).args(arguments).stdout(Stdio::null());
+        command.args(["--cpu-list", SERVER_CORE, "prlimit", FILES, "--", program]);
+        command.args(arguments).stdout(Stdio::null());
         let mut running = Running::start(&mut command)?;
         let deadline = Instant::now() + Duration::from_secs(10);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -153,13 +178,13 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-fn nginx() -> Result<Target> {
+pub(super) fn nginx() -> Result<Target> {
     let (folder, port) = (place::out("bench")?, free_port()?);
     fs::File::create(folder.join("large"))?.set_len(DOWNLOAD_MIB << 20)?;
     let listens: String = (1..=ADDRESSES).map(|host| format!("listen 127.0.0.{host}:{port};")).collect();
     let configuration = format!(
         "daemon off; worker_processes 1; pid nginx.pid; error_log error.log;\n\
-         events {{ worker_connections 4096; }}\n\
+         events {{ worker_connections 16384; }}\n\
          http {{ access_log off; sendfile on; keepalive_requests 1000000000;\n\
          server {{ {listens} location = / {{ return 200 hello; }} location / {{ root .; }} }} }}\n"
     );
