@@ -165,21 +165,6 @@ impl Threads {
         Some(Sight { situation, latest: last.step, oldest: oldest.step, next })
     }
 
-    /// The call whose response this answer must have come from: of all that the thread read since it slept, the only one that
-    /// is not known to be for another request. `None` where there are several, where the answer needs none, and where tasks
-    /// are known, since these may run a turn later.
-    pub(crate) fn left_over(&self, task: Task, answered: Key) -> Option<Key> {
-        if task.logical().is_some() {
-            return None;
-        }
-        let steps = &self.threads.get(&task.into())?.steps;
-        let mut turn = steps.iter().filter(|taken| taken.rests == task.rests).map(|taken| taken.step);
-        let own = |step: &Step| step.sure && step.request == Some(answered);
-        let mut unsure = turn.clone().filter(|step| !step.sure);
-        let first = unsure.next().filter(|_| unsure.next().is_none() && !turn.any(|step| own(&step)))?;
-        first.call
-    }
-
     /// Has the thread of this task several open requests?
     pub(crate) fn several(&self, task: Task) -> bool {
         let steps = self.threads.get(&task.into()).map(|thread| &thread.steps);

@@ -224,10 +224,6 @@ impl Traces {
         let unclear = habit.holds_back() && (batched || self.queues.behind(key));
         if let Some(sight) = self.threads.look(task).filter(|_| !unclear) {
             self.learn(&sight, key, task.pid);
-            if let Some(call) = self.threads.left_over(task, key).filter(|_| sight.sole().is_none()) {
-                let confidence = self.habits.of(task.pid).passes_on();
-                self.place_chain(call, key, confidence);
-            }
         }
         let call = self.threads.calling(task).and_then(|call| self.nodes.get(&call));
         let unanswered = call.filter(|call| call.open()).and_then(|call| call.server);

@@ -93,17 +93,3 @@ fn a_connection_that_is_given_away_is_not_for_whom_it_was_opened() {
         assert_eq!(parent, Some(spans[format!("b{number}").as_str()].1.span_id), "{number}");
     }
 }
-
-#[test]
-fn of_two_responses_the_one_that_is_left_over_is_the_answer_s() {
-    // A proxy: `known` was called for `b` alone; `call` when both were open and the thread had slept.
-    let script = "10 serve b 2 20.1@1\n11 ask known 500 20.1@1\n12 serve a 1 20.1@2\n13 ask call 501 20.1@5\n\
-                  20 resume call 20.1@9\n20 resume known 20.1@9\n21 answer a 20.1@9\n22 answer b 20.1@9\n\
-                  23 end known\n23 end call\n24 end a\n24 end b\n";
-    let mut world = World::new(settings());
-    world.run(script).run("9000000 sweep");
-    let spans = world.spans();
-    let parent = |name: &str| spans[name].1.parent.map(|parent| parent.span_id);
-    assert_eq!(parent("call"), Some(spans["a"].1.span_id));
-    assert_eq!(parent("known"), Some(spans["b"].1.span_id));
-}
