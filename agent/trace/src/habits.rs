@@ -9,7 +9,7 @@
 use rustc_hash::FxHashMap;
 use wirespan_span::span::Key;
 
-use crate::threads::{Sight, Situation, Step};
+use crate::threads::{Sight, Situation, Step, ThreadKey};
 
 /// Which of the things that a thread has read it works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +71,8 @@ pub(crate) struct Habit {
     /// First requests of new connections: of the request that the connection was opened for, or of the one that its thread
     /// was at by then.
     opener: Tally,
+    /// Requests for which a connection was opened, that were open when its first response had come, or answered by then.
+    handed: Tally,
     /// Threads that ended with the work that they were made for, against those that went on with other work.
     inherited: Tally,
     /// Calls by kind: for which a request was likely the reason, against those that came out of nothing.
@@ -79,6 +81,9 @@ pub(crate) struct Habit {
     own_task: Tally,
     /// Requests answered by the goroutine or async task that was seen to work on them, or by one seen to work on another.
     kept: Tally,
+    /// A thread that reads requests, and whether others do, too.
+    reader: Option<ThreadKey>,
+    readers: bool,
     /// Had a thread ever several open requests?
     several: bool,
     /// Was it seen to work on a request before the one before was answered?
@@ -139,6 +144,18 @@ impl Habit {
         self.opener.share(0.9, 5.0)
     }
 
+    /// The first call of a connection ended, and the request that it was opened for was still open, or answered.
+    pub(crate) fn handed(&mut self, still_open: bool) {
+        self.handed.add(still_open);
+    }
+
+    /// Is what a thread seems to work on when it opens a connection what the connection is for? From 0 to 1. Where several
+    /// threads read requests, one may open connections for another.
+    pub(crate) fn hands(&self) -> f32 {
+        let (expected, weight) = if self.readers { (0.93, 5.0) } else { (0.99, 20.0) };
+        self.handed.share(expected, weight)
+    }
+
     /// A thread that was made for a request ended, or was seen to work for others too.
     pub(crate) fn inherited(&mut self, ended: bool) {
         self.inherited.add(ended);
@@ -196,9 +213,10 @@ impl Habit {
         self.blocking.add(waited_for_it);
     }
 
-    /// The process read a request.
-    pub(crate) fn opens(&mut self) {
+    /// A thread of the process read a request.
+    pub(crate) fn opens(&mut self, thread: ThreadKey) {
         self.open += 1;
+        self.readers |= *self.reader.get_or_insert(thread) != thread;
     }
 
     /// A request is over.

@@ -52,6 +52,8 @@ pub(crate) struct Node {
     pub(crate) own: bool,
     /// Does its trace wait for what may become known of it?
     pub(crate) held: bool,
+    /// The request that its connection was opened for, as it seemed.
+    pub(crate) opener: Option<Key>,
     /// For whom its connection was opened, and on whom its thread worked, where these are two.
     pub(crate) rivals: Option<(Key, Key)>,
     /// What its thread had read when it was made.
@@ -81,6 +83,7 @@ impl Node {
             shape: start.shape,
             own: false,
             held: false,
+            opener: None,
             rivals: None,
             sight: None,
             group: GroupId::default(),

@@ -84,7 +84,7 @@ impl Traces {
             (None, None) => self.groups.begin(self.ids.trace(node.identity, node.key)),
         };
         let habit = self.habits.of(node.pid);
-        habit.opens();
+        habit.opens(task.into());
         // A thread that reads requests works for those.
         self.lineage.leave(task.into());
         if !self.threads.read(task, Step { request: Some(node.key), call: None, sure: true }) {
@@ -126,6 +126,7 @@ impl Traces {
         }
         node.sight = matches!(told, Told::Nothing).then(|| self.sight(opened, evidence, task)).flatten();
         node.rivals = evidence.and_then(|evidence| evidence.rivals);
+        node.opener = opened.and_then(|opened| opened.request).map(|(server, _)| server);
         node.group = match node.context.clone() {
             Some(context) => self.place_by_header(&mut node, &context, evidence),
             None => self.place_by_evidence(&mut node, evidence),
@@ -348,6 +349,7 @@ impl Traces {
     /// that opens a connection may use one that has come back instead, and give the new one to the next who asks.
     fn first_use(&mut self, opened_for: (Key, f32), by_task: Option<Evidence>, pid: u32) -> Evidence {
         let ((opener, confidence), min) = (opened_for, self.settings.min_confidence);
+        let confidence = confidence.min(self.habits.of(pid).hands());
         let sure = |evidence: &Evidence| evidence.confidence >= min && !evidence.guessed;
         let Some(user) = by_task.filter(|user| sure(user) && user.server != opener) else {
             return Evidence::new(opener, Method::Handoff, confidence);

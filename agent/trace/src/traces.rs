@@ -265,9 +265,14 @@ impl Traces {
         let Some(node) = self.nodes.get_mut(&span.key).filter(|node| node.open()) else {
             return self.unannounced(span, out);
         };
-        let (key, group) = (node.key, node.group);
+        let (key, group, pid, opener) = (node.key, node.group, node.pid, node.opener);
         node.links.extend(span.links.iter().filter_map(|headers| header::link(headers)));
         node.span = Some(span);
+        if let Some(opener) = opener {
+            // A call is over before the request that it was made for is answered, or rarely not.
+            let still_open = self.nodes.get(&opener).is_some_and(|server| server.open());
+            self.habits.of(pid).handed(still_open);
+        }
         self.answered(key);
         if self.groups.finished(group, self.now) >= self.settings.max_trace_spans {
             self.give(group, out);

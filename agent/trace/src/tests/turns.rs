@@ -93,3 +93,34 @@ fn a_connection_that_is_given_away_is_not_for_whom_it_was_opened() {
         assert_eq!(parent, Some(spans[format!("b{number}").as_str()].1.span_id), "{number}");
     }
 }
+
+/// Connection 500 is opened while thread 1 works on `b` and `c`, having read `c` since it slept.
+const OPENED: &str = "1000 serve b 2:900 20.1@900\n1001 serve c 3:900 20.1@901\n1002 connect 500 20.1@901\n\
+                      1003 ask call 500 20.1@905\n1004 end call\n1005 end b\n1005 end c\n";
+
+#[test]
+fn where_several_threads_read_one_may_open_connections_for_another() {
+    assert!(placed(OPENED));
+    assert!(!placed(&("0 serve a 1 20.2@0\n1 end a\n".to_owned() + OPENED)));
+}
+
+#[test]
+fn calls_that_outlive_whom_they_were_opened_for_were_for_others() {
+    let outlived = |number: u32| {
+        let (at, offset, rests, opened) = (number * 10, number * 10, number * 10, number + 100);
+        format!(
+            "{at} serve x{number} 4:{offset} 20.1@{rests}\n{at} serve y{number} 5:{offset} 20.1@{}\n\
+             {at} connect {opened} 20.1@{}\n{} ask z{number} {opened} 20.1@{}\n{} end y{number}\n{} end x{number}\n\
+             {} end z{number}\n",
+            rests + 1,
+            rests + 1,
+            at + 1,
+            rests + 5,
+            at + 2,
+            at + 2,
+            at + 3,
+        )
+    };
+    let outlived: String = (0..4).map(outlived).collect();
+    assert!(!placed(&(outlived + OPENED)));
+}
