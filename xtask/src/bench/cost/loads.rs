@@ -3,14 +3,15 @@
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use rustix::process::{Resource, getrlimit};
 
 use crate::{child, place};
 
 /// One core for the server, another for the load: their costs do not mix.
 pub(super) const SERVER_CORE: &str = "0";
 const LOAD_CORE: &str = "1";
-/// Descriptors that servers and loads may have: more than the most connections of any.
-pub(super) const FILES: &str = "--nofile=65536";
+/// Descriptors that servers and loads may have, where this process may: more than the most connections of any.
+const FILES: u64 = 65_536;
 
 /// What a load counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -23,6 +24,12 @@ pub(super) struct Load {
     pub(super) p50: f64,
     /// 99th percentile of the latency, µs; NaN likewise.
     pub(super) p99: f64,
+}
+
+/// For `prlimit`: as many descriptors as this process may give.
+pub(super) fn files() -> String {
+    let most = getrlimit(Resource::Nofile).maximum.unwrap_or(FILES);
+    format!("--nofile={}", most.min(FILES))
 }
 
 /// `command` on the load's core.
@@ -45,7 +52,7 @@ pub(super) fn wrk(port: u16, connections: u32, seconds: u64) -> Result<Load> {
 /// Requests at a rate, each due at its time.
 pub(super) fn paced(addresses: &[String], rate: u32, seconds: u64, more: &[&str]) -> Result<Load> {
     let mut command = on_load_core("prlimit");
-    command.args([FILES, "--"]).arg(place::target().join("release/paced")).args(addresses);
+    command.args([files().as_str(), "--"]).arg(place::target().join("release/paced")).args(addresses);
     command.args(["--rate", &rate.to_string(), "--seconds", &seconds.to_string()]).args(more);
     let text = child::read(&mut command)?;
     let report: serde_json::Value = serde_json::from_str(&text).context("read what the load printed")?;

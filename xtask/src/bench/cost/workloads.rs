@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 use super::{
-    loads::{self, FILES, Load, SERVER_CORE},
+    loads::{self, Load, SERVER_CORE},
     process,
 };
 use crate::{
@@ -160,7 +160,7 @@ impl Target {
     /// A server on its core, once it listens.
     fn server(port: u16, program: &str, arguments: &[&str]) -> Result<Self> {
         let mut command = Command::new("taskset");
-        command.args(["--cpu-list", SERVER_CORE, "prlimit", FILES, "--", program]);
+        command.args(["--cpu-list", SERVER_CORE, "prlimit", &loads::files(), "--", program]);
         command.args(arguments).stdout(Stdio::null());
         let mut running = Running::start(&mut command)?;
         let deadline = Instant::now() + Duration::from_secs(10);
