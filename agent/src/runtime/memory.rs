@@ -2,9 +2,10 @@
 //! lists than a process has use for, and files that have been replaced since.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{BufRead, BufReader, Read},
-    os::unix::fs::{FileExt, MetadataExt},
+    os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt},
+    path::Path,
 };
 
 use super::elf::Elf;
@@ -73,9 +74,16 @@ impl Image {
 
     /// The file as the process sees it; `None` where another one has its name by now.
     pub(super) fn open(&self, pid: u32) -> Option<File> {
-        let file = File::open(format!("/proc/{pid}/root{}", self.path)).ok()?;
-        (file.metadata().ok()?.ino() == self.inode).then_some(file)
+        plain(Path::new(&format!("/proc/{pid}/root{}", self.path)), self.inode)
     }
+}
+
+/// The plain file of this inode. Opened without waiting: what has its name by now may be a pipe of the traced process's.
+fn plain(path: &Path, inode: u64) -> Option<File> {
+    let mut options = OpenOptions::new();
+    let file = options.read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW).open(path).ok()?;
+    let facts = file.metadata().ok()?;
+    (facts.is_file() && facts.ino() == inode).then_some(file)
 }
 
 /// A line of `/proc/PID/maps` (proc(5)): a file that is mapped from its start.
@@ -107,6 +115,18 @@ mod tests {
         ] {
             assert_eq!(image(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_pipe_in_a_library_s_place_keeps_nobody_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, file) = (folder.path().join("libpython3.so"), folder.path().join("file"));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        std::fs::write(&file, b"").unwrap();
+        let inode = |path: &Path| std::fs::metadata(path).unwrap().ino();
+        assert!(plain(&pipe, inode(&pipe)).is_none());
+        assert!(plain(&file, inode(&file)).is_some());
+        assert!(plain(&file, inode(&pipe)).is_none(), "replaced");
     }
 
     static MARK: u32 = 0x5eed_cafe;

@@ -135,8 +135,8 @@ impl Habit {
     }
 
     /// The first request of a connection was for whom that was opened, or for whom its thread was at work by then.
-    pub(crate) fn opened(&mut self, by_user: bool) {
-        self.opener.add(by_user);
+    pub(crate) fn opened(&mut self, for_opener: bool) {
+        self.opener.add(for_opener);
     }
 
     /// Does who opens a connection use it first, whatever its thread has turned to meanwhile? From 0 to 1.

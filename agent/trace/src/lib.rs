@@ -16,7 +16,8 @@
 //! 2. its bytes carry another context: an SDK in the program made it, and its span is the parent (`header`). Where it
 //!    belongs to another trace than *S*, the header wins and *S* becomes a link;
 //! 3. a runtime adapter tells the goroutine or async task that makes it, and that one has read *S* and nothing else that
-//!    is open: `task`; or it reads requests and none is open: no parent (`tasks`);
+//!    is open: `task`; or it reads requests and none is open: no parent (`tasks`). One that others read for stays with the
+//!    request that it was seen to work on, where tasks have shown that they answer those: `task`;
 //! 4. the first request of a connection that was opened for *S*, in a process whose threads serve several requests
 //!    at once: `handoff`;
 //! 5. the thread was made while its maker worked on *S*, has read no request itself, and its process makes a thread for
