@@ -96,6 +96,9 @@ pub const KIND_BIRTH: u32 = 6;
 /// [`ThreadRecord`] of an end.
 pub const KIND_DEATH: u32 = 7;
 
+/// [`WakeRecord`].
+pub const KIND_WAKE: u32 = 8;
+
 /// `SocketRecord::transport`: TCP.
 pub const TRANSPORT_TCP: u8 = 1;
 /// `SocketRecord::transport`: UDP.
@@ -262,6 +265,31 @@ pub struct ThreadRecord {
     /// How often that one had slept, see `event::Task::rests`; 0 at the end.
     pub rests: u32,
 }
+
+/// A thread of a followed process woke another one that waited at a futex. See `event::Wake`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable, KnownLayout)]
+pub struct WakeRecord {
+    /// Size and kind.
+    pub head: Head,
+    /// `CLOCK_MONOTONIC`, ns.
+    pub time: u64,
+    /// Who woke the other.
+    pub pid_tgid: u64,
+    /// Its logical task or thread, as in [`DataRecord`].
+    pub task: u64,
+    /// The futex.
+    pub address: u64,
+    /// How often the waker had slept, see `event::Task::rests`.
+    pub rests: u32,
+    /// The thread that was woken.
+    pub tid: u32,
+}
+
+/// Value in the table of followed processes: births and ends of threads are told.
+pub const FOLLOW_THREADS: u8 = 1;
+/// Value in the table of followed processes: wake-ups at futexes are told, too.
+pub const FOLLOW_WAKES: u8 = 2;
 
 /// A slot of the policy table: the socket's cookie above, one of the `POLICY_…` constants in the low byte.
 /// Direct-mapped by the cookie's low bits: a collision costs the older connection its policy, nothing else.

@@ -300,6 +300,19 @@ pub struct Death {
     pub tid: u32,
 }
 
+/// A thread woke another one that waited at a futex, in a process whose wake-ups are told.
+#[derive(Clone, Copy, Debug)]
+pub struct Wake {
+    /// When.
+    pub time: Nanos,
+    /// Who woke it.
+    pub by: Task,
+    /// The thread that had waited, of the same process.
+    pub tid: u32,
+    /// Where both met: the futex's address in their process.
+    pub address: u64,
+}
+
 /// One observation.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
@@ -317,6 +330,8 @@ pub enum Event<'a> {
     Birth(Birth),
     /// A thread ended.
     Death(Death),
+    /// A thread woke another one.
+    Wake(Wake),
 }
 
 impl Event<'_> {
@@ -331,6 +346,7 @@ impl Event<'_> {
             Self::Exit(exit) => exit.time,
             Self::Birth(birth) => birth.time,
             Self::Death(death) => death.time,
+            Self::Wake(wake) => wake.time,
         }
     }
 }

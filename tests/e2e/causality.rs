@@ -8,9 +8,15 @@ const RATE: f64 = 200.0;
 const REQUESTS: u32 = 200;
 
 fn scored(runtime: &str, pattern: &str, in_flight: u32) -> Result<Score> {
+    measured(runtime, pattern, in_flight, |_| {})
+}
+
+fn measured(runtime: &str, pattern: &str, in_flight: u32, how: impl FnOnce(&mut Plan)) -> Result<Score> {
     let runtime = runtimes::find(runtime).context("no such runtime")?;
     let pattern = runtime.patterns.iter().find(|found| found.name == pattern).context("no such pattern")?;
-    let score = Plan::new(runtime, *pattern, in_flight, RATE, REQUESTS).run()?.score;
+    let mut plan = Plan::new(runtime, *pattern, in_flight, RATE, REQUESTS);
+    how(&mut plan);
+    let score = plan.run()?.score;
     ensure!(
         score.calls.expected + score.after.expected > 0 && score.wire.expected > 0,
         "nothing was measured: {score:?}"
@@ -34,6 +40,16 @@ fn exact(runtime: &str, pattern: &str, in_flight: u32) -> Result<()> {
 fn threads_are_exact() -> Result<()> {
     exact("python-threads", "sync", 10)?;
     exact("python-threads", "sequential", 100)
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn a_pool_calls_for_who_handed_the_work_over() -> Result<()> {
+    // The daemon learns at which futexes work changes hands.
+    let longer = |plan: &mut Plan| (plan.requests, plan.warm_up) = (5 * REQUESTS, 3 * REQUESTS);
+    let score = measured("python-threads", "parallel", 10, longer)?;
+    ensure!(score.precision() >= 0.97 && score.calls.recall() >= 0.4, "{score:#?}");
+    Ok(())
 }
 
 #[test]

@@ -100,7 +100,7 @@ fn links_of_every_runtime_are_as_good_as_they_were() -> Result<()> {
 
 /// Adapters and the births of threads are what links tasks and threads: a format that dropped them would still replay.
 #[test]
-fn recordings_carry_tasks_births_and_sleeps() -> Result<()> {
+fn recordings_carry_tasks_births_wake_ups_and_sleeps() -> Result<()> {
     let count = |name: &str, what: fn(&Event<'_>) -> bool| -> Result<usize> {
         let see = |record: &Record<'_>| matches!(record, Record::Event(event) if what(event)).then_some(());
         Ok(recorded::look(&folder().join(name).with_extension("wirespan"), see)?.len())
@@ -113,6 +113,7 @@ fn recordings_carry_tasks_births_and_sleeps() -> Result<()> {
             (|event| matches!(event, Event::Birth(_))) as fn(&Event<'_>) -> bool,
         ),
         ("python-threads-threads", "deaths", |event| matches!(event, Event::Death(_))),
+        ("java-pool-parallel", "wake-ups", |event| matches!(event, Event::Wake(_))),
         ("node-sequential", "sleeps", |event| matches!(event, Event::Data(data) if data.task.rests > 0)),
         ("go-inline-sequential", "goroutines", task),
         ("tokio-multi-inline-sequential", "tasks", task),

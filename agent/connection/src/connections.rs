@@ -89,7 +89,12 @@ impl<S: Default> Connections<S> {
         match event {
             Event::Data(data) => self.data(data, &mut visit),
             Event::Life(life) => self.life(life, &mut visit),
-            Event::Exec(_) | Event::Fork(_) | Event::Exit(_) | Event::Birth(_) | Event::Death(_) => {}
+            Event::Exec(_)
+            | Event::Fork(_)
+            | Event::Exit(_)
+            | Event::Birth(_)
+            | Event::Death(_)
+            | Event::Wake(_) => {}
         }
         self.relieve();
     }

@@ -5,12 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use wirespan_proto::{
     abi::{
         ACCEPTED, CLOSED, CONNECTED, CONNECTING, DataRecord, ExecRecord, Head, KIND_BIRTH, KIND_DATA,
-        KIND_DEATH, KIND_EXEC, KIND_EXIT, KIND_FORK, KIND_LIFE, LifeRecord, ProcessRecord, RECEIVED,
-        RECEIVED_END, SENT_END, SocketRecord, TRANSPORT_TCP, TRANSPORT_UDP, TRANSPORT_UNIX, ThreadRecord,
+        KIND_DEATH, KIND_EXEC, KIND_EXIT, KIND_FORK, KIND_LIFE, KIND_WAKE, LifeRecord, ProcessRecord,
+        RECEIVED, RECEIVED_END, SENT_END, SocketRecord, TRANSPORT_TCP, TRANSPORT_UDP, TRANSPORT_UNIX,
+        ThreadRecord, WakeRecord,
     },
     event::{
         Address, Birth, Change, Cookie, Data, DataFlags, Death, Direction, Event, Exec, Exit, Fork, Life,
-        Nanos, Socket, Task, Transport,
+        Nanos, Socket, Task, Transport, Wake,
     },
 };
 use zerocopy::FromBytes;
@@ -29,6 +30,7 @@ pub(crate) fn event(record: &[u8], clock: u64) -> Option<Event<'_>> {
         KIND_EXEC => exec(record, clock),
         KIND_FORK | KIND_EXIT => process(head.kind, record, clock),
         KIND_BIRTH | KIND_DEATH => thread(head.kind, record, clock),
+        KIND_WAKE => wake(record, clock),
         _ => None,
     }
 }
@@ -111,6 +113,16 @@ fn thread(kind: u32, record: &[u8], clock: u64) -> Option<Event<'_>> {
     } else {
         Event::Death(Death { time, pid, tid })
     })
+}
+
+fn wake(record: &[u8], clock: u64) -> Option<Event<'_>> {
+    let (fixed, _) = WakeRecord::ref_from_prefix(record).ok()?;
+    Some(Event::Wake(Wake {
+        time: Nanos(fixed.time + clock),
+        by: Task { key: fixed.task, ..task(fixed.pid_tgid, fixed.rests) },
+        tid: fixed.tid,
+        address: fixed.address,
+    }))
 }
 
 fn task(pid_tgid: u64, rests: u32) -> Task {

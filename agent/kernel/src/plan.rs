@@ -63,6 +63,12 @@ pub(crate) struct Hook {
     pub(crate) tracepoint: &'static str,
 }
 
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "program {} at tracepoint {}", self.program, self.tracepoint)
+    }
+}
+
 const fn hook(program: &'static str, tracepoint: &'static str) -> Hook {
     Hook { program, tracepoint }
 }
@@ -79,6 +85,10 @@ const COMMON: [Hook; 4] = [
 /// their lengths are counted.
 pub(crate) const URING: [Hook; 2] =
     [hook("ws_uring_submit", "io_uring_submit_req"), hook("ws_uring_arm", "io_uring_poll_arm")];
+
+/// Loaded beside the socket tracepoints, attached once somebody asks for wake-ups. What stands in: nothing; calls of pools
+/// have no parent.
+pub(crate) const WAKE: Hook = hook("ws_wake", "sched_waking");
 
 impl Plan {
     /// In the order of preference.

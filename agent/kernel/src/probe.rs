@@ -36,6 +36,8 @@ pub struct Trial {
     pub took: Duration,
     /// Programs and the tracepoints they were attached to.
     pub hooks: Vec<(&'static str, &'static str)>,
+    /// The tracepoint that tells of wake-ups, which is attached once a program needs it; `None` where it cannot be.
+    pub on_demand: Option<&'static str>,
 }
 
 /// Reads the kernel's types. Needs no privileges.
@@ -81,7 +83,8 @@ pub fn attempt(plan: Plan) -> Result<Trial, LoadError> {
     let settings = Settings { choice: Choice::Only(plan), filter: Filter::Only, ..Settings::default() };
     let begun = Instant::now();
     let programs = Programs::load(&settings)?;
-    Ok(Trial { took: begun.elapsed(), hooks: programs.hooks().collect() })
+    let (took, on_demand) = (begun.elapsed(), programs.on_demand());
+    Ok(Trial { took, hooks: programs.hooks().collect(), on_demand })
 }
 
 #[cfg(test)]

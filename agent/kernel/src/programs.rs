@@ -159,6 +159,8 @@ pub struct Programs {
     verdicts: Option<Verdicts>,
     runtimes: Option<Runtimes>,
     hooks: Vec<Hook>,
+    /// Loaded and not attached.
+    waiting: Option<Hook>,
     passed_over: Vec<PassedOver>,
     /// Keeps programs and links.
     ebpf: Ebpf,
@@ -190,9 +192,11 @@ impl Verdicts {
         self.verdicts.insert(pid, verdict, 0).map_err(io::Error::other)
     }
 
-    /// From now on, and until the process ends, tell of the births and ends of its threads.
-    pub fn follow(&mut self, pid: u32) -> io::Result<()> {
-        self.followed.insert(pid, 1, 0).map_err(io::Error::other)
+    /// From now on, and until the process ends, tell of the births and ends of its threads; and of its wake-ups at
+    /// futexes, where [`Programs::watch_wakes`] was called.
+    pub fn follow(&mut self, pid: u32, wakes: bool) -> io::Result<()> {
+        let value = if wakes { abi::FOLLOW_WAKES } else { abi::FOLLOW_THREADS };
+        self.followed.insert(pid, value, 0).map_err(io::Error::other)
     }
 }
 
@@ -272,7 +276,7 @@ impl Programs {
         let kernel = Kernel::look(&btf)?;
         let Taken { plan, loaded, passed_over } =
             plan::take(settings.choice, |plan| lacking(plan, &btf), |plan| kernel.attach(settings, plan))?;
-        let Loaded { mut ebpf, hooks, reader } = loaded;
+        let Loaded { mut ebpf, hooks, waiting, reader } = loaded;
         let policies = Policies { slots: mapped(&ebpf, "WS_POLICIES", POLICY_SLOTS as usize * 8)? };
         let len = RUNTIME_SLOTS as usize * size_of::<RuntimeRecord>();
         let runtimes = Runtimes { slots: mapped(&ebpf, "WS_RUNTIMES", len)? };
@@ -287,6 +291,7 @@ impl Programs {
             verdicts: Some(verdicts),
             runtimes: Some(runtimes),
             hooks,
+            waiting,
             passed_over,
             ebpf,
         })
@@ -309,6 +314,12 @@ impl Programs {
         self.hooks.iter().map(|hook| (hook.program, hook.tracepoint))
     }
 
+    /// The tracepoint that [`watch_wakes`](Self::watch_wakes) would attach to.
+    #[must_use]
+    pub fn on_demand(&self) -> Option<&'static str> {
+        self.waiting.map(|hook| hook.tracepoint)
+    }
+
     /// What each program cost; a program that the kernel says nothing of is left out. One system call a program.
     #[must_use]
     pub fn costs(&self) -> Vec<Cost> {
@@ -320,6 +331,18 @@ impl Programs {
         let info = program.info().ok()?;
         let time_ns = u64::try_from(info.run_time().as_nanos()).unwrap_or(u64::MAX);
         Some(Cost { program: hook.program, tracepoint: hook.tracepoint, runs: info.run_count(), time_ns })
+    }
+
+    /// From now on, tell of wake-ups in processes that are followed so. Every wake-up on the host pays a little for it. Does
+    /// nothing where that is so already, and where this kernel or plan does not have it.
+    ///
+    /// # Errors
+    /// [`LoadError::Refused`].
+    pub fn watch_wakes(&mut self) -> Result<(), LoadError> {
+        let Some(hook) = self.waiting.take() else { return Ok(()) };
+        attach(&mut self.ebpf, hook)?;
+        self.hooks.push(hook);
+        Ok(())
     }
 
     /// The reading side. Once.
@@ -371,6 +394,7 @@ struct Kernel {
 struct Loaded {
     ebpf: Ebpf,
     hooks: Vec<Hook>,
+    waiting: Option<Hook>,
     reader: Reader,
 }
 
@@ -393,8 +417,12 @@ impl Kernel {
         let uring: &[Hook] = if uring.is_some() { &plan::URING } else { &[] };
         let hooks = [plan.hooks().as_slice(), uring].concat();
         for hook in &hooks {
-            attach(&mut ebpf, *hook, &self.types)?;
+            load(&mut ebpf, *hook, &self.types)?;
+            attach(&mut ebpf, *hook)?;
         }
+        let wake = Some(plan::WAKE).filter(|_| plan == Plan::Sock);
+        // A program that only adds to what is known is no reason to do without the plan.
+        let waiting = wake.filter(|hook| load(&mut ebpf, *hook, &self.types).is_ok());
         if plan != Plan::Sock {
             let program = plan.hooks().first().map_or("", |hook| hook.program);
             calls_itself(&mut ebpf, program)
@@ -402,7 +430,7 @@ impl Kernel {
         }
         let reader = reader(&mut ebpf, plan, self.cpus)?;
         open(&mut ebpf)?;
-        Ok(Loaded { ebpf, hooks, reader })
+        Ok(Loaded { ebpf, hooks, waiting, reader })
     }
 
     /// Makes the maps. The programs are only read; what a plan does not attach is never loaded.
@@ -496,16 +524,19 @@ fn write_ports(ebpf: &mut Ebpf, settings: &Settings) -> Result<(), LoadError> {
     Ok(())
 }
 
-fn attach(ebpf: &mut Ebpf, hook: Hook, types: &AyaBtf) -> Result<(), LoadError> {
-    let what = || format!("program {} at tracepoint {}", hook.program, hook.tracepoint);
-    let program: &mut BtfTracePoint = ebpf
-        .program_mut(hook.program)
-        .expect("the object has every program of the table")
-        .try_into()
-        .map_err(|error: ProgramError| refused(what())(error.into()))?;
-    program.load(hook.tracepoint, types).map_err(|error| denied_or(error.into(), &what()))?;
-    program.attach().map_err(|error| refused(what())(error.into()))?;
-    Ok(())
+fn load(ebpf: &mut Ebpf, hook: Hook, types: &AyaBtf) -> Result<(), LoadError> {
+    program(ebpf, hook)?
+        .load(hook.tracepoint, types)
+        .map_err(|error| denied_or(error.into(), &hook.to_string()))
+}
+
+fn attach(ebpf: &mut Ebpf, hook: Hook) -> Result<(), LoadError> {
+    program(ebpf, hook)?.attach().map(drop).map_err(|error| refused(hook.to_string())(error.into()))
+}
+
+fn program(ebpf: &mut Ebpf, hook: Hook) -> Result<&mut BtfTracePoint, LoadError> {
+    let program = ebpf.program_mut(hook.program).expect("the object has every program of the table");
+    program.try_into().map_err(|error: ProgramError| refused(hook.to_string())(error.into()))
 }
 
 fn reader(ebpf: &mut Ebpf, plan: Plan, cpus: usize) -> Result<Reader, LoadError> {

@@ -3,7 +3,7 @@
 
 use wirespan_proto::event::{
     Birth, Change, Cookie, Data, DataFlags, Death, Direction, Exec, Exit, Fork, Life, Nanos, Socket, Task,
-    Transport,
+    Transport, Wake,
 };
 
 use crate::field::{Fields, Payload};
@@ -196,4 +196,20 @@ pub(crate) fn put_death(fields: &mut Fields<'_>, death: &Death) {
 
 pub(crate) fn death(payload: &mut Payload<'_>) -> Option<Death> {
     Some(Death { time: Nanos(payload.u64()?), pid: payload.u32()?, tid: payload.u32()? })
+}
+
+pub(crate) fn put_wake(fields: &mut Fields<'_>, wake: &Wake) {
+    fields.u64(wake.time.0);
+    put_task(fields, &wake.by);
+    fields.u32(wake.tid);
+    fields.u64(wake.address);
+}
+
+pub(crate) fn wake(payload: &mut Payload<'_>) -> Option<Wake> {
+    Some(Wake {
+        time: Nanos(payload.u64()?),
+        by: task(payload)?,
+        tid: payload.u32()?,
+        address: payload.u64()?,
+    })
 }

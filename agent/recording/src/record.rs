@@ -25,6 +25,7 @@ const CONTAINER: u16 = 11;
 const END: u16 = 12;
 const BIRTH: u16 = 13;
 const DEATH: u16 = 14;
+const WAKE: u16 = 15;
 
 /// One thing that a recording holds.
 #[derive(Clone, Debug)]
@@ -77,6 +78,7 @@ impl<'a> Record<'a> {
             Self::Event(Event::Exit(_)) => EXIT,
             Self::Event(Event::Birth(_)) => BIRTH,
             Self::Event(Event::Death(_)) => DEATH,
+            Self::Event(Event::Wake(_)) => WAKE,
             Self::Fact(Fact::Process(..)) => PROCESS,
             Self::Fact(Fact::Cgroup(..)) => CGROUP,
             Self::Fact(Fact::Package(..)) => PACKAGE,
@@ -98,6 +100,7 @@ impl<'a> Record<'a> {
             EXIT => Self::Event(Event::Exit(event::exit(payload)?)),
             BIRTH => Self::Event(Event::Birth(event::birth(payload)?)),
             DEATH => Self::Event(Event::Death(event::death(payload)?)),
+            WAKE => Self::Event(Event::Wake(event::wake(payload)?)),
             PROCESS => Self::Fact(fact::process(payload)?),
             CGROUP => Self::Fact(Fact::Cgroup(payload.u32()?, payload.bytes()?.to_vec())),
             PACKAGE => Self::Fact(Fact::Package(payload.u32()?, payload.text()??)),
@@ -110,7 +113,7 @@ impl<'a> Record<'a> {
 
 /// May it be dropped when there is no room? What is not an observation is small and needed later.
 pub(crate) const fn is_event(kind: u16) -> bool {
-    matches!(kind, DATA | LIFE | EXEC | FORK | EXIT | BIRTH | DEATH)
+    matches!(kind, DATA | LIFE | EXEC | FORK | EXIT | BIRTH | DEATH | WAKE)
 }
 
 fn put_event(fields: &mut Fields<'_>, event: &Event<'_>) {
@@ -122,6 +125,7 @@ fn put_event(fields: &mut Fields<'_>, event: &Event<'_>) {
         Event::Exit(exit) => event::put_exit(fields, exit),
         Event::Birth(birth) => event::put_birth(fields, birth),
         Event::Death(death) => event::put_death(fields, death),
+        Event::Wake(wake) => event::put_wake(fields, wake),
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::Read;
 use proptest::{collection::vec, option, prelude::*};
 use wirespan_proto::event::{
     Address, Birth, Change, Cookie, Data, DataFlags, Death, Direction, Event, Exec, Exit, Fork, Life, Nanos,
-    Socket, Task, Transport,
+    Socket, Task, Transport, Wake,
 };
 use wirespan_recording::{
     Chunk, End, Fact, Finish, Next, Process, Reader, Record, Start, header, pack, unpacked,
@@ -87,7 +87,7 @@ fn life() -> impl Strategy<Value = Event<'static>> {
 }
 
 fn of_a_process() -> impl Strategy<Value = Event<'static>> {
-    (any::<(u64, u32, u32, u64)>(), 0..5).prop_map(|((time, pid, parent, cgroup), which)| {
+    (any::<(u64, u32, u32, u64)>(), 0..6).prop_map(|((time, pid, parent, cgroup), which)| {
         let time = Nanos(time);
         match which {
             0 => Event::Exec(Exec { time, pid, parent, cgroup, args: &[], env: &[] }),
@@ -96,6 +96,12 @@ fn of_a_process() -> impl Strategy<Value = Event<'static>> {
             3 => {
                 Event::Birth(Birth { time, by: Task { pid, tid: parent, key: cgroup, rests: pid }, tid: pid })
             }
+            4 => Event::Wake(Wake {
+                time,
+                by: Task { pid, tid: parent, key: cgroup, rests: pid },
+                tid: pid,
+                address: cgroup,
+            }),
             _ => Event::Death(Death { time, pid, tid: parent }),
         }
     })

@@ -57,6 +57,8 @@ pub(super) struct Kernel {
     policies: Policies,
     verdicts: Verdicts,
     finder: Finder,
+    /// Did a process ask for its wake-ups?
+    wakes: bool,
 }
 
 impl Kernel {
@@ -64,7 +66,7 @@ impl Kernel {
     pub(super) fn new(programs: &mut Programs, verdicts: Verdicts) -> io::Result<Self> {
         let policies = programs.take_policies().expect("taken once");
         let finder = Finder::start(programs.take_runtimes().expect("taken once"))?;
-        Ok(Self { policies, verdicts, finder })
+        Ok(Self { policies, verdicts, finder, wakes: false })
     }
 
     /// Processes that use sockets are looked at for their runtime, once for each program that they run.
@@ -90,7 +92,13 @@ impl Orders for Kernel {
 
     fn follow(&mut self, pid: u32) {
         // Without it, calls of threads that are made for one piece of work stay roots.
-        let _ = self.verdicts.follow(pid);
+        let _ = self.verdicts.follow(pid, false);
+    }
+
+    fn wakes(&mut self, pid: u32, told: bool) {
+        self.wakes |= told;
+        // Without it, calls of pools stay roots.
+        let _ = self.verdicts.follow(pid, told);
     }
 }
 
@@ -169,6 +177,7 @@ impl Capture {
                 if let Some(share) = self.budget.as_mut().and_then(|budget| budget.look(now)) {
                     self.pipeline.show(share);
                 }
+                self.watch();
                 self.tell();
                 self.hear();
                 self.publish(now);
@@ -187,6 +196,15 @@ impl Capture {
         while let Ok(Reload { filter, spans }) = self.reloads.try_recv() {
             self.pipeline.reload(filter, spans, &mut self.kernel);
             self.reloaded += 1;
+        }
+    }
+
+    /// Wake-ups are told from when the first process needs it.
+    fn watch(&mut self) {
+        if std::mem::take(&mut self.kernel.wakes)
+            && let Err(error) = self.programs.watch_wakes()
+        {
+            eprintln!("wirespan: calls of thread pools will have no parent: {}", error.chain());
         }
     }
 

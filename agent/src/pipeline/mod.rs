@@ -39,6 +39,8 @@ pub trait Orders {
     fn verdict(&mut self, pid: u32, capture: bool);
     /// From now on, tell of the births and ends of this process's threads.
     fn follow(&mut self, pid: u32);
+    /// From now on, tell of its wake-ups, too, or no longer.
+    fn wakes(&mut self, pid: u32, told: bool);
 }
 
 /// How every stage is set up.
@@ -163,6 +165,9 @@ impl Pipeline {
             road.visit(connection, orders);
         });
         road.traces.sweep(now, &mut road.done);
+        for order in road.traces.wake_orders() {
+            orders.wakes(order.pid, order.told);
+        }
     }
 
     /// Gives out everything that is finished, whatever it waits for.
@@ -251,6 +256,10 @@ impl Road {
             }
             Event::Death(death) => {
                 self.traces.died(death.pid, death.tid, death.time);
+                false
+            }
+            Event::Wake(wake) => {
+                self.traces.woke(wake.by, wake.tid, wake.address, wake.time);
                 false
             }
         }

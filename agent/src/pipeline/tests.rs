@@ -23,6 +23,7 @@ impl Orders for Ordered {
     fn verdict(&mut self, _: u32, _: bool) {}
 
     fn follow(&mut self, _: u32) {}
+    fn wakes(&mut self, _: u32, _: bool) {}
 }
 
 fn pipeline() -> Pipeline {

@@ -88,6 +88,7 @@ mod tests {
         }
 
         fn follow(&mut self, _: u32) {}
+        fn wakes(&mut self, _: u32, _: bool) {}
     }
 
     fn without(pid: &str) -> Filter {

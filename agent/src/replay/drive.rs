@@ -30,6 +30,8 @@ impl Orders for Nobody {
     fn verdict(&mut self, _: u32, _: bool) {}
 
     fn follow(&mut self, _: u32) {}
+
+    fn wakes(&mut self, _: u32, _: bool) {}
 }
 
 /// The pipeline, and the time in it.

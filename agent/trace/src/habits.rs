@@ -9,7 +9,10 @@
 use rustc_hash::FxHashMap;
 use wirespan_span::span::Key;
 
-use crate::threads::{Sight, Situation, Step, ThreadKey};
+use crate::{
+    tally::Tally,
+    threads::{Sight, Situation, Step, ThreadKey},
+};
 
 /// Which of the things that a thread has read it works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,28 +30,8 @@ const RULES: [Rule; 3] = [Rule::Latest, Rule::Oldest, Rule::Next];
 /// What is left of a rule's word where it builds on a guess.
 pub(crate) const UNSURE: f32 = 0.5;
 
-/// Examples after which older ones count half.
-const MEMORY: f32 = 1024.0;
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Tally {
-    right: f32,
-    wrong: f32,
-}
-
-impl Tally {
-    fn add(&mut self, right: bool) {
-        if self.right + self.wrong >= MEMORY {
-            (self.right, self.wrong) = (self.right / 2.0, self.wrong / 2.0);
-        }
-        *if right { &mut self.right } else { &mut self.wrong } += 1.0;
-    }
-
-    /// Share of right ones, where `weight` examples with the share `expected` are thought before the first.
-    fn share(&self, expected: f32, weight: f32) -> f32 {
-        (self.right + expected * weight) / (self.right + self.wrong + weight)
-    }
-}
+/// Calls out of nothing, while requests were open, that make it worth while to look for who handed them over.
+const STRANGERS: u32 = 8;
 
 /// Kinds of requests that one process is remembered to make; more are not known apart.
 const MAX_SHAPES: usize = 256;
@@ -92,6 +75,8 @@ pub(crate) struct Habit {
     holds_back: bool,
     /// Requests that the process has read and not answered.
     open: u32,
+    /// Calls made while requests were open, by threads of which nothing tells for whom.
+    strangers: u32,
 }
 
 /// What all processes were seen to do. Bounded: a process that is not remembered begins anew.
@@ -175,9 +160,8 @@ impl Habit {
 
     /// A call that came out of nothing was for a request after all.
     pub(crate) fn explained(&mut self, shape: u64) {
-        if let Some(tally) = self.shapes.get_mut(&shape).filter(|tally| tally.wrong >= 1.0) {
-            tally.wrong -= 1.0;
-            tally.right += 1.0;
+        if let Some(tally) = self.shapes.get_mut(&shape) {
+            tally.mend();
         }
     }
 
@@ -222,6 +206,17 @@ impl Habit {
     /// A request is over.
     pub(crate) fn closes(&mut self) {
         self.open = self.open.saturating_sub(1);
+    }
+
+    /// A call was made of which nothing tells for whom. Is this the one that makes a pool likely?
+    pub(crate) const fn strange(&mut self) -> bool {
+        self.strangers = self.strangers.saturating_add(1);
+        self.strangers == STRANGERS && !self.several
+    }
+
+    /// Is the process answering more than one request?
+    pub(crate) const fn answers_several(&self) -> bool {
+        self.open > 1
     }
 
     /// Is the process answering anything?
@@ -330,13 +325,5 @@ mod tests {
             habit.answered(&two(), key(1 + number % 3));
         }
         assert!(habit.judge(&two()).unwrap().1 < 0.6);
-    }
-
-    #[test]
-    fn old_examples_fade() {
-        let mut tally = Tally::default();
-        (0..100_000).for_each(|_| tally.add(false));
-        (0..5_000).for_each(|_| tally.add(true));
-        assert!(tally.share(0.5, 2.0) > 0.95, "{tally:?}");
     }
 }

@@ -38,7 +38,10 @@
 
 mod assembly;
 mod connects;
+mod futexes;
 mod habits;
+mod handing;
+mod handovers;
 pub mod header;
 mod ids;
 mod lineage;
@@ -47,6 +50,7 @@ mod order;
 mod placing;
 mod queues;
 pub mod settings;
+mod tally;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -55,5 +59,5 @@ pub mod trace;
 mod traces;
 mod wire;
 
-pub use traces::Traces;
+pub use traces::{Traces, WakeOrder};
 pub use wirespan_span::{resource, span};

@@ -12,7 +12,7 @@ use crate::{
     tasks::Work,
     threads::{Sight, Step},
     trace::{Link, Method, SpanId, TraceId},
-    traces::Traces,
+    traces::{Traces, WakeOrder},
     wire::{End, Identity},
 };
 
@@ -45,7 +45,7 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    const fn new(server: Key, method: Method, confidence: f32) -> Self {
+    pub(crate) const fn new(server: Key, method: Method, confidence: f32) -> Self {
         Self { server, method, confidence, guessed: false, rivals: None }
     }
 
@@ -151,7 +151,13 @@ impl Traces {
         if !habit.answers() {
             return;
         }
+        if server.is_none() && !settled && habit.strange() {
+            self.wake_orders.push(WakeOrder { pid: task.pid, told: true });
+        }
         self.threads.calls(task, call, server);
+        if self.threads.only(task.into()).is_none() {
+            self.handovers.calls(task.into(), call);
+        }
         self.lineage.calls(task.into(), call);
         if !settled && let Some(node) = self.nodes.get_mut(&call) {
             node.held = true;
@@ -328,7 +334,7 @@ impl Traces {
             }
             Told::Nothing => {}
         }
-        let by_task = self.by_task(task, time);
+        let by_task = self.by_task(task, time).or_else(|| self.by_handover(task, time));
         let serial = !self.habits.of(task.pid).several();
         match opened.map(|opened| opened.request) {
             _ if serial && by_task.is_some() => by_task,
@@ -399,7 +405,7 @@ impl Traces {
             Told::Nobody | Told::Doubt => None,
             Told::Nothing => {
                 let by_thread = self.by_task(task, time);
-                self.stays(task, time, by_thread).or(by_thread)
+                self.stays(task, time, by_thread).or(by_thread).or_else(|| self.by_handover(task, time))
             }
         };
         evidence.map(|evidence| (evidence.server, evidence.confidence))

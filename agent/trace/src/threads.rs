@@ -165,6 +165,13 @@ impl Threads {
         Some(Sight { situation, latest: last.step, oldest: oldest.step, next })
     }
 
+    /// The one request that this thread was seen to work on and that was not answered.
+    pub(crate) fn only(&self, thread: ThreadKey) -> Option<Key> {
+        let mut requests = self.threads.get(&thread)?.steps.iter().filter_map(|taken| taken.step.request);
+        let first = requests.next()?;
+        requests.all(|request| request == first).then_some(first)
+    }
+
     /// Has the thread of this task several open requests?
     pub(crate) fn several(&self, task: Task) -> bool {
         let steps = self.threads.get(&task.into()).map(|thread| &thread.steps);

@@ -10,6 +10,7 @@ use crate::{
     assembly::{GroupId, Groups},
     connects::{Connects, Opened},
     habits::Habits,
+    handovers::Handovers,
     header,
     ids::Ids,
     lineage::Lineage,
@@ -27,6 +28,15 @@ use crate::{
 /// Threads that one request is remembered on, besides the one that read it.
 const MAX_RESUMED: usize = 8;
 
+/// A process whose threads seem to hand work to each other: its wake-ups would tell for whom. Or they turned out not to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WakeOrder {
+    /// The process.
+    pub pid: u32,
+    /// Are they to be told?
+    pub told: bool,
+}
+
 /// Links spans and assembles traces. No clock: time is what the activities and [`Traces::sweep`] say.
 #[derive(Debug)]
 pub struct Traces {
@@ -43,6 +53,8 @@ pub struct Traces {
     pub(crate) connects: Connects,
     pub(crate) lineage: Lineage,
     pub(crate) forwarded: Forwarded,
+    pub(crate) handovers: Handovers,
+    pub(crate) wake_orders: Vec<WakeOrder>,
     pub(crate) groups: Groups,
     /// The latest moment heard of.
     pub(crate) now: Nanos,
@@ -60,11 +72,13 @@ impl Traces {
             habits: Habits::new(settings.max_processes),
             connects: Connects::new(settings.max_connects),
             lineage: Lineage::new(settings.max_threads),
+            handovers: Handovers::new(settings.max_threads),
             settings,
             counters: Counters::default(),
             nodes: FxHashMap::default(),
             wires: Wires::default(),
             forwarded: Forwarded::default(),
+            wake_orders: Vec::new(),
             groups: Groups::default(),
             now: Nanos::default(),
         }
@@ -108,6 +122,7 @@ impl Traces {
     /// A thread ended: what it called, it called for what it was made for.
     pub fn died(&mut self, pid: u32, tid: u32, time: Nanos) {
         self.heard(time);
+        self.handovers.leave(ThreadKey::thread(pid, tid));
         let Some(heir) = self.lineage.leave(ThreadKey::thread(pid, tid)) else { return };
         if !heir.calls.is_empty() {
             self.habits.of(pid).inherited(true);
@@ -115,6 +130,11 @@ impl Traces {
         for call in heir.calls {
             self.place_late(call, heir.server, Method::Handoff, heir.confidence);
         }
+    }
+
+    /// Whose wake-ups [`Traces::woke`] wants to hear of from now on, and whose no longer.
+    pub fn wake_orders(&mut self) -> impl Iterator<Item = WakeOrder> {
+        self.wake_orders.drain(..)
     }
 
     /// It is `now`: gives out what has waited long enough. To be called a few times per grace period.
@@ -148,7 +168,7 @@ impl Traces {
         self.nodes.len()
     }
 
-    fn heard(&mut self, time: Nanos) {
+    pub(crate) fn heard(&mut self, time: Nanos) {
         self.now = self.now.max(time);
     }
 
@@ -184,6 +204,10 @@ impl Traces {
         let sure = server.is_some() && node.sure;
         if let Some(calling) = self.threads.calling(task) {
             self.habits.of(task.pid).read_response(calling == key);
+        }
+        // What it does next may be the next one's in the queue.
+        if self.handovers.responded(task.into(), key) {
+            return;
         }
         if !self.threads.read(task, Step { request: server, call: Some(key), sure }) {
             self.counters.threads_full += 1;

@@ -7,3 +7,5 @@ mod sock;
 mod syscall;
 #[cfg(not(feature = "older"))]
 mod uring;
+#[cfg(not(feature = "older"))]
+mod wake;

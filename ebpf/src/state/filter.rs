@@ -1,6 +1,8 @@
 //! Which processes and ports are looked at. Without filters: one comparison with the daemon's own process id.
 
 use aya_ebpf::helpers::bpf_get_current_pid_tgid;
+#[cfg(not(feature = "older"))]
+use wirespan_proto::abi::FOLLOW_WAKES;
 use wirespan_proto::abi::{FILTER_ALL, FILTER_ONLY, PORTS_ALL, PORTS_ONLY, VERDICT_CAPTURE, VERDICT_IGNORE};
 
 use super::{globals::setting, maps};
@@ -51,6 +53,14 @@ pub(crate) fn inherit(parent: u32, child: u32) {
 pub(crate) fn followed(pid: u32) -> bool {
     // SAFETY: nobody looks at the value.
     unsafe { maps::FOLLOWED.get(pid) }.is_some()
+}
+
+/// Does it want to hear of its wake-ups?
+#[cfg(not(feature = "older"))]
+#[inline(always)]
+pub(crate) fn wakes(pid: u32) -> bool {
+    // SAFETY: the value is one byte; a concurrent update gives the old or the new one.
+    unsafe { maps::FOLLOWED.get(pid) }.copied() == Some(FOLLOW_WAKES)
 }
 
 /// Forgets a process that ended.

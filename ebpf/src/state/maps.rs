@@ -29,7 +29,7 @@ pub(crate) static RUNTIMES: Array<RuntimeRecord> = Array::with_max_entries(RUNTI
 #[map(name = "WS_PROCESSES")]
 pub(crate) static PROCESSES: LruHashMap<u32, u8> = LruHashMap::with_max_entries(16384, 0);
 
-/// Processes whose threads' births and ends are told: those that answer requests.
+/// Processes whose threads' births and ends are told, those that answer requests; and of some their wake-ups (`FOLLOW_…`).
 #[map(name = "WS_FOLLOWED")]
 pub(crate) static FOLLOWED: LruHashMap<u32, u8> = LruHashMap::with_max_entries(4096, 0);
 

@@ -148,6 +148,7 @@ impl Own {
             Event::Life(life) => is_of(&life.socket, &self.ports),
             Event::Birth(birth) => self.pids.contains(&birth.by.pid),
             Event::Death(death) => self.pids.contains(&death.pid),
+            Event::Wake(wake) => self.pids.contains(&wake.by.pid),
             Event::Exec(_) | Event::Fork(_) | Event::Exit(_) => false,
         }
     }

@@ -106,11 +106,14 @@ fn each(plan: Plan, lacking: &[&str], trial: Option<&Result<Trial, LoadError>>) 
         Plan::Older => "plan older",
     };
     match trial {
-        Some(Ok(Trial { took, hooks })) => {
+        Some(Ok(Trial { took, hooks, on_demand })) => {
             let hooks: Vec<_> = hooks.iter().map(|(_, tracepoint)| *tracepoint).collect();
-            let text =
-                format!("was attached for a moment, in {} ms, to {}", took.as_millis(), hooks.join(", "));
-            Finding::well(topic, text)
+            let pools = match on_demand {
+                Some(tracepoint) => format!("{tracepoint} follows once a program has thread pools"),
+                None => "calls of thread pools have no parent".to_owned(),
+            };
+            let (took, hooks) = (took.as_millis(), hooks.join(", "));
+            Finding::well(topic, format!("was attached for a moment, in {took} ms, to {hooks}; {pools}"))
         }
         Some(Err(error)) => {
             let advice = "run as root; if it stays, please report this with the output of `uname -a`";
@@ -154,7 +157,11 @@ mod tests {
     }
 
     fn trial() -> Result<Trial, LoadError> {
-        Ok(Trial { took: Duration::from_millis(80), hooks: vec![("ws_sock_send", "sock_send_length")] })
+        Ok(Trial {
+            took: Duration::from_millis(80),
+            hooks: vec![("ws_sock_send", "sock_send_length")],
+            on_demand: Some("sched_waking"),
+        })
     }
 
     fn levels(wanted: choice::Plan, report: &Report, trials: &Tried) -> Vec<(&'static str, Level)> {

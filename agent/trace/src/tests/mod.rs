@@ -1,7 +1,7 @@
 //! Activities in, trees out; one file per kind of evidence. A script has one activity a line, times in µs:
 //!
 //! `TIME ask|serve NAME CONNECTION[:OFFSET] PID.TID[@RESTS] [trace=T/S] [shape=N]`, `TIME resume|answer NAME PID.TID[@RESTS]`,
-//! `TIME connect CONNECTION PID.TID`, `TIME born TID PID.TID`, `TIME died PID.TID`, `TIME end NAME`, `TIME withdraw NAME`, `TIME sweep`.
+//! `TIME connect CONNECTION PID.TID`, `TIME born TID PID.TID`, `TIME woke TID PID.TID FUTEX`, `TIME died PID.TID`, `TIME end NAME`, `TIME withdraw NAME`, `TIME sweep`.
 //! After the TID, `#7` is a logical task and `#9<7` one that 7 started.
 //! Connection `u1` is a UNIX socket, all others are TCP. A span begins at its `ask` or `serve`.
 
@@ -12,6 +12,7 @@ mod header;
 mod lineage;
 mod logical;
 mod others;
+mod pools;
 mod task;
 mod turns;
 mod wire;
@@ -26,7 +27,8 @@ use wirespan_span::span::{
 use crate::{
     Traces,
     settings::{Counters, Settings},
-    trace::{SpanId, Trace, TraceId, TracedSpan},
+    trace::{Method, SpanId, Trace, TraceId, TracedSpan},
+    traces::WakeOrder,
 };
 
 struct World {
@@ -62,6 +64,10 @@ impl World {
                 return self.traces.born(tid, task(words[3]), time);
             }
             "died" => return self.traces.died(task(words[2]).pid, task(words[2]).tid, time),
+            "woke" => {
+                let (tid, futex) = (words[2].parse().expect("a thread id"), number(words[4]));
+                return self.traces.woke(task(words[3]), tid, futex, time);
+            }
             "sweep" => return self.traces.sweep(time, &mut self.out),
             other => panic!("no such activity: {other}"),
         };

@@ -1,0 +1,60 @@
+//! Comes in: wake-ups at futexes. Goes out: for which request a thread works that reads none, and late parents of what it
+//! called. What is believed stands in [`crate::handovers`].
+
+use wirespan_span::span::{Key, Nanos, Task};
+
+use crate::{
+    placing::Evidence,
+    threads::ThreadKey,
+    trace::Method,
+    traces::{Traces, WakeOrder},
+};
+
+impl Traces {
+    /// A thread woke another one of its process, which had waited at this futex. Call it between the activities, at its place
+    /// in time.
+    pub fn woke(&mut self, by: Task, tid: u32, futex: u64, time: Nanos) {
+        self.heard(time);
+        let (waker, woken) = (ThreadKey::from(by), ThreadKey::thread(by.pid, tid));
+        if !self.handovers.worth(by.pid) {
+            self.wake_orders.push(WakeOrder { pid: by.pid, told: false });
+        }
+        match (self.only(waker, time), self.only(woken, time)) {
+            (Some(own), Some(theirs)) if own != theirs => self.handovers.contradicts(by.pid, futex),
+            (Some(_), Some(_)) => {}
+            (None, Some(theirs)) => self.returned(waker, futex, theirs),
+            (Some(own), None) => self.handovers.hands(woken, futex, own),
+            (None, None) => {
+                let nodes = &self.nodes;
+                let open = |request| nodes.get(&request).is_some_and(|node| node.open());
+                self.handovers.passes_on(waker, woken, futex, open);
+            }
+        }
+    }
+
+    /// The one request that this thread has read and not answered.
+    fn only(&self, thread: ThreadKey, time: Nanos) -> Option<Key> {
+        let read = |request: &Key| self.nodes.get(request).is_some_and(|node| node.thread == thread);
+        self.threads.only(thread).filter(|request| read(request) && self.working(*request, thread.pid, time))
+    }
+
+    /// A thread woke one that works on `request`, and may have had the response to a call for that.
+    fn returned(&mut self, thread: ThreadKey, futex: u64, request: Key) {
+        let rivals = self.habits.of(thread.pid).answers_several();
+        let returned = self.handovers.returns(thread, futex, request, rivals);
+        if let Some((call, confidence)) = returned.filter(|(_, sure)| *sure >= self.settings.min_confidence) {
+            self.handovers.explained(thread.pid);
+            self.place_late(call, request, Method::Handoff, confidence);
+        }
+    }
+
+    /// The request that a thread was handed the work for. Of one that was made for a request its birth tells.
+    pub(crate) fn by_handover(&mut self, task: Task, time: Nanos) -> Option<Evidence> {
+        let thread = ThreadKey::from(task);
+        if self.lineage.of(thread).is_some() {
+            return None;
+        }
+        let (server, confidence) = self.handovers.work(thread)?;
+        self.working(server, task.pid, time).then(|| Evidence::new(server, Method::Handoff, confidence))
+    }
+}

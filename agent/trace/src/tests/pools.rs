@@ -1,0 +1,194 @@
+//! Threads that hand work to each other.
+
+use super::*;
+
+/// Two requests at a time, each with a call by a thread of a pool: threads 1 and 2 read them, 11 and 12 make the calls, woken
+/// at futex 90. The results are waited for at 91 and 92. In between all meet at a lock, futex 99.
+fn turn(number: u64) -> String {
+    let (at, offset) = (number * 100, number * 10);
+    let lines = [
+        format!("serve p{number} 1:{offset} 20.1"),
+        format!("serve q{number} 2:{offset} 20.2"),
+        "woke 2 20.1 99".into(),
+        "woke 1 20.2 99".into(),
+        "woke 11 20.1 90".into(),
+        "woke 12 20.2 90".into(),
+        "woke 11 20.2 99".into(),
+        format!("ask c{number} 3:{offset} 20.11"),
+        format!("ask d{number} 4:{offset} 20.12"),
+        format!("resume c{number} 20.11"),
+        format!("end c{number}"),
+        "woke 2 20.11 99".into(),
+        "woke 1 20.11 91".into(),
+        format!("resume d{number} 20.12"),
+        format!("end d{number}"),
+        "woke 2 20.12 92".into(),
+        format!("answer p{number} 20.1"),
+        format!("end p{number}"),
+        format!("answer q{number} 20.2"),
+        format!("end q{number}"),
+    ];
+    (at..).zip(lines).map(|(time, line)| format!("{time} {line}\n")).collect()
+}
+
+/// A process that was seen to work so for a while, and what it does then.
+fn learned(script: &str) -> World {
+    let mut world = World::new(settings());
+    for number in 0..100 {
+        world.run(&turn(number));
+    }
+    world.run(script).run("9000000 sweep");
+    world
+}
+
+fn parent<'a>(world: &'a World, name: &str) -> Option<(&'a str, f32)> {
+    let spans = world.spans();
+    let parent = spans[name].1.parent.filter(|parent| parent.method == Method::Handoff)?;
+    let of = world.out.iter().flat_map(|trace| &trace.spans).find(|span| span.span_id == parent.span_id)?;
+    Some((&of.span.name, parent.confidence))
+}
+
+/// Two requests are open and thread 1 hands work to thread 11.
+const OPEN: &str = "20000 serve page 1:5000 20.1
+    20001 serve other 2:5000 20.2
+    20002 woke 11 20.1 90\n";
+
+#[test]
+fn a_pool_calls_for_whom_it_was_woken() {
+    let world = learned(&format!(
+        "{OPEN}20003 ask call 3:5000 20.11\n20004 end call\n20008 end page\n20009 end other"
+    ));
+    let (name, confidence) = parent(&world, "call").expect("a parent");
+    assert!(name == "page" && confidence > 0.95, "{name} {confidence}");
+}
+
+#[test]
+fn at_first_it_is_only_linked() {
+    check(
+        "0 serve page 1 20.1
+         1 serve other 2 20.2
+         2 woke 11 20.1 90
+         3 ask call 3 20.11
+         4 end call
+         8 end page
+         9 end other",
+        "page
+other
+call linked",
+    );
+}
+
+#[test]
+fn what_it_calls_behind_that_may_be_the_next_ones_in_the_queue() {
+    let world = learned(&format!(
+        "{OPEN}20003 ask call 3:5000 20.11
+         20004 resume call 20.11
+         20004 end call
+         20005 ask next 3:5010 20.11
+         20006 end next
+         20008 end page
+         20009 end other"
+    ));
+    assert_eq!(parent(&world, "call").map(|(name, _)| name), Some("page"));
+    assert_eq!(parent(&world, "next"), None);
+}
+
+#[test]
+fn who_waits_for_the_result_had_it_called() {
+    let world = learned(
+        "20000 serve page 1:5000 20.1
+         20001 serve other 2:5000 20.2
+         20003 ask call 3:5000 20.11
+         20004 resume call 20.11
+         20004 end call
+         20005 woke 2 20.11 92
+         20008 end page
+         20009 end other",
+    );
+    assert_eq!(parent(&world, "call").map(|(name, _)| name), Some("other"));
+}
+
+#[test]
+fn a_lock_tells_nothing() {
+    let world = learned(
+        "20000 serve page 1:5000 20.1
+         20001 serve other 2:5000 20.2
+         20002 woke 11 20.1 99
+         20003 ask call 3:5000 20.11
+         20004 resume call 20.11
+         20004 end call
+         20005 woke 2 20.11 99
+         20008 end page
+         20009 end other",
+    );
+    assert_eq!(parent(&world, "call"), None);
+    assert!(world.spans()["call"].1.links.is_empty());
+}
+
+#[test]
+fn a_job_hands_over_no_request() {
+    let world = learned(&format!(
+        "{OPEN}20003 woke 11 20.7 90
+         20004 ask call 3:5000 20.11
+         20005 end call
+         20008 end page
+         20009 end other"
+    ));
+    assert_eq!(parent(&world, "call"), None);
+}
+
+#[test]
+fn an_answered_request_has_nothing_called_for_it() {
+    let world = learned(&format!(
+        "{OPEN}20003 end page
+         20004 ask call 3:5000 20.11
+         20005 end call
+         20009 end other"
+    ));
+    assert_eq!(parent(&world, "call"), None);
+}
+
+#[test]
+fn one_request_at_a_time_proves_nothing() {
+    let mut world = World::new(settings());
+    for number in 0..100 {
+        let alone = turn(number);
+        let lines = alone.lines().filter(|line| {
+            !["q", "d", "2 20.1 ", "1 20.2 ", "12 20.2"].iter().any(|word| {
+                line.split_once(' ').is_some_and(|(_, line)| {
+                    line.contains(&format!(" {word}")) || line.contains("20.12") || line.contains("20.2 ")
+                })
+            })
+        });
+        world.run(&lines.collect::<Vec<_>>().join("\n"));
+    }
+    world.run("20000 serve page 1:5000 20.1\n20002 woke 11 20.1 90\n20003 ask call 3:5000 20.11");
+    world.run("20004 end call\n20008 end page\n9000000 sweep");
+    assert_eq!(parent(&world, "call"), None);
+}
+
+#[test]
+fn wake_ups_are_asked_for_where_they_may_tell_and_given_up_where_they_do_not() {
+    let mut world = World::new(settings());
+    let calls = |from: u64| -> String {
+        (from..from + 8).map(|n| format!("{n} ask call{n} 3:{n} 20.11\n{n} end call{n}\n")).collect()
+    };
+    world.run("0 serve page 1 20.1").run(&calls(10));
+    let orders = |world: &mut World| world.traces.wake_orders().collect::<Vec<_>>();
+    assert_eq!(orders(&mut world), [WakeOrder { pid: 20, told: true }]);
+    world.run(&calls(30));
+    assert_eq!(orders(&mut world), [], "once");
+    (0..16_384).for_each(|_| {
+        world.run("100 woke 11 20.1 99");
+    });
+    assert_eq!(orders(&mut world), [WakeOrder { pid: 20, told: false }]);
+}
+
+#[test]
+fn a_process_that_answers_nothing_needs_no_wake_ups() {
+    let mut world = World::new(settings());
+    for n in 0..100 {
+        world.run(&format!("{n} ask call{n} 3:{n} 20.11\n{n} end call{n}"));
+    }
+    assert_eq!(world.traces.wake_orders().count(), 0);
+}
