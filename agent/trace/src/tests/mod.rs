@@ -27,7 +27,7 @@ use wirespan_span::span::{
 use crate::{
     Traces,
     settings::{Counters, Settings},
-    trace::{Method, SpanId, Trace, TraceId, TracedSpan},
+    trace::{SpanId, Trace, TraceId, TracedSpan},
     traces::WakeOrder,
 };
 

@@ -43,7 +43,7 @@ fn learned(script: &str) -> World {
 
 fn parent<'a>(world: &'a World, name: &str) -> Option<(&'a str, f32)> {
     let spans = world.spans();
-    let parent = spans[name].1.parent.filter(|parent| parent.method == Method::Handoff)?;
+    let parent = spans[name].1.parent?;
     let of = world.out.iter().flat_map(|trace| &trace.spans).find(|span| span.span_id == parent.span_id)?;
     Some((&of.span.name, parent.confidence))
 }
@@ -135,6 +135,38 @@ fn a_job_hands_over_no_request() {
          20009 end other"
     ));
     assert_eq!(parent(&world, "call"), None);
+}
+
+#[test]
+fn a_job_that_was_woken_at_a_futex_works_for_itself() {
+    let jobs: String = (0..6)
+        .map(|n| format!("{} ask job{n} 5:{n} 20.7\n{} end job{n}\n", 19_980 + n, 19_980 + n))
+        .collect();
+    let world = learned(&format!(
+        "19979 serve page 1:5000 20.1
+         19979 serve other 2:5000 20.2
+         {jobs}20002 woke 7 20.1 90
+         20004 ask call 3:5000 20.7
+         20005 end call
+         20008 end page
+         20009 end other"
+    ));
+    assert_eq!(parent(&world, "call"), None);
+}
+
+#[test]
+fn a_worker_is_not_taken_for_one_that_waits_for_results() {
+    let world = learned(&format!(
+        "{OPEN}20003 ask call 3:5000 20.11
+         20004 resume call 20.11
+         20004 end call
+         20005 woke 12 20.11 90
+         20006 ask next 4:5000 20.12
+         20007 end next
+         20008 end page
+         20009 end other"
+    ));
+    assert_eq!(parent(&world, "next"), None, "it was woken by one that had called");
 }
 
 #[test]
