@@ -55,19 +55,19 @@ pub(crate) fn evidence(method: Method, confidence: f32) -> [(Cow<'static, str>, 
 }
 
 /// Attributes that say how the parent is known; none for a span without one.
-pub(crate) fn parent_evidence(span: &TracedSpan) -> impl Iterator<Item = (Cow<'static, str>, Value)> + use<> {
-    span.parent.into_iter().flat_map(|parent| evidence(parent.method, parent.confidence))
+pub(crate) fn parent_evidence(span: &TracedSpan) -> Option<[(Cow<'static, str>, Value); 2]> {
+    span.parent.map(|parent| evidence(parent.method, parent.confidence))
 }
 
 /// An id in lower-case hex, as OTLP/JSON has it.
 pub(crate) fn hex(id: &[u8]) -> String {
+    id.iter().flat_map(|byte| hex_digits(*byte)).map(char::from).collect()
+}
+
+/// The two digits of a byte in lower-case hex.
+pub(crate) const fn hex_digits(byte: u8) -> [u8; 2] {
     const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    let mut text = String::with_capacity(2 * id.len());
-    for byte in id {
-        text.push(DIGITS[usize::from(byte >> 4)].into());
-        text.push(DIGITS[usize::from(byte & 15)].into());
-    }
-    text
+    [DIGITS[(byte >> 4) as usize], DIGITS[(byte & 15) as usize]]
 }
 
 #[cfg(test)]

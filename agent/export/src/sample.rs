@@ -39,7 +39,7 @@ pub(crate) fn span(number: u8, role: Role, name: &str, service: &'static str) ->
         attributes: Vec::new(),
         links: Vec::new(),
         status: Status::Unset,
-        events: Vec::new(),
+        event: None,
         resource: resource(service),
     };
     TracedSpan {

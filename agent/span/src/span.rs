@@ -58,7 +58,7 @@ pub struct Span {
     /// OpenTelemetry's span kind.
     pub role: Role,
     /// Low-cardinality name.
-    pub name: String,
+    pub name: SmolStr,
     /// Request's first byte.
     pub start: UnixNanos,
     /// Response's last byte (or the moment it was given up).
@@ -71,8 +71,8 @@ pub struct Span {
     pub links: Vec<Headers>,
     /// Did it fail?
     pub status: Status,
-    /// Moments within it.
-    pub events: Vec<Moment>,
+    /// The moment within it that is known.
+    pub event: Option<Moment>,
     /// The process it belongs to.
     pub resource: Arc<Resource>,
 }

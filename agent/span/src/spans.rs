@@ -76,12 +76,13 @@ impl Spans {
                 let (time, task) = (response.at.time, response.at.task);
                 Activity::Answering { key: response.key, time, task }
             }
-            Output::Closed(exchange) => Activity::Finished(Box::new(self.span(*exchange, clock, processes))),
+            Output::Closed(exchange) => Activity::Finished(self.span(exchange, clock, processes)),
             Output::Withdrawn(key) => Activity::Withdrawn(key),
         }
     }
 
-    fn span(&self, mut exchange: Exchange, clock: Clock, processes: &mut impl Processes) -> Span {
+    /// Exchange and span stay where they are in memory: both are large.
+    fn span(&self, mut exchange: Box<Exchange>, clock: Clock, processes: &mut impl Processes) -> Box<Span> {
         let resource = processes.resource(exchange.request.first.task.pid, exchange.facts.cgroup);
         let given = std::mem::take(&mut exchange.attributes);
         let mut attributes = attributes::redacted(given, &self.redaction, self.max_text);
@@ -91,7 +92,7 @@ impl Spans {
         attributes::sampled(self.share, &mut attributes);
         let status = status(&mut exchange, &mut attributes);
         let boot = interval(&exchange);
-        Span {
+        Box::new(Span {
             key: exchange.key,
             role: exchange.role,
             name,
@@ -99,11 +100,11 @@ impl Spans {
             end: clock.unix(boot.1),
             boot,
             attributes,
-            links: exchange.links,
+            links: std::mem::take(&mut exchange.links),
             status,
-            events: exchange.response.iter().map(|response| first_byte(response, clock)).collect(),
+            event: exchange.response.as_ref().map(|response| first_byte(response, clock)),
             resource,
-        }
+        })
     }
 }
 

@@ -96,7 +96,7 @@ fn a_server_span() {
     assert_eq!((span.start, span.end), (UnixNanos(1_000_100), UnixNanos(1_000_200)));
     assert_eq!(span.boot, (Nanos(100), Nanos(200)));
     let first = Moment { time: UnixNanos(1_000_150), name: "response.first_byte".into() };
-    assert_eq!(span.events, [first]);
+    assert_eq!(span.event, Some(first));
     assert_eq!(span.resource.attributes[0].1, Value::Int(7));
     assert_eq!(span.resource.attributes[1].1, Value::Int(9));
     assert_eq!(
@@ -209,7 +209,7 @@ fn what_went_wrong_is_said() {
     let span = finished(exchange);
     assert_eq!(span.status, Status::Error("connection reset".into()));
     assert_eq!(span.boot, (Nanos(100), Nanos(200)));
-    assert!(span.events.is_empty());
+    assert_eq!(span.event, None);
     assert_eq!(
         shown(&span)[9..],
         [

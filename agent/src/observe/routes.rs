@@ -109,14 +109,14 @@ pub(super) mod tests {
         let span = Span {
             key: Key { cookie: Cookie(1), offset: 0, sub: 0 },
             role: Role::Server,
-            name: name.to_owned(),
+            name: name.into(),
             start: UnixNanos(0),
             end: UnixNanos(ms * 1_000_000),
             boot: (Nanos(0), Nanos(ms * 1_000_000)),
             attributes: Vec::new(),
             links: Vec::new(),
             status: if failed { Status::Error(String::new()) } else { Status::Unset },
-            events: Vec::new(),
+            event: None,
             resource: Arc::new(Resource { attributes }),
         };
         let span = TracedSpan {

@@ -89,9 +89,9 @@ fn write_span(wire: &mut Wire, trace: TraceId, traced: &TracedSpan) {
     wire.fixed64(7, span.start.0);
     wire.fixed64(8, span.end.0);
     attributes(wire, 9, &span.attributes);
-    convention::parent_evidence(traced).for_each(|attribute| attributes(wire, 9, &[attribute]));
+    attributes(wire, 9, convention::parent_evidence(traced).as_ref().map_or(&[], |two| two));
     // The stages before bound what they make and never drop a part of a span: no counts of what was dropped.
-    span.events.iter().for_each(|event| wire.message(11, |wire| write_event(wire, event)));
+    span.event.iter().for_each(|event| wire.message(11, |wire| write_event(wire, event)));
     traced.links.iter().for_each(|link| wire.message(13, |wire| write_link(wire, link)));
     wire.message(15, |status| {
         status.text(2, message);
@@ -201,7 +201,7 @@ mod tests {
         let mut span = sample::below(sample::server(7, "GET /x"), sample::parent(9, Method::Header, 0.95));
         span.trace_state = "vendor=1".into();
         span.span.status = crate::span::Status::Error("boom".into());
-        span.span.events = vec![Moment { time: UnixNanos(sample::NOON + 5), name: "first byte".into() }];
+        span.span.event = Some(Moment { time: UnixNanos(sample::NOON + 5), name: "first byte".into() });
         let trace = sample::trace(vec![sample::with(span, "url.path", Value::List(vec!["/x".into()]))]);
         let (_, spans) = spans(request(vec![trace])).remove(0);
         let span = &spans[0];

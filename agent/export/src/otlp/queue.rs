@@ -130,15 +130,10 @@ pub(super) fn later(from: Instant, delay: Duration) -> Instant {
 
 /// About what a span takes in memory and in a request; its resource is shared and not counted.
 fn estimate(span: &TracedSpan) -> usize {
-    let Span { name, attributes, events, .. } = span.span.as_ref();
+    let Span { name, attributes, event, .. } = span.span.as_ref();
     let attributes: usize = attributes.iter().map(|(name, value)| 32 + name.len() + value_bytes(value)).sum();
-    let events: usize = events.iter().map(|event| 16 + event.name.len()).sum();
-    mem::size_of::<Span>()
-        + name.len()
-        + span.trace_state.len()
-        + span.links.len() * 128
-        + attributes
-        + events
+    let event: usize = event.iter().map(|event| 16 + event.name.len()).sum();
+    mem::size_of::<Span>() + name.len() + span.trace_state.len() + span.links.len() * 128 + attributes + event
 }
 
 fn value_bytes(value: &Value) -> usize {

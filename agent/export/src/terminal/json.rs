@@ -12,7 +12,7 @@ use serde_json::ser::{CompactFormatter, Formatter};
 
 use super::escape::hostile;
 use crate::{
-    convention::{self, hex},
+    convention::{self, hex_digits},
     resource::Resource,
     span::{Moment, Value},
     trace::{Link, Trace, TraceId, TracedSpan},
@@ -23,6 +23,20 @@ const REMEMBERED: usize = 16;
 
 /// Bytes of most lines.
 const LINE: usize = 1536;
+
+/// Digits of the largest number.
+const MAX_DIGITS: usize = 20;
+
+/// `00` to `99`.
+const PAIRS: [[u8; 2]; 100] = {
+    let mut pairs = [[0; 2]; 100];
+    let mut number = 0;
+    while number < 100 {
+        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
+        number += 1;
+    }
+    pairs
+};
 
 type Attribute = (Cow<'static, str>, Value);
 
@@ -65,11 +79,11 @@ impl Json<'_> {
     fn span(&mut self, trace: TraceId, traced: &TracedSpan) {
         let span = traced.span.as_ref();
         let (code, message) = convention::status(&span.status);
-        self.raw("{\"traceId\":\"").raw(&hex(&trace.0));
-        self.raw("\",\"spanId\":\"").raw(&hex(&traced.span_id.0));
+        self.raw("{\"traceId\":\"").id(&trace.0);
+        self.raw("\",\"spanId\":\"").id(&traced.span_id.0);
         self.raw("\",\"parentSpanId\":\"");
         if let Some(parent) = traced.parent {
-            self.raw(&hex(&parent.span_id.0));
+            self.id(&parent.span_id.0);
         }
         self.raw("\",\"traceState\":").text(&traced.trace_state);
         self.raw(",\"flags\":").number(convention::flags(traced).into());
@@ -79,8 +93,9 @@ impl Json<'_> {
         self.raw("\",\"endTimeUnixNano\":\"").number(span.end.0);
         self.raw("\",\"status\":{\"code\":").number(i64::from(code).unsigned_abs());
         self.raw(",\"message\":").text(message);
-        self.raw("},\"attributes\":").attributes(span.attributes.iter().chain(&evidence(traced)));
-        self.raw(",\"events\":").list(&span.events, Self::event);
+        let evidence = convention::parent_evidence(traced);
+        self.raw("},\"attributes\":").attributes(span.attributes.iter().chain(evidence.iter().flatten()));
+        self.raw(",\"events\":").list(span.event.as_slice(), Self::event);
         self.raw(",\"links\":").list(&traced.links, Self::link);
     }
 
@@ -90,8 +105,8 @@ impl Json<'_> {
     }
 
     fn link(&mut self, link: &Link) {
-        self.raw("{\"traceId\":\"").raw(&hex(&link.trace_id.0));
-        self.raw("\",\"spanId\":\"").raw(&hex(&link.span_id.0));
+        self.raw("{\"traceId\":\"").id(&link.trace_id.0);
+        self.raw("\",\"spanId\":\"").id(&link.span_id.0);
         self.raw("\",\"attributes\":").attributes(&convention::evidence(link.method, link.confidence));
         self.raw("}");
     }
@@ -99,7 +114,13 @@ impl Json<'_> {
     fn attributes<'b>(&mut self, attributes: impl IntoIterator<Item = &'b Attribute>) -> &mut Self {
         self.raw("{");
         for (index, (name, value)) in attributes.into_iter().enumerate() {
-            self.raw(if index > 0 { "," } else { "" }).text(name).raw(":").value(value);
+            self.raw(if index > 0 { "," } else { "" });
+            match name {
+                // Of the names that are written in the source none needs a look.
+                Cow::Borrowed(name) => self.raw("\"").raw(name).raw("\":"),
+                Cow::Owned(name) => self.text(name).raw(":"),
+            };
+            self.value(value);
         }
         self.raw("}")
     }
@@ -142,18 +163,26 @@ impl Json<'_> {
         if plain(text) { self.raw("\"").raw(text).raw("\"") } else { self.serialized(text) }
     }
 
+    /// The digits of a number: written from the last one on, two at a time.
     fn number(&mut self, mut number: u64) -> &mut Self {
-        let begin = self.0.len();
-        loop {
-            self.0.push(b'0' + (number % 10) as u8);
-            number /= 10;
+        let mut digits = [0; MAX_DIGITS];
+        let mut begin = MAX_DIGITS;
+        for pair in digits.rchunks_exact_mut(2) {
+            begin -= 2;
+            pair.copy_from_slice(&PAIRS[(number % 100) as usize]);
+            number /= 100;
             if number == 0 {
                 break;
             }
         }
-        if let Some(digits) = self.0.get_mut(begin..) {
-            digits.reverse();
-        }
+        let first = begin + usize::from(digits[begin] == b'0');
+        self.0.extend_from_slice(digits.get(first..).unwrap_or_default());
+        self
+    }
+
+    /// An id in hex.
+    fn id<const BYTES: usize>(&mut self, id: &[u8; BYTES]) -> &mut Self {
+        self.0.extend_from_slice(id.map(hex_digits).as_flattened());
         self
     }
 
@@ -164,14 +193,24 @@ impl Json<'_> {
     }
 }
 
-fn evidence(traced: &TracedSpan) -> Vec<Attribute> {
-    convention::parent_evidence(traced).collect()
+/// Is every character one that stands for itself? Looked at eight at a time.
+fn plain(text: &str) -> bool {
+    let (words, rest) = text.as_bytes().as_chunks();
+    let mut last = [b' '; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    words.iter().chain([&last]).all(|word| plain_word(u64::from_ne_bytes(*word)))
 }
 
-/// Is every character one that stands for itself? Looked at without a branch a character.
-fn plain(text: &str) -> bool {
-    text.bytes()
-        .fold(true, |plain, byte| plain & matches!(byte, b' '..=b'~') & (byte != b'"') & (byte != b'\\'))
+/// Of eight bytes: is none a control character, DEL, a quotation mark, a backslash, or beyond ASCII? What is subtracted
+/// reaches a byte's highest bit where that byte is one of them, and elsewhere only where another is.
+const fn plain_word(word: u64) -> bool {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHEST: u64 = ONES << 7;
+    let control = word.wrapping_sub(ONES * b' ' as u64);
+    let quotation = (word ^ (ONES * b'"' as u64)).wrapping_sub(ONES);
+    let backslash = (word ^ (ONES * b'\\' as u64)).wrapping_sub(ONES);
+    let delete = word.wrapping_add(ONES);
+    (word | control | quotation | backslash | delete) & HIGHEST == 0
 }
 
 /// Escapes what the compact form leaves bare: DEL, C1, invisible characters and marks of direction.
@@ -212,7 +251,7 @@ mod tests {
         let mut span = sample::below(sample::server(7, "GET /x"), sample::parent(9, Method::Task, 0.9));
         span.trace_state = "v=1".into();
         span.span.status = crate::span::Status::Error("boom".into());
-        span.span.events = vec![Moment { time: UnixNanos(5), name: "first byte".into() }];
+        span.span.event = Some(Moment { time: UnixNanos(5), name: "first byte".into() });
         span.links = vec![Link {
             trace_id: TraceId([5; 16]),
             span_id: SpanId([6; 8]),
@@ -266,6 +305,27 @@ mod tests {
         let expected: Vec<_> = (0..64).map(|n| format!("service-{}", n % 32)).collect();
         assert_eq!(names, [expected.clone(), expected].concat());
         assert!(lines.resources.len() <= REMEMBERED);
+    }
+
+    #[test]
+    fn numbers_of_every_length() {
+        let powers = (0..20).map(|power| 10_u64.pow(power));
+        for number in powers.flat_map(|power| [power - 1, power, power + 1]).chain([42, u64::MAX]) {
+            let mut out = Vec::new();
+            Json(&mut out).number(number);
+            assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
+        }
+    }
+
+    #[test]
+    fn each_character_is_looked_at_wherever_it_stands() {
+        for character in '\0'..='\u{ff}' {
+            let stands_for_itself = matches!(character, ' '..='~') && !['"', '\\'].contains(&character);
+            for before in 0..17 {
+                let text = format!("{}{character}{}", "a".repeat(before), "~".repeat(16 - before));
+                assert_eq!(plain(&text), stands_for_itself, "{text:?}");
+            }
+        }
     }
 
     #[test]

@@ -35,7 +35,7 @@ pub(super) fn subject(span: &Span) -> String {
     };
     let subject = match detail {
         Some(detail) => format!("{} {detail}", span.name),
-        None => span.name.clone(),
+        None => span.name.to_string(),
     };
     cut(&escaped(&subject), LONGEST)
 }

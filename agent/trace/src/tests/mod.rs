@@ -93,14 +93,14 @@ impl World {
         Activity::Finished(Box::new(Span {
             key,
             role,
-            name: name.to_owned(),
+            name: name.into(),
             start: UnixNanos(start.0),
             end: UnixNanos(end.0),
             boot: (start, end),
             attributes: vec![],
             links: vec![],
             status: Status::Unset,
-            events: vec![],
+            event: None,
             resource: Arc::default(),
         }))
     }
