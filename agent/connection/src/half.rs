@@ -330,9 +330,9 @@ impl Half {
         first_is_bytes && store.second().is_some_and(|run| run.starts)
     }
 
-    fn at_boundary(&self) -> bool {
-        let datagram = self.store.as_ref().and_then(|store| store.first()).is_some_and(|run| run.starts);
-        datagram || self.call(self.position).is_some_and(|call| call.start == self.position && call.begins)
+    /// Does a call begin at the front?
+    fn at_call(&self) -> bool {
+        self.call(self.position).is_some_and(|call| call.start == self.position && call.begins)
     }
 }
 
@@ -345,13 +345,17 @@ impl Origin {
 
 impl Stream for Half {
     fn front(&self) -> Front<'_> {
-        let boundary = self.at_boundary();
-        let (bytes, next): (&[u8], _) = match self.store.as_ref() {
-            _ if self.shed > 0 => (&[], Next::Gap(Gap::Lost, self.shed)),
-            Some(store) => (store.bytes(), self.next(store)),
-            None => (&[], self.tail()),
+        let offset = self.position;
+        if self.shed > 0 {
+            return Front { offset, bytes: &[], next: Next::Gap(Gap::Lost, self.shed), boundary: false };
+        }
+        // Asked many times for each message, and mostly there is nothing.
+        let first = self.store.as_deref().and_then(|store| Some((store, store.first()?)));
+        let Some((store, first)) = first else {
+            return Front { offset, bytes: &[], next: self.tail(), boundary: self.at_call() };
         };
-        Front { offset: self.position, bytes, next, boundary: boundary && self.shed == 0 }
+        let boundary = first.starts || self.at_call();
+        Front { offset, bytes: store.bytes(), next: self.next(store), boundary }
     }
 
     fn consume(&mut self, count: u64) {

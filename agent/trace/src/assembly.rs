@@ -239,6 +239,16 @@ impl Groups {
         {
             self.by_id.remove(&group.id);
         }
+        self.leave_queue();
+    }
+
+    /// Takes what is over off the front of the queue of those that wait, which is as short as what is held then.
+    fn leave_queue(&mut self) {
+        while let Some((since, name)) = self.waiting.front()
+            && self.groups.get(name).is_none_or(|group| group.finished != Some(*since))
+        {
+            self.waiting.pop_front();
+        }
     }
 
     pub(crate) fn names(&self) -> Vec<GroupId> {

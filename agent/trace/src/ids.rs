@@ -29,12 +29,11 @@ impl Ids {
 
     /// The number that both ends of a connection give to an exchange.
     pub(crate) fn identity(&self, identity: &Identity) -> u128 {
-        let mut hasher = match identity.scope {
-            Scope::Anywhere => self.key,
-            Scope::ThisHost => self.seed,
+        let hasher = match identity.scope {
+            Scope::Anywhere => &self.key,
+            Scope::ThisHost => &self.seed,
         };
-        hasher.write(&identity.bytes);
-        hasher.finish128().as_u128()
+        hasher.hash(&identity.bytes).as_u128()
     }
 
     /// A number for an exchange that has no other end, or whose number is taken. Differs at each call.
@@ -62,11 +61,14 @@ impl Ids {
     /// The upper half of the offset counts how often the sequence numbers wrapped: without it a connection would
     /// use its ids again after 4 GiB. Both ends count alike, save those that were first seen in different rounds.
     fn derived(&self, identity: u128, key: Key, purpose: u8) -> [u8; 16] {
-        let mut hasher = self.key;
-        hasher.write(&[purpose]);
-        hasher.write(&identity.to_be_bytes());
-        hasher.write(&(key.offset >> 32).to_be_bytes());
-        hasher.finish128().as_bytes()
+        let mut name = [0; 1 + 16 + 8];
+        let [first, rest @ ..] = &mut name;
+        *first = purpose;
+        let (middle, last) = rest.split_at_mut(16);
+        middle.copy_from_slice(&identity.to_be_bytes());
+        last.copy_from_slice(&(key.offset >> 32).to_be_bytes());
+        // At once: the hasher pays for each piece.
+        self.key.hash(&name).as_bytes()
     }
 }
 

@@ -55,9 +55,9 @@ pub(crate) struct Node {
     /// The request that its connection was opened for, as it seemed.
     pub(crate) opener: Option<Key>,
     /// For whom its connection was opened, and on whom its thread worked, where these are two.
-    pub(crate) rivals: Option<(Key, Key)>,
-    /// What its thread had read when it was made.
-    pub(crate) sight: Option<Sight>,
+    pub(crate) rivals: Option<Box<(Key, Key)>>,
+    /// What its thread had read when it was made. Boxed, like the rivals: few have any, and what is held is to stay small.
+    pub(crate) sight: Option<Box<Sight>>,
     pub(crate) group: GroupId,
     /// Its span, once it has ended.
     pub(crate) span: Option<Box<Span>>,
@@ -100,7 +100,7 @@ impl Node {
     }
 
     /// As it is given on; `None` while it is open.
-    pub(crate) fn traced(self) -> Option<TracedSpan> {
+    pub(crate) fn traced(self: Box<Self>) -> Option<TracedSpan> {
         let parent = self.parent.map(|parent| Parent {
             span_id: parent.span_id,
             method: parent.method,

@@ -21,6 +21,15 @@ pub(crate) fn parents_first(mut spans: Vec<TracedSpan>, open: FxHashMap<SpanId, 
             if later(first, second) {
                 std::mem::swap(first, second);
             }
+            if open.is_empty() {
+                if second
+                    .parent
+                    .is_some_and(|parent| parent.method == Method::Wire && parent.span_id == first.span_id)
+                {
+                    enclose(&mut second.span, first.span.boot);
+                }
+                return spans;
+            }
         }
         _ => {
             let depths = depths(&spans);

@@ -69,7 +69,7 @@ enum Told {
 
 impl Traces {
     /// Finds the place of a request that the program answers.
-    pub(crate) fn place_answer(&mut self, mut node: Node, task: Task) {
+    pub(crate) fn place_answer(&mut self, mut node: Box<Node>, task: Task) {
         let client = self.wires.partner(node.identity, End::Answers);
         node.group = match (client.and_then(|client| self.nodes.get(&client)), &node.context) {
             (Some(client), context) => {
@@ -103,7 +103,7 @@ impl Traces {
     }
 
     /// Finds the place of a request that the program makes.
-    pub(crate) fn place_question(&mut self, mut node: Node, task: Task) {
+    pub(crate) fn place_question(&mut self, mut node: Box<Node>, task: Task) {
         let own_server = self.wires.partner(node.identity, End::Asks);
         // A program that calls itself may have read the request by now, on the very thread.
         let told = self.told(task, node.start);
@@ -124,8 +124,9 @@ impl Traces {
         if let Some(evidence) = evidence.filter(|_| node.sure) {
             self.tasks.bind(task, evidence.server);
         }
-        node.sight = matches!(told, Told::Nothing).then(|| self.sight(opened, evidence, task)).flatten();
-        node.rivals = evidence.and_then(|evidence| evidence.rivals);
+        let sight = matches!(told, Told::Nothing).then(|| self.sight(opened, evidence, task)).flatten();
+        node.sight = sight.map(Box::new);
+        node.rivals = evidence.and_then(|evidence| evidence.rivals).map(Box::new);
         node.opener = opened.and_then(|opened| opened.request).map(|(server, _)| server);
         node.group = match node.context.clone() {
             Some(context) => self.place_by_header(&mut node, &context, evidence),
@@ -175,7 +176,8 @@ impl Traces {
         let mut next = Some(call);
         for _ in 0..MAX_DEPTH {
             let Some(call) = next else { return };
-            let Some((sight, pid)) = self.nodes.get(&call).map(|node| (node.sight, node.pid)) else { return };
+            let Some(node) = self.nodes.get(&call) else { return };
+            let (sight, pid) = (node.sight.as_deref().copied(), node.pid);
             self.learn_opener(call, server);
             let worth = self.worth(call);
             if confidence >= self.settings.min_confidence {
@@ -197,8 +199,10 @@ impl Traces {
     /// The first request of a connection is known to have been for this one.
     fn learn_opener(&mut self, call: Key, server: Key) {
         let Some(call) = self.nodes.get(&call) else { return };
-        if let Some((opener, _)) = call.rivals.filter(|(opener, user)| [*opener, *user].contains(&server)) {
-            self.habits.of(call.pid).opened(server == opener);
+        if let Some((opener, user)) = call.rivals.as_deref()
+            && [*opener, *user].contains(&server)
+        {
+            self.habits.of(call.pid).opened(server == *opener);
         }
     }
 
@@ -530,19 +534,19 @@ impl Traces {
         }
     }
 
-    fn hold(&mut self, node: Node) {
+    fn hold(&mut self, node: Box<Node>) {
         self.groups.join(node.group, node.key);
-        self.nodes.insert(node.key, Box::new(node));
+        self.nodes.insert(node.key, node);
     }
 
     /// Ids and context of a request; nothing of its place.
-    pub(crate) fn node(&mut self, start: &Start) -> Node {
+    pub(crate) fn node(&mut self, start: &Start) -> Box<Node> {
         let end = End::of(start.role);
         let named = Identity::of(start.key, end, &start.socket).map(|name| self.ids.identity(&name));
         let free = named.filter(|id| self.fits(*id, start) && self.wires.take(*id, end, start.key));
         let identity = free.unwrap_or_else(|| self.ids.unique(start.key));
         let span_id = self.ids.span(identity, start.key, end);
-        Node::new(start, span_id, identity, header::context(&start.carrier))
+        Box::new(Node::new(start, span_id, identity, header::context(&start.carrier)))
     }
 }
 

@@ -175,8 +175,11 @@ impl Traces {
     fn started(&mut self, start: Start, out: &mut Vec<Trace>) {
         self.heard(start.time);
         // The guess of a protocol was wrong and its withdrawal lost: the later guess counts.
-        self.withdrawn(start.key);
-        if self.nodes.contains_key(&start.key) || !self.room(out) {
+        let known = self.nodes.contains_key(&start.key);
+        if known {
+            self.withdrawn(start.key);
+        }
+        if (known && self.nodes.contains_key(&start.key)) || !self.room(out) {
             self.counters.untracked += 1;
             return;
         }
