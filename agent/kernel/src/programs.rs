@@ -8,7 +8,7 @@ use std::{
 };
 
 use aya::{
-    Btf as AyaBtf, Ebpf, EbpfLoader, VerifierLogLevel,
+    Btf as AyaBtf, Ebpf, EbpfLoader, Endianness, VerifierLogLevel,
     maps::{Array, HashMap, Map, MapData, ProgramArray, RingBuf},
     programs::{BtfTracePoint, ProgramError},
 };
@@ -405,7 +405,8 @@ impl Kernel {
             return Err(LoadError::MissingFields(missing));
         }
         let uring = if sees_uring(btf)? { uring } else { None };
-        let types = AyaBtf::from_sys_fs().map_err(|error| refused("its own types")(error.into()))?;
+        let types = AyaBtf::parse(&btf.tracepoints()?, Endianness::default())
+            .map_err(|error| refused("its own types")(error.into()))?;
         let cpus = aya::util::nr_cpus().map_err(|(_, error)| LoadError::NoBtf(error))?;
         Ok(Self { fields, uring, types, cpus })
     }
@@ -437,6 +438,8 @@ impl Kernel {
     fn load(&self, plan: Plan, globals: &abi::Settings) -> Result<Ebpf, LoadError> {
         let mut loader = EbpfLoader::new();
         loader
+            // The object asks for no relocations by type; without the kernel's types their memory is free again here.
+            .btf(None)
             // Without the states of every path, which for a program that is too large take gigabytes.
             .verifier_log_level(VerifierLogLevel::STATS)
             .override_global("SETTINGS", globals.as_bytes(), true)

@@ -75,9 +75,10 @@ pub(super) enum Taken {
 }
 
 impl Pairing {
-    /// Begins in doubt where bytes were lost before the protocol was recognised.
+    /// Begins in doubt where bytes were lost before the protocol was recognised. Most connections never have two requests
+    /// at once: room for one is kept, since there may be many connections.
     pub(super) fn new(doubt: bool) -> Self {
-        Self { doubt, ..Self::default() }
+        Self { doubt, queue: VecDeque::with_capacity(1), ..Self::default() }
     }
 
     /// Number of the oldest request without a complete response; the next request's where there is none.
