@@ -54,6 +54,11 @@ impl Carrier {
         }
     }
 
+    /// Ids that somebody gave the request to know it again.
+    pub(crate) fn request_ids(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().filter(|(name, _)| name == REQUEST_ID).map(|(_, value)| value.as_bytes())
+    }
+
     /// The headers, in the order in which they came.
     #[must_use]
     pub fn into_headers(self) -> Headers {

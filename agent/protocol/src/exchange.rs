@@ -8,7 +8,7 @@ use wirespan_connection::{
     stream::Mark,
 };
 
-use crate::carrier::Headers;
+use crate::{carrier::Headers, token::Tokens};
 
 /// Which part the traced program plays in an exchange. Follows OpenTelemetry's span kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +50,8 @@ pub struct Opening {
     /// What kind of request it is: those that ask for the same thing have the same number, whatever ids they name; 0 where
     /// it is not known.
     pub shape: u64,
+    /// Rare names in it, which the program may pass on in what it calls for it.
+    pub tokens: Tokens,
 }
 
 /// A response begins. Read: whatever `task` does next is likely caused by it. Written: `task` worked on the request.

@@ -32,6 +32,7 @@ mod shape;
 pub mod sql;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod token;
 pub mod websocket;
 
 pub use session::Session;

@@ -13,6 +13,7 @@ use crate::{
     exchange::{Ending, Exchange, Key, Message, Opening, Outcome, Output, Resumption, Role, Target, Value},
     protocol::{Extent, Input, Scene},
     shape,
+    token::Tokens,
 };
 
 /// A command of a protocol.
@@ -264,7 +265,15 @@ impl<C: Command> Waiting<C> {
             let Self { key, role, .. } = *self;
             let (facts, start, carrier) = (*scene.facts, self.request.first, Vec::new());
             let shape = shape::of([self.command.name().as_ref()]);
-            scene.out.push(Output::Opened(Opening { key, role, facts, start, carrier, shape }));
+            scene.out.push(Output::Opened(Opening {
+                key,
+                role,
+                facts,
+                start,
+                carrier,
+                shape,
+                tokens: Tokens::default(),
+            }));
         }
     }
 

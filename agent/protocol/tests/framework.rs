@@ -13,6 +13,7 @@ use wirespan_protocol::{
     registry::Entry,
     settings::Settings,
     testing::{self, Bench, Call, call, received, sent, talk},
+    token::Tokens,
 };
 
 /// Each request's key, its message and what it is about.
@@ -30,6 +31,7 @@ impl Waiting {
             start,
             carrier: Vec::new(),
             shape: 0,
+            tokens: Tokens::default(),
         }));
         self.0.push_back((key, message(extent), what));
     }

@@ -6,6 +6,7 @@ pub use wirespan_protocol::{
     carrier::Headers,
     event::{Address, Cookie, LogicalTask, Nanos, Socket, Task, Transport},
     exchange::{Key, Role},
+    token::Tokens,
 };
 
 use smol_str::SmolStr;
@@ -94,6 +95,8 @@ pub struct Start {
     pub carrier: Headers,
     /// What kind of request it is: those that ask for the same thing have the same number; 0 where it is not known.
     pub shape: u64,
+    /// Rare names in it.
+    pub tokens: Tokens,
 }
 
 /// What the span stage says, in the order in which it happened.

@@ -117,6 +117,7 @@ fn start(opening: Opening) -> Start {
         task: opening.start.task,
         carrier: opening.carrier,
         shape: opening.shape,
+        tokens: opening.tokens,
     }
 }
 

@@ -291,10 +291,12 @@ fn evidence_goes_through() {
         start: mark(5),
         carrier: carrier.clone(),
         shape: 7,
+        tokens: wirespan_protocol::token::Tokens::new([3, 0]),
     };
     match spans.accept(Output::Opened(opening), CLOCK, &mut OneProcess) {
         Activity::Started(start) => {
             assert_eq!((start.key, start.time, start.task, start.carrier), (KEY, Nanos(5), TASK, carrier));
+            assert_eq!((start.shape, start.tokens.iter().collect::<Vec<_>>()), (7, vec![3]));
         }
         other => panic!("an opening gave {other:?}"),
     }

@@ -95,6 +95,7 @@ fn spans(page: &mut Page, snapshot: &Snapshot) {
         (["wire"], traces.wire),
         (["task"], traces.task),
         (["handoff"], traces.handoff),
+        (["echo"], traces.echo),
         (["none"], traces.roots),
     ];
     page.metric(&LINKS, methods);

@@ -38,6 +38,7 @@
 
 mod assembly;
 mod connects;
+mod echoes;
 mod futexes;
 mod habits;
 mod handing;

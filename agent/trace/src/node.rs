@@ -1,6 +1,6 @@
 //! A span from its start until it is given on: where it stands, and what its place was decided by.
 
-use wirespan_span::span::{Key, Nanos, Role, Span, Start};
+use wirespan_span::span::{Key, Nanos, Role, Span, Start, Tokens};
 
 use crate::{
     assembly::GroupId,
@@ -48,6 +48,8 @@ pub(crate) struct Node {
     pub(crate) sure: bool,
     /// What kind of request it is; 0 where that is not known.
     pub(crate) shape: u64,
+    /// Rare names in it.
+    pub(crate) tokens: Tokens,
     /// Was it made by a task that works for itself?
     pub(crate) own: bool,
     /// Does its trace wait for what may become known of it?
@@ -81,6 +83,7 @@ impl Node {
             server: None,
             sure: false,
             shape: start.shape,
+            tokens: start.tokens,
             own: false,
             held: false,
             opener: None,

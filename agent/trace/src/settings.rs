@@ -64,8 +64,10 @@ pub struct Counters {
     pub wire: u64,
     /// Of the spans: parent by the task.
     pub task: u64,
-    /// Of the spans: parent by who connected.
+    /// Of the spans: parent by a hand-over.
     pub handoff: u64,
+    /// Of the spans: parent by a rare name.
+    pub echo: u64,
     /// Starts that were taken back.
     pub withdrawn: u64,
     /// Links that evidence spoke for and a veto prevented.

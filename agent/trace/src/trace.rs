@@ -21,6 +21,8 @@ pub enum Method {
     Task,
     /// A hand-over that was seen.
     Handoff,
+    /// A rare name of the request that turned up in the call.
+    Echo,
 }
 
 impl Method {
@@ -32,6 +34,7 @@ impl Method {
             Self::Wire => "wire",
             Self::Task => "task",
             Self::Handoff => "handoff",
+            Self::Echo => "echo",
         }
     }
 }

@@ -9,6 +9,7 @@ use wirespan_span::span::{Activity, Cookie, Key, Nanos, Span, Start, Task};
 use crate::{
     assembly::{GroupId, Groups},
     connects::{Connects, Opened},
+    echoes::Echoes,
     habits::Habits,
     handovers::Handovers,
     header,
@@ -54,6 +55,7 @@ pub struct Traces {
     pub(crate) lineage: Lineage,
     pub(crate) forwarded: Forwarded,
     pub(crate) handovers: Handovers,
+    pub(crate) echoes: Echoes,
     pub(crate) wake_orders: Vec<WakeOrder>,
     pub(crate) groups: Groups,
     /// The latest moment heard of.
@@ -79,6 +81,7 @@ impl Traces {
             wires: Wires::default(),
             forwarded: Forwarded::default(),
             wake_orders: Vec::new(),
+            echoes: Echoes::default(),
             groups: Groups::default(),
             now: Nanos::default(),
         }
@@ -351,6 +354,7 @@ impl Traces {
         self.habits.of(node.pid).closes();
         self.tasks.leave(key);
         self.queues.leave(key);
+        self.echoes.leave(node.pid, &node.tokens, key);
         self.threads.leave(node.thread, key);
         for thread in std::mem::take(&mut node.resumed_on) {
             self.threads.leave(thread, key);
@@ -407,6 +411,7 @@ impl Traces {
                 Some(Method::Wire) => &mut self.counters.wire,
                 Some(Method::Task) => &mut self.counters.task,
                 Some(Method::Handoff) => &mut self.counters.handoff,
+                Some(Method::Echo) => &mut self.counters.echo,
             } += 1;
         }
         out.push(trace);

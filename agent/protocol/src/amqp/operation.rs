@@ -9,6 +9,7 @@ use crate::{
     exchange::{Ending, Exchange, Key, Message, Opening, Outcome, Output, Resumption, Role, Target, Value},
     facts::Facts,
     protocol::{Extent, Scene},
+    token::Tokens,
 };
 
 /// Which part the traced program plays.
@@ -139,7 +140,15 @@ impl Operation {
     pub(super) fn open(&mut self, scene: &mut Scene<'_>) {
         let (key, role, start) = (self.key, self.role(), self.request.first);
         let carrier = std::mem::take(&mut self.carrier);
-        scene.out.push(Output::Opened(Opening { key, role, facts: *scene.facts, start, carrier, shape: 0 }));
+        scene.out.push(Output::Opened(Opening {
+            key,
+            role,
+            facts: *scene.facts,
+            start,
+            carrier,
+            shape: 0,
+            tokens: Tokens::default(),
+        }));
     }
 
     /// Its answer begins, or is all there.

@@ -13,6 +13,7 @@ use crate::{
     exchange::{self, Ending, Exchange, Key, Opening, Outcome, Output, Resumption, Role, Target, Value},
     facts::Facts,
     protocol::{Extent, Scene},
+    token::Tokens,
 };
 
 /// Questions that wait for answers.
@@ -62,7 +63,15 @@ impl Pairing {
         let key = key(direction, id, extent, scene);
         let facts = *scene.facts;
         let (role, start, carrier) = (role(direction), extent.first, Vec::new());
-        scene.out.push(Output::Opened(Opening { key, role, facts, start, carrier, shape: 0 }));
+        scene.out.push(Output::Opened(Opening {
+            key,
+            role,
+            facts,
+            start,
+            carrier,
+            shape: 0,
+            tokens: Tokens::default(),
+        }));
         let request = whole(extent, cut);
         self.0.push_back(Waiting { key, direction, id, opcode, question, request, facts });
     }

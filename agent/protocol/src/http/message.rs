@@ -16,6 +16,7 @@ use crate::{
     grpc,
     settings::Settings,
     shape,
+    token::Tokens,
 };
 
 /// Attributes by name.
@@ -58,6 +59,8 @@ pub(crate) struct Request {
     pub(crate) upgrade: bool,
     pub(crate) truncated: bool,
     pub(crate) carrier: Carrier,
+    /// Rare names in it.
+    pub(crate) tokens: Tokens,
     pub(crate) attributes: Attributes,
     /// Its body carries a call of gRPC.
     pub(crate) call: Option<grpc::Coding>,
@@ -105,6 +108,7 @@ impl Request {
             framing: request_framing(&noted, cut),
             upgrade: noted.upgrade.is_some(),
             truncated: cut,
+            tokens: Tokens::of(line.target, &noted.carrier),
             carrier: Carrier::default(),
             attributes: Vec::with_capacity(ATTRIBUTES),
             call: noted.content_type.as_deref().and_then(grpc::coding),

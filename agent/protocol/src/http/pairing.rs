@@ -112,6 +112,7 @@ impl Pairing {
             start: extent.first,
             carrier: std::mem::take(&mut request.carrier).into_headers(),
             shape: request.shape(),
+            tokens: request.tokens,
         }));
         let message = message(extent, request.truncated, declared(request.framing));
         let (doubtful, ended) = (self.doubt, false);

@@ -87,6 +87,7 @@ impl Streams {
             start: extent.first,
             carrier: std::mem::take(&mut request.carrier).into_headers(),
             shape: request.shape(),
+            tokens: request.tokens,
         }));
         self.highest = id;
         self.open.push_back(Box::new(Stream::new(id, role, request, fields.unknown, extent, key)));

@@ -15,6 +15,7 @@ use crate::{
     pipeline,
     protocol::{Extent, Scene},
     settings::Settings,
+    token::Tokens,
 };
 
 /// A request under way.
@@ -98,7 +99,15 @@ impl Operation {
         let single = self.asked.records.count == 1;
         let carrier = self.asked.records.contexts.pop_if(|_| single).unwrap_or_default();
         let (key, role, start) = (self.key, self.role, self.request.first);
-        scene.out.push(Output::Opened(Opening { key, role, facts: *scene.facts, start, carrier, shape: 0 }));
+        scene.out.push(Output::Opened(Opening {
+            key,
+            role,
+            facts: *scene.facts,
+            start,
+            carrier,
+            shape: 0,
+            tokens: Tokens::default(),
+        }));
     }
 
     /// Reads its answer behind the correlation id, as far as it is known what stands in it. `false` where it ended early.

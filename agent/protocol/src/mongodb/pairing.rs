@@ -17,6 +17,7 @@ use crate::{
     pipeline,
     protocol::{Extent, Scene},
     shape,
+    token::Tokens,
 };
 
 /// `db.system.name`, and the name of a span whose command is not known.
@@ -57,7 +58,15 @@ impl Pairing {
         let key = Key { cookie: scene.facts.socket.cookie, offset: extent.offset, sub: 0 };
         let (role, facts, start, carrier) = (self.role, *scene.facts, extent.first, Vec::new());
         let shape = shape::of(command.operation.as_deref().into_iter().chain(command.collection.as_deref()));
-        scene.out.push(Output::Opened(Opening { key, role, facts, start, carrier, shape }));
+        scene.out.push(Output::Opened(Opening {
+            key,
+            role,
+            facts,
+            start,
+            carrier,
+            shape,
+            tokens: Tokens::default(),
+        }));
         let request = message(extent, command.truncated);
         let (response, returned, failure) = (None, None, None);
         self.waiting.push_back(Waiting { key, expects: id, command, request, response, returned, failure });

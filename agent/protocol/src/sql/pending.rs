@@ -14,6 +14,7 @@ use crate::{
     exchange::{Ending, Exchange, Key, Message, Opening, Outcome, Output, Resumption, Role, Target, Value},
     protocol::{Extent, Scene},
     shape,
+    token::Tokens,
 };
 
 /// Who is asked, by which protocol.
@@ -87,7 +88,15 @@ impl<W> Pending<W> {
         let carrier = std::mem::take(&mut ask.carrier);
         let (role, facts, start) = (database.role, *scene.facts, extent.first);
         let shape = shape::of(ask.digest.as_deref().map(|digest| digest.summary.as_str()));
-        scene.out.push(Output::Opened(Opening { key, role, facts, start, carrier, shape }));
+        scene.out.push(Output::Opened(Opening {
+            key,
+            role,
+            facts,
+            start,
+            carrier,
+            shape,
+            tokens: Tokens::default(),
+        }));
         let request = message(extent, ask.truncated);
         let (told, returned, affected, failure) = (None, None, None, None);
         let (doubtful, ended, response) = (false, false, None);

@@ -16,6 +16,7 @@ use crate::{
     protocol::{Detection, Extent, Input, Legacy, Protocol, Scene, Sight, Step},
     settings::Settings,
     stream::Mark,
+    token::Tokens,
 };
 use frame::{Header, MAX_HEADER, Start};
 
@@ -249,7 +250,15 @@ impl WebSocket {
 fn opening(key: Key, asks: Direction, first: Mark, scene: &Scene<'_>) -> Opening {
     let role = if asks == Direction::Received { Role::Server } else { Role::Client };
     let task = Task { tid: 0, key: 0, ..first.task };
-    Opening { key, role, facts: *scene.facts, start: Mark { task, ..first }, carrier: Vec::new(), shape: 0 }
+    Opening {
+        key,
+        role,
+        facts: *scene.facts,
+        start: Mark { task, ..first },
+        carrier: Vec::new(),
+        shape: 0,
+        tokens: Tokens::default(),
+    }
 }
 
 /// `error.type`: the close code, save those of an orderly end (RFC 6455 section 7.4.1: normal, going away); or why

@@ -1,6 +1,6 @@
 //! Activities in, trees out; one file per kind of evidence. A script has one activity a line, times in µs:
 //!
-//! `TIME ask|serve NAME CONNECTION[:OFFSET] PID.TID[@RESTS] [trace=T/S] [shape=N]`, `TIME resume|answer NAME PID.TID[@RESTS]`,
+//! `TIME ask|serve NAME CONNECTION[:OFFSET] PID.TID[@RESTS] [trace=T/S] [shape=N] [token=N]`, `TIME resume|answer NAME PID.TID[@RESTS]`,
 //! `TIME connect CONNECTION PID.TID`, `TIME born TID PID.TID`, `TIME woke TID PID.TID FUTEX`, `TIME died PID.TID`, `TIME end NAME`, `TIME withdraw NAME`, `TIME sweep`.
 //! After the TID, `#7` is a logical task and `#9<7` one that 7 started.
 //! Connection `u1` is a UNIX socket, all others are TCP. A span begins at its `ask` or `serve`.
@@ -8,6 +8,7 @@
 mod any_order;
 mod assembly;
 mod contexts;
+mod echo;
 mod header;
 mod lineage;
 mod logical;
@@ -20,8 +21,8 @@ mod wire;
 use std::{collections::HashMap, fmt::Write, net::SocketAddr, sync::Arc};
 
 use wirespan_span::span::{
-    Activity, Address, Cookie, Key, LogicalTask, Nanos, Role, Socket, Span, Start, Status, Task, Transport,
-    UnixNanos,
+    Activity, Address, Cookie, Key, LogicalTask, Nanos, Role, Socket, Span, Start, Status, Task, Tokens,
+    Transport, UnixNanos,
 };
 
 use crate::{
@@ -85,7 +86,9 @@ impl World {
             .filter(|word| word.starts_with("trace="))
             .map(|word| ("traceparent".into(), traceparent(word)))
             .collect();
-        Activity::Started(Start { key, role, socket, time, task: task(words[4]), carrier, shape })
+        let tokens = words[5..].iter().find_map(|word| word.strip_prefix("token=")).map_or(0, number);
+        let tokens = Tokens::new([tokens, 0]);
+        Activity::Started(Start { key, role, socket, time, task: task(words[4]), carrier, shape, tokens })
     }
 
     fn end(&self, name: &str, end: Nanos) -> Activity {
