@@ -41,6 +41,7 @@ const TEST_PACKAGES: &[&str] = &[
     "bind9-dnsutils",
     "rabbitmq-server",
     "kcat",
+    "php-fpm",
 ];
 
 /// What the demo's shop needs.
