@@ -9,6 +9,7 @@ mod maven;
 mod mongodb;
 mod node;
 mod python;
+mod resolved;
 
 use anyhow::{Result, bail};
 
@@ -109,6 +110,11 @@ pub(crate) fn kafka() -> Result<std::path::PathBuf> {
 /// The folder of the jars of a server that speaks MongoDB's protocol, filled if it is not.
 pub(crate) fn mongodb() -> Result<std::path::PathBuf> {
     mongodb::MONGODB.prepare()
+}
+
+/// systemd-resolved's program, unpacked if it is not there.
+pub(crate) fn resolved() -> Result<std::path::PathBuf> {
+    resolved::prepare()
 }
 
 /// The folder of the npm packages of the test programs, filled if it is not.

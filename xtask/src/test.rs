@@ -102,6 +102,13 @@ fn end_to_end() -> Result<()> {
         Some(collector) => command.env("WIRESPAN_OTELCOL", collector),
         None => command.arg("--skip=otlp::"),
     };
+    match setup::resolved() {
+        Ok(resolved) => command.env("WIRESPAN_RESOLVED", resolved),
+        Err(error) => {
+            note(&format!("the test of systemd-resolved is left out: {error:#}"));
+            command.arg("--skip=dns::systemd_resolved")
+        }
+    };
     child::run(&mut command)
 }
 
