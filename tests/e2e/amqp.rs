@@ -1,6 +1,6 @@
 //! AMQP 0-9-1 as programs really speak it: RabbitMQ, a Python program (pika) and a Node one (amqplib).
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use wirespan_tests::{
     agent::Agent,
     brokers::{Broker, Client, lines},
@@ -115,4 +115,54 @@ fn an_older_connection_and_amqplib_are_understood() -> Result<()> {
     let delivered = all(&spans, Kind::Consumer);
     ensure!(delivered[DELIVERED.len()..] == ["deliver shop:new, links 1"; 2], "{delivered:#?}");
     Ok(())
+}
+
+/// What `programs/amqp_errors.py` is told.
+const REFUSED: &[&str] = &[
+    "exchange.declare amq.direct, error PRECONDITION_FAILED",
+    "qos, error CHANNEL_ERROR",
+    "connect, error NOT_ALLOWED",
+];
+
+/// A message is linked to the span that sent it, by its id alone.
+fn linked_by_id(spans: &[Span]) -> Result<()> {
+    let id = |span: &Span| span.text("messaging.message.id").map(str::to_owned);
+    let handed = spans.iter().filter(|span| {
+        span.kind == Kind::Consumer || span.kind == Kind::Client && span.name.starts_with("get named")
+    });
+    let mut number = 0;
+    for span in handed.filter(|span| id(span).is_some()) {
+        let sender = spans.iter().find(|other| other.kind == Kind::Producer && id(other) == id(span));
+        let sender = sender.with_context(|| format!("nobody sent what came with {span:#?}"))?;
+        ensure!(span.links == [sender.trace.clone()] && span.trace != sender.trace, "{sender:#?} {span:#?}");
+        number += 1;
+    }
+    ensure!(number == 2, "{number} spans of messages that were handed on");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn refusals_are_told_and_messages_are_linked_by_their_ids() -> Result<()> {
+    let broker = Broker::rabbitmq()?;
+    let agent = Agent::start()?;
+
+    Client::start("amqp_errors.py", &broker)?.pass()?;
+    agent.until(2, "both ends of what was refused", |span| span.text("error.type") == Some("NOT_ALLOWED"))?;
+    Client::start("amqp_ids.py", &broker)?.pass()?;
+    agent.until(1, "the message that was pushed", |span| span.kind == Kind::Consumer)?;
+
+    let spans = agent.stop()?;
+    hush(&spans)?;
+    for kind in [Kind::Client, Kind::Server] {
+        let told = all(&spans, kind);
+        for expected in REFUSED {
+            ensure!(told.iter().any(|line| line == expected), "no {expected} in {told:#?}");
+        }
+    }
+    let published = all(&spans, Kind::Producer);
+    let missing = "publish missing:orders.new";
+    ensure!(published[..2] == [missing, &format!("{missing}, error NOT_FOUND")], "{published:#?}");
+    ensure!(all(&spans, Kind::Consumer).contains(&"channel.close, error NOT_FOUND".to_owned()));
+    linked_by_id(&spans)
 }

@@ -1,12 +1,12 @@
-//! DNS: dnsmasq as the server, dig, a Python program and Node's resolver (c-ares) as clients, over UDP and TCP.
+//! DNS: dnsmasq and systemd-resolved as servers, dig, a Python program and Node's resolver (c-ares) as clients, over UDP and TCP.
 
-use std::process::Command;
+use std::{env, process::Command};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use wirespan_tests::{
     agent::Agent,
     program,
-    servers::{Service, node},
+    servers::{Service, node, program_file},
     span::{Kind, Span, told},
 };
 
@@ -128,6 +128,43 @@ fn a_forwarder_answers_and_asks() -> Result<()> {
         let mut found: Vec<_> = found.iter().map(String::as_str).collect();
         found.sort_unstable();
         let expected = who.map(|who| format!("{who} QUERY A host.test NOERROR udp -"));
+        ensure!(found == expected, "{kind:?}: {found:#?}");
+    }
+    Ok(())
+}
+
+/// systemd-resolved answers programs on an address of its own, and asks a server of the net.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn systemd_resolved_answers_and_asks() -> Result<()> {
+    let resolved = env::var_os("WIRESPAN_RESOLVED").context("WIRESPAN_RESOLVED names no systemd-resolved")?;
+    let agent = Agent::start()?;
+
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--net", "--propagation", "private", "sh"]);
+    let answers = program::run(command.arg(program_file("resolved.sh")).arg(resolved))?;
+    ensure!(answers == "host.shop.example.\n10.2.2.2\n10.2.2.2\n", "{answers}");
+    let is_asked = |span: &Span| span.text("dns.question.name") == Some("host.shop.example");
+    agent.until(4, "both sides of both questions", is_asked)?;
+
+    let spans = agent.stop()?;
+    for kind in [Kind::Client, Kind::Server] {
+        let wanted =
+            |span: &Span| is_dns(span) && span.text("dns.question.name") != Some("ready.shop.example");
+        let mut found = told(&spans, kind, wanted, |span| format!("{} {}", span.service(), line(span)));
+        found.sort_unstable();
+        let (front, behind) =
+            if kind == Kind::Client { ("dig", "systemd-resolved") } else { ("systemd-resolved", "dnsmasq") };
+        let error = if kind == Kind::Client { "host_not_found" } else { "-" };
+        let question = |who: &str, transport: &str| {
+            [
+                format!("{who} QUERY A alias.shop.example NOERROR udp -"),
+                format!("{who} QUERY A host.shop.example NOERROR {transport} -"),
+                format!("{who} QUERY A none.shop.example NXDOMAIN udp {error}"),
+            ]
+        };
+        let mut expected = [question(front, "tcp"), question(behind, "udp")].concat();
+        expected.sort_unstable();
         ensure!(found == expected, "{kind:?}: {found:#?}");
     }
     Ok(())

@@ -6,6 +6,7 @@ mod budget;
 mod causality;
 mod connections;
 mod dns;
+mod fastcgi;
 mod faults;
 mod grpc;
 mod hosts;

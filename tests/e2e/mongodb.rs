@@ -1,7 +1,6 @@
-//! MongoDB's protocol as programs really speak it: FerretDB, a server in Go, and clients in Python (pymongo) and JavaScript
-//! (MongoDB's own driver). FerretDB is too much to build for every run: `cargo xtask setup --mongodb` does it, and
-//! `cargo xtask test` leaves these tests out where nobody did; `tests/recordings` has such a run. Writes without an answer
-//! are not asked for here: FerretDB answers them all the same, which clients take for an error.
+//! MongoDB's protocol as programs really speak it: a server in Java (mongo-java-server), and clients in Python (pymongo) and
+//! JavaScript (MongoDB's own driver); `tests/recordings` has those clients with FerretDB, a server in Go. Writes without an
+//! answer are not asked for here: FerretDB answers them all the same, which clients take for an error.
 
 use anyhow::{Result, ensure};
 use wirespan_tests::{
@@ -45,7 +44,7 @@ fn until_dropped(agent: &Agent) -> Result<()> {
 #[test]
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn pymongo_is_understood() -> Result<()> {
-    let (server, agent) = (Database::ferretdb()?, Agent::start()?);
+    let (server, agent) = (Database::mongodb()?, Agent::start()?);
 
     Gated::start("mongodb.py", &server)?.pass()?;
     until_dropped(&agent)?;
@@ -59,7 +58,7 @@ fn pymongo_is_understood() -> Result<()> {
 #[test]
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn an_older_connection_is_understood() -> Result<()> {
-    let server = Database::ferretdb()?;
+    let server = Database::mongodb()?;
     let client = Gated::start("mongodb.py", &server)?;
     let agent = Agent::start()?;
 
@@ -72,7 +71,7 @@ fn an_older_connection_is_understood() -> Result<()> {
 #[test]
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn the_driver_of_node_is_understood() -> Result<()> {
-    let (server, agent) = (Database::ferretdb()?, Agent::start()?);
+    let (server, agent) = (Database::mongodb()?, Agent::start()?);
 
     program::run(&mut node("mongodb.cjs", &[&server.address.port().to_string()]))?;
     until_dropped(&agent)?;

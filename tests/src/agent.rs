@@ -151,7 +151,9 @@ pub fn wirespan() -> Command {
 
 /// Takes the tests' own variables away: to the daemon they would be settings that it does not know, which it refuses.
 pub fn without_ours(command: &mut Command) {
-    for ours in ["BIN", "FERRETDB", "KAFKA", "KILLS", "NODE_MODULES", "OTELCOL", "PYTHON", "TEST_LONG"] {
+    for ours in
+        ["BIN", "KAFKA", "KILLS", "MONGODB", "NODE_MODULES", "OTELCOL", "PYTHON", "RESOLVED", "TEST_LONG"]
+    {
         command.env_remove(format!("WIRESPAN_{ours}"));
     }
 }

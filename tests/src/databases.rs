@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     program::{self, Program},
-    servers::{free_address, python},
+    servers::{free_address, program_file, python},
     span::{Kind, Span},
     wait,
 };
@@ -87,18 +87,16 @@ impl Database {
 }
 
 impl Database {
-    /// FerretDB, which speaks MongoDB's protocol, upon SQLite. `WIRESPAN_FERRETDB` is its binary. It is empty: its clients
-    /// make what they want.
-    pub fn ferretdb() -> Result<Self> {
-        let binary = env::var_os("WIRESPAN_FERRETDB")
-            .context("WIRESPAN_FERRETDB names no binary: `cargo xtask setup --mongodb` builds one")?;
+    /// mongo-java-server, which speaks MongoDB's protocol, from the folder of its jars that `WIRESPAN_MONGODB` names. It is
+    /// empty: its clients make what they want.
+    pub fn mongodb() -> Result<Self> {
+        let jars = env::var_os("WIRESPAN_MONGODB").context("WIRESPAN_MONGODB names no folder of jars")?;
         let (folder, address) = (open_folder()?, free_address()?);
-        let mut server = Command::new(binary);
-        server.args(["--handler=sqlite", "--telemetry=disable", "--debug-addr=-", "--log-level=error"]);
-        server.arg(format!("--sqlite-url=file:{}/", folder.path().display()));
-        server.arg(format!("--state-dir={}", folder.path().display()));
-        let program = Program::start(server.arg(format!("--listen-addr={address}")))?;
-        wait::until("FerretDB to listen", || TcpStream::connect(address).ok())?;
+        let mut server = Command::new("java");
+        server.args(["-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp"]).arg(PathBuf::from(jars).join("*"));
+        server.arg("bsh.Interpreter").arg(program_file("mongodb.bsh")).arg(address.port().to_string());
+        let program = Program::start(&mut server)?;
+        wait::until("the server to listen", || TcpStream::connect(address).ok())?;
         Ok(Self { _program: program, _folder: folder, address })
     }
 }

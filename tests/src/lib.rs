@@ -13,6 +13,7 @@ pub mod kernel;
 pub mod load;
 pub mod metrics;
 pub mod network;
+pub mod php;
 pub mod program;
 pub mod servers;
 pub mod span;

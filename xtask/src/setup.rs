@@ -4,10 +4,12 @@
 mod apt;
 mod bpf;
 mod collector;
-mod ferretdb;
 mod kafka;
+mod maven;
+mod mongodb;
 mod node;
 mod python;
+mod resolved;
 
 use anyhow::{Result, bail};
 
@@ -41,6 +43,7 @@ const TEST_PACKAGES: &[&str] = &[
     "bind9-dnsutils",
     "rabbitmq-server",
     "kcat",
+    "php-fpm",
 ];
 
 /// What the demo's shop needs.
@@ -52,9 +55,6 @@ pub(crate) struct Arguments {
     /// Also build the OpenTelemetry collector that the OTLP tests talk to (needs Go; two minutes).
     #[arg(long)]
     collector: bool,
-    /// Also build FerretDB, the server that the MongoDB tests talk to (needs Go; two minutes).
-    #[arg(long)]
-    mongodb: bool,
 }
 
 /// What the machine is to be ready for; each includes the ones before it.
@@ -73,9 +73,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     prepare(Purpose::Test)?;
     if arguments.collector {
         collector()?;
-    }
-    if arguments.mongodb {
-        ferretdb::prepare()?;
     }
     note("all is there");
     Ok(())
@@ -105,14 +102,19 @@ pub(crate) fn collector() -> Result<std::path::PathBuf> {
     collector::prepare()
 }
 
-/// FerretDB's binary, where it was built.
-pub(crate) fn ferretdb() -> Option<std::path::PathBuf> {
-    ferretdb::built()
-}
-
 /// The folder of Kafka's jars, filled if it is not.
 pub(crate) fn kafka() -> Result<std::path::PathBuf> {
-    kafka::prepare()
+    kafka::KAFKA.prepare()
+}
+
+/// The folder of the jars of a server that speaks MongoDB's protocol, filled if it is not.
+pub(crate) fn mongodb() -> Result<std::path::PathBuf> {
+    mongodb::MONGODB.prepare()
+}
+
+/// systemd-resolved's program, unpacked if it is not there.
+pub(crate) fn resolved() -> Result<std::path::PathBuf> {
+    resolved::prepare()
 }
 
 /// The folder of the npm packages of the test programs, filled if it is not.

@@ -95,15 +95,19 @@ fn end_to_end() -> Result<()> {
         .env("WIRESPAN_PYTHON", setup::python()?)
         .env("WIRESPAN_NODE_MODULES", setup::node()?)
         .env("WIRESPAN_KAFKA", setup::kafka()?)
+        .env("WIRESPAN_MONGODB", setup::mongodb()?)
         .args(["test", "--package", "wirespan-tests", "--test", "e2e"])
         .args(["--", "--ignored", "--test-threads=1"]);
     match collector() {
         Some(collector) => command.env("WIRESPAN_OTELCOL", collector),
         None => command.arg("--skip=otlp::"),
     };
-    match setup::ferretdb() {
-        Some(server) => command.env("WIRESPAN_FERRETDB", server),
-        None => command.arg("--skip=mongodb::"),
+    match setup::resolved() {
+        Ok(resolved) => command.env("WIRESPAN_RESOLVED", resolved),
+        Err(error) => {
+            note(&format!("the test of systemd-resolved is left out: {error:#}"));
+            command.arg("--skip=dns::systemd_resolved")
+        }
     };
     child::run(&mut command)
 }

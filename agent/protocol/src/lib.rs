@@ -13,6 +13,7 @@ pub mod conversation;
 pub mod cursor;
 pub mod dns;
 pub mod exchange;
+pub mod fastcgi;
 mod footing;
 mod grpc;
 pub mod http;

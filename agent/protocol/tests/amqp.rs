@@ -230,3 +230,40 @@ fn an_error_that_nothing_waits_for_is_told() {
     let calls = vec![sent(b"AMQP\0\0\x09\x01"), sent([PUBLISH, &header(0)].concat()), received(close)];
     assert_eq!(lines(&talk(calls), Side::Client, &[]), ["publish q", "channel.close, error NOT_FOUND"]);
 }
+
+/// Nothing waits for the first publish's end; the others wait, and end with their channel. The last question is asked on a
+/// channel that is not open, which ends the connection.
+#[test]
+fn errors_that_close_a_channel_or_the_connection_are_told() {
+    shows(
+        include_str!("captures/amqp/errors.txt"),
+        &[],
+        &[
+            "connect",
+            "publish missing:orders.new",
+            "channel.close, error NOT_FOUND",
+            "confirm.select",
+            "publish missing:orders.new, error NOT_FOUND",
+            "exchange.declare amq.direct, error PRECONDITION_FAILED",
+            "qos, error CHANNEL_ERROR",
+        ],
+    );
+}
+
+/// To a virtual host that is not there.
+#[test]
+fn a_connection_that_is_refused_is_told() {
+    shows(include_str!("captures/amqp/refused.txt"), &[], &["connect, error NOT_ALLOWED"]);
+}
+
+/// All that waits on any channel ends with the connection; where nothing waits, the error is told by itself.
+#[test]
+fn an_error_of_the_connection_ends_what_waits_on_every_channel() {
+    let preface = || sent(b"AMQP\0\0\x09\x01");
+    let qos = |channel: u8| [&[1, 0, channel][..], b"\0\0\0\x0b\0\x3c\0\x0a\0\0\0\0\0\x01\0\xce"].concat();
+    let close = b"\x01\0\0\0\0\0\x10\0\x0a\0\x32\x01\xf5\x05bad x\0\0\0\0\xce";
+    let asked = vec![preface(), sent([qos(1), qos(2)].concat()), received(close)];
+    assert_eq!(lines(&talk(asked), Side::Client, &[]), ["qos, error FRAME_ERROR"; 2]);
+    let silent = vec![preface(), sent([PUBLISH, &header(0)].concat()), received(close)];
+    assert_eq!(lines(&talk(silent), Side::Client, &[]), ["publish q", "connection.close, error FRAME_ERROR"]);
+}

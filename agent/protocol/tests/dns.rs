@@ -230,3 +230,16 @@ fn multicast_is_left_alone() {
     bench.play(&talk(vec![sent(question(0, "a"))])).finish(Ending::Closed, 9 * STEP);
     assert!(bench.out.is_empty());
 }
+
+/// An OPT record, which is no question and no answer, holds the upper eight bits of the code (RFC 6891 section 6.1.3).
+#[test]
+fn edns_carries_the_upper_bits_of_the_code() {
+    let opt = |upper: u8| [&[0, 0, 41, 4, 208, upper, 0, 0, 0, 0, 0][..]].concat();
+    let with = |mut message: Vec<u8>, upper: u8| {
+        message[11] = 1;
+        [message, opt(upper)].concat()
+    };
+    let mut bench = socket(Side::Client);
+    bench.play(&talk(vec![sent(with(question(1, "a"), 0)), received(with(answer(1, "a", 0), 1))]));
+    assert_eq!(lines(&bench), ["QUERY A a BADVERS - no_recovery"]);
+}

@@ -121,7 +121,7 @@ fn cut(mut text: String, max_text: usize) -> String {
 pub(crate) fn name(exchange: &mut Exchange, attributes: &mut Attributes) -> SmolStr {
     let target = std::mem::replace(&mut exchange.target, Target::None);
     let method = match exchange.method.as_ref() {
-        "_OTHER" if exchange.protocol == "http" => "HTTP",
+        "_OTHER" if is_http(exchange) => "HTTP",
         method => method,
     };
     match target {
@@ -131,7 +131,7 @@ pub(crate) fn name(exchange: &mut Exchange, attributes: &mut Attributes) -> Smol
         Target::Path(path) => {
             let route = route::template(&path);
             let name = joined(method, &route);
-            if exchange.protocol == "http" {
+            if is_http(exchange) {
                 let attribute = if serves(exchange.role) { "http.route" } else { "url.template" };
                 push(attributes, attribute, Value::Text(route.into()));
             }
@@ -153,6 +153,11 @@ fn destination(name: String, attributes: &mut Attributes) -> String {
     let Some(template) = route::destination(&name) else { return name };
     push(attributes, "messaging.destination.template", Value::Text(template.clone().into()));
     template
+}
+
+/// Does HTTP's part of the semantic conventions hold for it? FastCGI carries requests of HTTP.
+fn is_http(exchange: &Exchange) -> bool {
+    matches!(exchange.protocol, "http" | "fastcgi")
 }
 
 const fn serves(role: Role) -> bool {

@@ -89,6 +89,8 @@ metrics! {
     LINKS: Counter "wirespan_links_total" ["method"];
     /// Links that evidence spoke for and a veto prevented.
     VETOED: Counter "wirespan_vetoed_links_total" [];
+    /// Messages whose ids were forgotten, since too many were sent: who is handed one has no link to who sent it.
+    FORGOTTEN_MESSAGES: Counter "wirespan_forgotten_messages_total" [];
     /// Spans that wait: in assembly for the rest of their trace, then for the export, for the terminal.
     QUEUE: Gauge "wirespan_queue_spans" ["queue"];
     /// Spans that such a queue holds at most.

@@ -100,6 +100,7 @@ fn spans(page: &mut Page, snapshot: &Snapshot) {
     ];
     page.metric(&LINKS, methods);
     page.one(&VETOED, traces.vetoed);
+    page.one(&FORGOTTEN_MESSAGES, traces.messages_full);
 }
 
 fn queues(page: &mut Page, snapshot: &Snapshot, watch: &Watch) {

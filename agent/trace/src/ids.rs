@@ -46,6 +46,13 @@ impl Ids {
         hasher.finish128().as_u128()
     }
 
+    /// What stands for a message's id: as good, and of a fixed size.
+    pub(crate) fn message(&self, id: &str) -> u128 {
+        let mut hasher = self.seed;
+        hasher.write(id.as_bytes());
+        hasher.finish128().as_u128()
+    }
+
     /// The id of the span at one end of the exchange at `key`.
     pub(crate) fn span(&self, identity: u128, key: Key, end: End) -> SpanId {
         let [id, _] = halves(self.derived(identity, key, end as u8));

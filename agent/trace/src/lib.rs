@@ -29,6 +29,8 @@
 //! 7. none: it begins a trace, which waits a while: the answer that follows may tell for whom it was made, or the end of
 //!    the thread.
 //!
+//! A message that names no context is linked to the span that sent it, by its id (`messages`).
+//!
 //! What vetoes: the child begins before its parent, or the parent was answered, or is in another process. What weakens:
 //! calls of the same kind mostly come out of nothing, in a program whose threads serve several requests.
 //!
@@ -46,6 +48,7 @@ mod handovers;
 pub mod header;
 mod ids;
 mod lineage;
+mod messages;
 mod node;
 mod order;
 mod placing;

@@ -27,6 +27,10 @@ pub struct Settings {
     pub min_confidence: f32,
     /// Opened connections that have not sent a request yet.
     pub max_connects: usize,
+    /// Messages whose ids are remembered until somebody is handed them.
+    pub max_messages: usize,
+    /// How long they are remembered, ns.
+    pub message_ns: u64,
 }
 
 impl Settings {
@@ -45,6 +49,8 @@ impl Settings {
             max_processes: 16_384,
             min_confidence: 0.95,
             max_connects: 16_384,
+            max_messages: 16_384,
+            message_ns: 600_000_000_000,
         }
     }
 }
@@ -86,6 +92,8 @@ pub struct Counters {
     pub threads_full: u64,
     /// Opened connections forgotten because their table was full.
     pub connects_full: u64,
+    /// Messages whose ids were forgotten because their table was full.
+    pub messages_full: u64,
     /// Spans that were still open at the flush.
     pub unfinished: u64,
 }

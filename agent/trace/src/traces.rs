@@ -15,6 +15,7 @@ use crate::{
     header,
     ids::Ids,
     lineage::Lineage,
+    messages::Messages,
     node::{Ancestor, Node},
     order,
     placing::Forwarded,
@@ -53,6 +54,7 @@ pub struct Traces {
     pub(crate) habits: Habits,
     pub(crate) connects: Connects,
     pub(crate) lineage: Lineage,
+    pub(crate) messages: Messages,
     pub(crate) forwarded: Forwarded,
     pub(crate) handovers: Handovers,
     pub(crate) echoes: Echoes,
@@ -75,6 +77,7 @@ impl Traces {
             connects: Connects::new(settings.max_connects),
             lineage: Lineage::new(settings.max_threads),
             handovers: Handovers::new(settings.max_threads),
+            messages: Messages::new(settings.max_messages),
             settings,
             counters: Counters::default(),
             nodes: FxHashMap::default(),
@@ -144,6 +147,7 @@ impl Traces {
     pub fn sweep(&mut self, now: Nanos, out: &mut Vec<Trace>) {
         self.heard(now);
         self.connects.expire(Nanos(self.now.0.saturating_sub(self.settings.connect_ns)));
+        self.messages.expire(Nanos(self.now.0.saturating_sub(self.settings.message_ns)));
         self.give_due(out);
     }
 
@@ -292,6 +296,7 @@ impl Traces {
     fn finished(&mut self, span: Box<Span>, out: &mut Vec<Trace>) {
         let end = span.boot.1;
         self.heard(end);
+        self.sent(&span);
         let Some(node) = self.nodes.get_mut(&span.key).filter(|node| node.open()) else {
             return self.unannounced(span, out);
         };
@@ -401,7 +406,8 @@ impl Traces {
         }
     }
 
-    fn put(&mut self, trace: Trace, out: &mut Vec<Trace>) {
+    fn put(&mut self, mut trace: Trace, out: &mut Vec<Trace>) {
+        self.link_messages(&mut trace);
         self.counters.parts += 1;
         self.counters.spans += trace.spans.len() as u64;
         for span in &trace.spans {

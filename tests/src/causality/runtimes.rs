@@ -316,7 +316,7 @@ fn php_fpm(place: &Place) -> Result<Vec<Command>> {
             place.workers
         ),
     )?;
-    let mut fpm = place.command(php()?);
+    let mut fpm = place.command(crate::php::fpm()?);
     fpm.args(["--nodaemonize", "--allow-to-run-as-root", "--no-php-ini", "--define", "extension=ffi"]);
     fpm.args(["--define", "ffi.enable=1", "--prefix"]).arg(&place.scratch).arg("--fpm-config").arg(file);
     let script = place.write("index.php", include_str!("../../causality/php/index.php"))?;
@@ -326,15 +326,6 @@ fn php_fpm(place: &Place) -> Result<Vec<Command>> {
         script.display()
     );
     Ok(vec![fpm, nginx_with(place, "", &pass)?])
-}
-
-/// Debian's name has the version in it.
-fn php() -> Result<PathBuf> {
-    let programs = fs::read_dir("/usr/sbin").context("list the installed programs")?;
-    let found = programs.filter_map(Result::ok).map(|entry| entry.path());
-    let is_fpm =
-        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("php-fpm"));
-    found.filter(is_fpm).max().context("no PHP-FPM on this host: apt-get install php-fpm")
 }
 
 fn haproxy(place: &Place) -> Result<Vec<Command>> {

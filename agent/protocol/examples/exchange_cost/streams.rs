@@ -45,6 +45,7 @@ pub(crate) static STREAMS: &[Stream] = &[
     Stream::new("http2", include_str!("streams/http2.txt"), Again::Streams(2)),
     Stream::new("grpc", include_str!("streams/grpc.txt"), Again::Streams(2)),
     Stream::new("websocket", include_str!("streams/websocket.txt"), Again::Connection),
+    Stream::new("fastcgi", include_str!("streams/fastcgi.txt"), Again::Same),
     Stream::new("postgresql", include_str!("streams/postgresql.txt"), Again::Same),
     Stream::new("mysql", include_str!("streams/mysql.txt"), Again::Same),
     Stream::new("redis", include_str!("streams/redis.txt"), Again::Same),

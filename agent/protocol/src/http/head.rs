@@ -7,7 +7,7 @@ use crate::cursor::Cursor;
 
 /// Length of the head with the empty line that ends it, looking from byte `from` on. Lines end with CRLF or LF
 /// (RFC 9112 section 2.2).
-pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
+pub(crate) fn end(bytes: &[u8], from: usize) -> Option<usize> {
     let rest = bytes.get(from..)?;
     memchr::memchr_iter(b'\n', rest).find_map(|place| match rest.get(place + 1..)? {
         [b'\n', ..] => Some(from + place + 2),
@@ -17,7 +17,7 @@ pub(super) fn end(bytes: &[u8], from: usize) -> Option<usize> {
 }
 
 /// The fields of a head, in order: name as it came, value without white space around it.
-pub(super) struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     cursor: Cursor<'a>,
 }
 
@@ -29,6 +29,11 @@ pub(super) fn split(head: &[u8]) -> (&[u8], Fields<'_>) {
         Some(first) => (first, Fields { cursor }),
         None => (head, Fields { cursor: Cursor::new(&[]) }),
     }
+}
+
+/// The fields of a head that has no first line of its own (RFC 3875 section 6.2).
+pub(crate) const fn fields(head: &[u8]) -> Fields<'_> {
+    Fields { cursor: Cursor::new(head) }
 }
 
 impl<'a> Iterator for Fields<'a> {

@@ -173,7 +173,7 @@ impl Request {
 
     /// Everything that the URL does not tell.
     fn describe(&mut self, line: &Line<'_>, noted: &Noted<'_>, role: Role, settings: &Settings) {
-        self.say("network.protocol.name", Value::Text("http".into()));
+        self.say("network.protocol.name", Value::Text(line.protocol.into()));
         if let Some(version) = line.version {
             self.say("network.protocol.version", Value::Text(version.into()));
         }
@@ -185,6 +185,11 @@ impl Request {
         {
             self.say("client.address", Value::Text(text(client, settings.max_text).into()));
         }
+    }
+
+    /// Host and port, where the request tells them.
+    pub(crate) fn take_host(&mut self) -> Option<(String, Option<u16>)> {
+        self.host.take()
     }
 
     /// `server.*` and a client's `url.full`: by the request, else by the socket.
@@ -227,6 +232,8 @@ pub(crate) struct Line<'a> {
     authority: Option<&'a [u8]>,
     path: &'a [u8],
     query: Option<&'a [u8]>,
+    /// What carries it.
+    protocol: &'static str,
     version: Option<&'static str>,
 }
 
@@ -243,7 +250,8 @@ impl<'a> Line<'a> {
             Some(b"1.1") => Some("1.1"),
             _ => None,
         };
-        Self { method, target, absolute: scheme.is_some(), scheme, authority, path, query, version }
+        let absolute = scheme.is_some();
+        Self { method, target, absolute, scheme, authority, path, query, protocol: "http", version }
     }
 
     /// From the pseudo-header fields of HTTP/2 (RFC 9113 section 8.3.1), which stand for a first line.
@@ -258,7 +266,35 @@ impl<'a> Line<'a> {
             authority: field(b":authority"),
             path,
             query,
+            protocol: "http",
             version: Some("2"),
+        }
+    }
+
+    /// From variables of the Common Gateway Interface (RFC 3875 section 4.1): the target as the client sent it (`uri`), else
+    /// the script's path and the query.
+    pub(crate) fn of_variables(
+        protocol: &'static str,
+        method: &'a [u8],
+        uri: Option<&'a [u8]>,
+        script: (&'a [u8], Option<&'a [u8]>),
+        scheme: Option<&'a [u8]>,
+    ) -> Self {
+        let (path, query) = match uri {
+            Some(uri) => cut_at(origin(method, uri).2, b'?'),
+            None => script,
+        };
+        let (absolute, authority, version) = (false, None, None);
+        Self {
+            method,
+            target: uri.unwrap_or(path),
+            absolute,
+            scheme,
+            authority,
+            path,
+            query,
+            protocol,
+            version,
         }
     }
 }
@@ -321,7 +357,7 @@ fn host(
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`
-fn split_port(authority: &[u8]) -> (&[u8], Option<u16>) {
+pub(crate) fn split_port(authority: &[u8]) -> (&[u8], Option<u16>) {
     if let Some(rest) = authority.strip_prefix(b"[") {
         let (host, rest) = cut_at(rest, b']');
         return (host, rest.and_then(|rest| port(rest.strip_prefix(b":")?)));
@@ -332,7 +368,8 @@ fn split_port(authority: &[u8]) -> (&[u8], Option<u16>) {
     }
 }
 
-fn port(digits: &[u8]) -> Option<u16> {
+/// A port's number.
+pub(crate) fn port(digits: &[u8]) -> Option<u16> {
     decimal(digits)?.try_into().ok()
 }
 

@@ -6,7 +6,7 @@ pub(crate) mod about;
 mod chunk;
 pub(crate) mod closing;
 pub(crate) mod fields;
-mod head;
+pub(crate) mod head;
 pub(crate) mod legacy;
 pub(crate) mod message;
 mod pairing;

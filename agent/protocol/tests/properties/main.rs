@@ -5,6 +5,7 @@ mod amqp;
 mod dns;
 #[path = "../documents/mod.rs"]
 mod documents;
+mod fastcgi;
 #[path = "../frames/mod.rs"]
 mod frames;
 mod http;
@@ -12,6 +13,8 @@ mod http2;
 mod kafka;
 mod memcached;
 mod mongodb;
+#[path = "../records/mod.rs"]
+mod records;
 mod redis;
 mod sql;
 mod websocket;

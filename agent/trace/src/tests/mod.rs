@@ -1,7 +1,8 @@
 //! Activities in, trees out; one file per kind of evidence. A script has one activity a line, times in µs:
 //!
 //! `TIME ask|serve NAME CONNECTION[:OFFSET] PID.TID[@RESTS] [trace=T/S] [shape=N] [token=N]`, `TIME resume|answer NAME PID.TID[@RESTS]`,
-//! `TIME connect CONNECTION PID.TID`, `TIME born TID PID.TID`, `TIME woke TID PID.TID FUTEX`, `TIME died PID.TID`, `TIME end NAME`, `TIME withdraw NAME`, `TIME sweep`.
+//! `TIME connect CONNECTION PID.TID`, `TIME born TID PID.TID`, `TIME woke TID PID.TID FUTEX`, `TIME died PID.TID`, `TIME withdraw NAME`, `TIME sweep`,
+//! `TIME end NAME [message=ID] [link=T/S]`. `publish`, `deliver` and `get` are as `ask`, of messages.
 //! After the TID, `#7` is a logical task and `#9<7` one that 7 started.
 //! Connection `u1` is a UNIX socket, all others are TCP. A span begins at its `ask` or `serve`.
 
@@ -12,17 +13,18 @@ mod echo;
 mod header;
 mod lineage;
 mod logical;
+mod messages;
 mod others;
 mod pools;
 mod task;
 mod turns;
 mod wire;
 
-use std::{collections::HashMap, fmt::Write, net::SocketAddr, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, fmt::Write, net::SocketAddr, sync::Arc};
 
 use wirespan_span::span::{
     Activity, Address, Cookie, Key, LogicalTask, Nanos, Role, Socket, Span, Start, Status, Task, Tokens,
-    Transport, UnixNanos,
+    Transport, UnixNanos, Value,
 };
 
 use crate::{
@@ -54,11 +56,14 @@ impl World {
         let time = Nanos(words[0].parse::<u64>().expect("a time") * 1000);
         let activity = match words[1] {
             "ask" => self.start(Role::Client, time, words),
+            "get" => self.start(Role::Client, time, words),
             "serve" => self.start(Role::Server, time, words),
+            "publish" => self.start(Role::Producer, time, words),
+            "deliver" => self.start(Role::Consumer, time, words),
             "answer" => Activity::Answering { key: self.started[words[2]].0, time, task: task(words[3]) },
             "resume" => Activity::Resumed { key: self.started[words[2]].0, time, task: task(words[3]) },
             "withdraw" => Activity::Withdrawn(self.started[words[2]].0),
-            "end" => self.end(words[2], time),
+            "end" => self.end(words[2], time, &words[3..]),
             "connect" => return self.traces.connecting(Cookie(number(words[2]) * 2), task(words[3]), time),
             "born" => {
                 let tid = words[2].parse().expect("a thread id");
@@ -91,8 +96,10 @@ impl World {
         Activity::Started(Start { key, role, socket, time, task: task(words[4]), carrier, shape, tokens })
     }
 
-    fn end(&self, name: &str, end: Nanos) -> Activity {
+    fn end(&self, name: &str, end: Nanos, words: &[&str]) -> Activity {
         let (key, role, start) = self.started[name];
+        let message = words.iter().find_map(|word| word.strip_prefix("message="));
+        let link = words.iter().find(|word| word.starts_with("link="));
         Activity::Finished(Box::new(Span {
             key,
             role,
@@ -100,8 +107,8 @@ impl World {
             start: UnixNanos(start.0),
             end: UnixNanos(end.0),
             boot: (start, end),
-            attributes: vec![],
-            links: vec![],
+            attributes: message.map(|id| attributes(role, id)).unwrap_or_default(),
+            links: link.map(|link| vec![("traceparent".into(), traceparent(link))]).into_iter().collect(),
             status: Status::Unset,
             event: None,
             resource: Arc::default(),
@@ -159,7 +166,7 @@ fn number(connection: &str) -> u64 {
 /// The client's end of connection n has cookie 2n, the server's 2n + 1.
 fn socket(role: Role, connection: &str) -> Socket {
     let n = number(connection);
-    let server = role == Role::Server;
+    let server = matches!(role, Role::Server | Role::Consumer);
     let own = n * 2 + u64::from(server);
     let unix = connection.starts_with('u');
     let inet = |address: [u8; 4], port| Address::Inet(SocketAddr::from((address, port)));
@@ -188,9 +195,18 @@ fn logical_key(text: &str) -> u64 {
     LogicalTask::new(id.parse().expect("a task"), starter.parse().expect("a task")).key()
 }
 
-/// `trace=T/S` as W3C writes it.
+/// What the span of a message says of it.
+fn attributes(role: Role, id: &str) -> Vec<(Cow<'static, str>, Value)> {
+    let operation = if role == Role::Client { "receive" } else { "send" };
+    [("messaging.system", "rabbitmq"), ("messaging.operation.type", operation), ("messaging.message.id", id)]
+        .map(|(name, text)| (name.into(), Value::Text(text.into())))
+        .into()
+}
+
+/// `trace=T/S` or `link=T/S` as W3C writes it.
 fn traceparent(word: &str) -> String {
-    let (trace, span) = word.trim_start_matches("trace=").split_once('/').expect("trace=T/S");
+    let (_, context) = word.split_once('=').expect("a name");
+    let (trace, span) = context.split_once('/').expect("T/S");
     format!("00-{trace:0>32}-{span:0>16}-01")
 }
 
