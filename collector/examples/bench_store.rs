@@ -2,7 +2,8 @@
 //! of their own. Spans like the agent's go in over OTLP/HTTP, each request acknowledged before the next; questions go to
 //! Jaeger's legacy API, which both have, and with `own` to the collector's. Arguments: the number of spans, where OTLP is
 //! received, where questions are answered, the process whose CPU time and memory count, its folder, `own` or `jaeger`.
-//! `WIRESPAN_COLLECTOR_TOKEN` is sent along. Prints a line for each figure: what it is of, a tab, the figure.
+//! `WIRESPAN_COLLECTOR_TOKEN` is sent along. Prints a line for each figure: what it is of, a tab, the figure. Memory is the
+//! most that was ever resident (`VmHWM`), as the kernel counts it.
 
 use std::{
     fs,
@@ -15,7 +16,9 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use wirespan_ingest::otlp::encode_protobuf;
-use wirespan_store::{Attribute, Kind, Resource, Scope, Span, SpanId, Status, StatusCode, TraceId, Value};
+use wirespan_store::{
+    Attribute, Kind, Resource, Scope, Settings, Span, SpanId, Status, StatusCode, TraceId, Value,
+};
 
 /// Spans of one trace and of one request.
 const TRACE: u64 = 6;
@@ -25,6 +28,8 @@ const APART: u64 = 10_000_000;
 const SERVICES: u64 = 12;
 /// How long one that is behind may take to catch up.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// Jaeger does not say when it is done: when it has done nothing for so long.
+const QUIET: Duration = Duration::from_secs(1);
 
 struct Target {
     otlp: SocketAddr,
@@ -41,7 +46,7 @@ fn main() -> Result<()> {
     let target = Target::from_arguments()?;
     target.fill()?;
     target.questions()?;
-    figure("memory, most", &format!("{} MiB", target.peak()? >> 10));
+    figure("memory, most in all", &format!("{} MiB", target.peak()? >> 10));
     Ok(())
 }
 
@@ -89,6 +94,7 @@ impl Target {
         let each =
             if bytes == 0 { "–".to_owned() } else { format!("{:.1}", bytes as f64 / self.spans as f64) };
         figure("on disk, bytes per span", &each);
+        figure("memory, most at ingest", &format!("{} MiB", self.peak()? >> 10));
         Ok(())
     }
 
@@ -96,24 +102,27 @@ impl Target {
     fn settle(&self) -> Result<()> {
         let last = format!("/api/traces/{}", trace_id(self.spans / TRACE - 1));
         let until = Instant::now() + PATIENCE;
-        while self.ask(&last).is_err() {
-            ensure!(Instant::now() < until, "the last trace is not there");
+        while self.ask(&last).is_err() || !self.done()? {
+            ensure!(Instant::now() < until, "it does not get done with the spans");
             thread::sleep(Duration::from_millis(50));
         }
-        let mut before = self.cpu_seconds()?;
-        loop {
-            thread::sleep(Duration::from_millis(300));
-            let now = self.cpu_seconds()?;
-            if now - before < 0.02 || Instant::now() > until {
-                return Ok(());
-            }
-            before = now;
+        Ok(())
+    }
+
+    fn done(&self) -> Result<bool> {
+        if self.own {
+            let status: serde_json::Value = serde_json::from_str(&self.ask("/api/v1/status")?)?;
+            let unsealed = status["store"]["unsealed_spans"].as_u64().context("no count of spans")?;
+            return Ok(unsealed < Settings::new(PathBuf::new()).block_spans as u64);
         }
+        let before = self.cpu_seconds()?;
+        thread::sleep(QUIET);
+        Ok(self.cpu_seconds()? - before < 0.03)
     }
 
     fn questions(&self) -> Result<()> {
         let traces = self.spans / TRACE;
-        let ids: Vec<_> = (0..200).map(|n| trace_id(n * 7919 % traces)).collect();
+        let ids: Vec<_> = (0..500).map(|n| trace_id(n * 7919 % traces)).collect();
         self.median("trace by id", ids.len(), |n| format!("/api/traces/{}", ids[n % ids.len()]))?;
         let times = format!("start={}&end={}", self.begin / 1000, u64::MAX / 2000);
         let tags = |route: &str| format!("%7B%22http.route%22%3A%22{route}%22%7D");
@@ -150,7 +159,8 @@ impl Target {
         Ok(())
     }
 
-    fn ask(&self, path: &str) -> Result<usize> {
+    /// The body of the answer.
+    fn ask(&self, path: &str) -> Result<String> {
         http(self.query, &format!("GET {path} HTTP/1.1\r\nAuthorization: Bearer {}", self.token), &[])
     }
 
@@ -171,8 +181,8 @@ impl Target {
     }
 }
 
-/// One request on a connection of its own; the answer is how long its body is. Anything but success is an error.
-fn http(place: SocketAddr, head: &str, body: &[u8]) -> Result<usize> {
+/// One request on a connection of its own; the body of its answer. Anything but success is an error.
+fn http(place: SocketAddr, head: &str, body: &[u8]) -> Result<String> {
     let mut stream = TcpStream::connect(place)?;
     stream.set_nodelay(true)?;
     let length = body.len();
@@ -180,9 +190,10 @@ fn http(place: SocketAddr, head: &str, body: &[u8]) -> Result<usize> {
     stream.write_all(body)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
-    let status = answer.get(9..12).and_then(|status| std::str::from_utf8(status).ok()).unwrap_or_default();
-    ensure!(status == "200", "{head}: {status}");
-    Ok(answer.len())
+    let answer = String::from_utf8_lossy(&answer);
+    let (status, body) = answer.split_once("\r\n\r\n").context("no answer")?;
+    ensure!(status.get(9..12) == Some("200"), "{head}: {}", status.lines().next().unwrap_or_default());
+    Ok(body.to_owned())
 }
 
 /// Bytes of all files in a folder.

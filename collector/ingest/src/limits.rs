@@ -45,11 +45,13 @@ impl Limits {
 
     /// Cuts attributes down; the answer is how many were left out.
     pub(crate) fn attributes(&self, attributes: &mut Vec<Attribute>) -> u32 {
-        // The sort is stable: of equal keys the last one said is the last, and stays.
-        attributes.sort_by(|a, b| a.key.cmp(&b.key));
-        attributes.reverse();
-        attributes.dedup_by(|a, b| a.key == b.key);
-        attributes.reverse();
+        if !attributes.is_sorted_by(|a, b| a.key < b.key) {
+            // The sort is stable: of equal keys the last one said is the last, and stays.
+            attributes.sort_by(|a, b| a.key.cmp(&b.key));
+            attributes.reverse();
+            attributes.dedup_by(|a, b| a.key == b.key);
+            attributes.reverse();
+        }
         let left_out = excess(attributes, self.attributes);
         for attribute in attributes {
             self.text(&mut attribute.key);

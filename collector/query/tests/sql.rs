@@ -126,6 +126,8 @@ fn a_mistake_is_pointed_at() {
     };
     assert!(said.contains("nothing"), "{said}");
     assert_eq!(at, Some(7));
+    let cut = ask("SELECT \"a\0b\" FROM spans", Duration::from_secs(60));
+    assert!(matches!(cut, Err(SqlError::Bad { at: Some(9), .. })), "{cut:?}");
 }
 
 #[test]

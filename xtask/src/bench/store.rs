@@ -21,6 +21,8 @@ use crate::{
 
 /// How long a server may take to listen.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often each is started again.
+const RESTARTS: usize = 5;
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 #[derive(clap::Args)]
@@ -146,15 +148,26 @@ fn measure(mut system: System) -> Result<Figures> {
     let lines = printed.lines().filter_map(|line| line.split_once('\t'));
     let mut figures: Figures = lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     drop(running);
-    let (again, took) = start(&mut system)?;
-    figures.push(("start again, until it answers".to_owned(), format!("{:.0} ms", took.as_secs_f64() * 1e3)));
-    drop(again);
+    figures.push(("start again, until it answers".to_owned(), restart(&mut system)?));
     // Gigabytes, perhaps.
     fs::remove_dir_all(&system.folder).or_else(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Ok(()),
         _ => Err(error),
     })?;
     Ok(figures)
+}
+
+/// How long a system takes to listen again on what it has stored.
+fn restart(system: &mut System) -> Result<String> {
+    let mut all = Vec::with_capacity(RESTARTS);
+    for _ in 0..RESTARTS {
+        let (running, took) = start(system)?;
+        drop(running);
+        all.push(took.as_millis());
+    }
+    all.sort_unstable();
+    let most = all.last().copied().unwrap_or_default();
+    Ok(format!("{} ms (most {most})", all[RESTARTS / 2]))
 }
 
 /// Starts a system; how long that took until both ports listened.

@@ -1,6 +1,12 @@
 //! A request of either version in, an answer out. Refuses who does not know the token.
 
-use std::{pin::Pin, sync::Arc};
+use std::{
+    convert::Infallible,
+    marker::PhantomData,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use futures_util::stream::{self, Iter};
 use http::{Request as HttpRequest, Response as HttpResponse};
@@ -9,11 +15,15 @@ use tonic::{
     Request, Response, Status,
     body::Body,
     metadata::MetadataMap,
-    server::{Grpc, ServerStreamingService, UnaryService},
+    server::{Grpc, NamedService, ServerStreamingService, UnaryService},
 };
 use tonic_prost::ProstCodec;
+use tower_service::Service;
 
-use super::{Answers, Refusal};
+use super::{
+    Answers, Refusal,
+    message::{Dependencies, Dependency, GetDependencies, GetServices, Services},
+};
 use crate::otlp::Authorize;
 
 /// What a call gives, later.
@@ -28,6 +38,65 @@ pub(super) type Answered = HttpResponse<Body>;
 pub(super) struct Desk {
     pub(super) answers: Arc<dyn Answers>,
     pub(super) authorize: Authorize,
+}
+
+/// A version of the service.
+pub(super) trait Version: Send + Sync + 'static {
+    /// As the path has it.
+    const NAME: &'static str;
+
+    /// Answers by the method's name.
+    fn answer(desk: Desk, method: &str, request: HttpRequest<Body>) -> impl Future<Output = Answered> + Send;
+}
+
+/// A version as the port serves it.
+pub(super) struct Served<V>(Desk, PhantomData<V>);
+
+impl<V: Version> Served<V> {
+    pub(super) fn new(desk: Desk) -> Self {
+        Self(desk, PhantomData)
+    }
+}
+
+impl<V> Clone for Served<V> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone(), PhantomData)
+    }
+}
+
+impl<V: Version> NamedService for Served<V> {
+    const NAME: &'static str = V::NAME;
+}
+
+impl<V: Version> Service<HttpRequest<Body>> for Served<V> {
+    type Response = Answered;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Answered, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: HttpRequest<Body>) -> Self::Future {
+        let desk = self.0.clone();
+        let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+        Box::pin(async move { Ok(V::answer(desk, &method, request).await) })
+    }
+}
+
+/// `GetServices`, the same in both versions.
+pub(super) fn services(answers: Arc<dyn Answers>, _: GetServices) -> super::Later<Services> {
+    Box::pin(async move { Ok(Services { services: answers.services().await? }) })
+}
+
+/// `GetDependencies`, likewise; where version 2 has more to say, it is not said.
+pub(super) fn dependencies(answers: Arc<dyn Answers>, of: GetDependencies) -> super::Later<Dependencies> {
+    Box::pin(async move {
+        let (start, end) = of.range()?;
+        let found = answers.dependencies(start, end).await?.into_iter();
+        let one = |(parent, child, call_count)| Dependency { parent, child, call_count };
+        Ok(Dependencies { dependencies: found.map(one).collect() })
+    })
 }
 
 /// How a method finds its answer.

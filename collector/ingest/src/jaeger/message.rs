@@ -96,6 +96,7 @@ pub(super) struct GetDependencies {
     end_time: Option<Moment>,
 }
 
+/// `Dependency`, and version 2's `DependencyLink`, whose source (4) is not said.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Dependency {
     #[prost(string, tag = "1")]

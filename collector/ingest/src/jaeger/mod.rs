@@ -12,7 +12,11 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 use tonic::service::Routes;
 use wirespan_store::{Span, TraceId};
 
-use self::{call::Desk, version_2::Version2, version_3::Version3};
+use self::{
+    call::{Desk, Served},
+    version_2::Version2,
+    version_3::Version3,
+};
 use crate::{
     Port,
     otlp::{self, Authorize},
@@ -29,7 +33,8 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> Result<(), tonic::transport::Error> {
     let desk = Desk { answers, authorize };
-    let routes = Routes::new(Version3(desk.clone())).add_service(Version2(desk));
+    let routes =
+        Routes::new(Served::<Version3>::new(desk.clone())).add_service(Served::<Version2>::new(desk));
     otlp::serve_routes(port, routes, stop).await
 }
 

@@ -1,23 +1,17 @@
 //! `jaeger.api_v2.QueryService` (jaeger-idl 0.14, proto/api_v2/query.proto): spans go out in Jaeger's own form. What
 //! Grafana's and Jaeger's older clients speak.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
 use http::Request as HttpRequest;
 use prost::Message;
-use tonic::{body::Body, server::NamedService};
-use tower_service::Service;
+use tonic::body::Body;
 use wirespan_store::Span;
 
 use super::{
     Answers, Later, Refusal,
-    call::{Answered, Desk, unknown},
-    message::{GetDependencies, GetOperations, GetServices, Operation, Parameters, Services, said},
+    call::{Answered, Desk, Version, dependencies, services, unknown},
+    message::{GetOperations, Operation, Parameters, said},
     model,
 };
 
@@ -25,8 +19,7 @@ use super::{
 const CHUNK: usize = 1000;
 
 /// The service.
-#[derive(Clone)]
-pub(super) struct Version2(pub(super) Desk);
+pub(super) struct Version2;
 
 #[derive(Clone, PartialEq, Message)]
 struct GetTrace {
@@ -54,54 +47,19 @@ struct Operations {
     operations: Vec<Operation>,
 }
 
-/// `DependencyLink`; its source (4) is not said.
-#[derive(Clone, PartialEq, Message)]
-struct DependencyLink {
-    #[prost(string, tag = "1")]
-    parent: String,
-    #[prost(string, tag = "2")]
-    child: String,
-    #[prost(uint64, tag = "3")]
-    call_count: u64,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Dependencies {
-    #[prost(message, repeated, tag = "1")]
-    dependencies: Vec<DependencyLink>,
-}
-
-impl NamedService for Version2 {
+impl Version for Version2 {
     const NAME: &'static str = "jaeger.api_v2.QueryService";
-}
 
-impl Service<HttpRequest<Body>> for Version2 {
-    type Response = Answered;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Answered, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
+    async fn answer(desk: Desk, method: &str, request: HttpRequest<Body>) -> Answered {
+        match method {
+            "GetServices" => desk.one(request, services).await,
+            "GetOperations" => desk.one(request, operations).await,
+            "GetDependencies" => desk.one(request, dependencies).await,
+            "GetTrace" => desk.several(request, trace).await,
+            "FindTraces" => desk.several(request, find).await,
+            _ => unknown(),
+        }
     }
-
-    fn call(&mut self, request: HttpRequest<Body>) -> Self::Future {
-        let desk = self.0.clone();
-        let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
-        Box::pin(async move {
-            Ok(match method.as_str() {
-                "GetServices" => desk.one(request, services).await,
-                "GetOperations" => desk.one(request, operations).await,
-                "GetDependencies" => desk.one(request, dependencies).await,
-                "GetTrace" => desk.several(request, trace).await,
-                "FindTraces" => desk.several(request, find).await,
-                _ => unknown(),
-            })
-        })
-    }
-}
-
-fn services(answers: Arc<dyn Answers>, _: GetServices) -> Later<Services> {
-    Box::pin(async move { Ok(Services { services: answers.services().await? }) })
 }
 
 fn operations(answers: Arc<dyn Answers>, of: GetOperations) -> Later<Operations> {
@@ -112,15 +70,6 @@ fn operations(answers: Arc<dyn Answers>, of: GetOperations) -> Later<Operations>
         operation_names.dedup();
         let operations = found.into_iter().map(|(name, span_kind)| Operation { name, span_kind }).collect();
         Ok(Operations { operation_names, operations })
-    })
-}
-
-fn dependencies(answers: Arc<dyn Answers>, of: GetDependencies) -> Later<Dependencies> {
-    Box::pin(async move {
-        let (start, end) = of.range()?;
-        let found = answers.dependencies(start, end).await?.into_iter();
-        let link = |(parent, child, call_count)| DependencyLink { parent, child, call_count };
-        Ok(Dependencies { dependencies: found.map(link).collect() })
     })
 }
 

@@ -1,65 +1,40 @@
 //! `jaeger.api_v3.QueryService`: spans go out in OTLP's form.
 
-use std::{
-    convert::Infallible,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::sync::Arc;
 
 use http::Request as HttpRequest;
 use opentelemetry_proto::tonic::trace::v1::TracesData;
 use prost::Message;
-use tonic::{body::Body, server::NamedService};
-use tower_service::Service;
+use tonic::body::Body;
 use wirespan_store::Span;
 
 use super::{
     Answers, Later, Overview, Refusal,
-    call::{Answered, Desk, unknown},
+    call::{Answered, Desk, Version, dependencies, services, unknown},
     message::{
-        Dependencies, Dependency, FindTraces, GetDependencies, GetOperations, GetServices, GetTrace,
-        Operation, Operations, ServiceSummary, Services, Summaries, TraceSummary, said,
+        FindTraces, GetOperations, GetTrace, Operation, Operations, ServiceSummary, Summaries, TraceSummary,
+        said,
     },
 };
 use crate::otlp;
 
 /// The service.
-#[derive(Clone)]
-pub(super) struct Version3(pub(super) Desk);
+pub(super) struct Version3;
 
-impl NamedService for Version3 {
+impl Version for Version3 {
     const NAME: &'static str = "jaeger.api_v3.QueryService";
-}
 
-impl Service<HttpRequest<Body>> for Version3 {
-    type Response = Answered;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Answered, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
+    async fn answer(desk: Desk, method: &str, request: HttpRequest<Body>) -> Answered {
+        match method {
+            "GetServices" => desk.one(request, services).await,
+            "GetOperations" => desk.one(request, operations).await,
+            "GetDependencies" => desk.one(request, dependencies).await,
+            "GetTrace" => desk.several(request, trace).await,
+            "FindTraces" => desk.several(request, find).await,
+            "FindTraceSummaries" => desk.several(request, summaries).await,
+            _ => unknown(),
+        }
     }
-
-    fn call(&mut self, request: HttpRequest<Body>) -> Self::Future {
-        let desk = self.0.clone();
-        let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
-        Box::pin(async move {
-            Ok(match method.as_str() {
-                "GetServices" => desk.one(request, services).await,
-                "GetOperations" => desk.one(request, operations).await,
-                "GetDependencies" => desk.one(request, dependencies).await,
-                "GetTrace" => desk.several(request, trace).await,
-                "FindTraces" => desk.several(request, find).await,
-                "FindTraceSummaries" => desk.several(request, summaries).await,
-                _ => unknown(),
-            })
-        })
-    }
-}
-
-fn services(answers: Arc<dyn Answers>, _: GetServices) -> Later<Services> {
-    Box::pin(async move { Ok(Services { services: answers.services().await? }) })
 }
 
 fn operations(answers: Arc<dyn Answers>, of: GetOperations) -> Later<Operations> {
@@ -67,15 +42,6 @@ fn operations(answers: Arc<dyn Answers>, of: GetOperations) -> Later<Operations>
         let found = answers.operations(of.service, said(of.span_kind)).await?.into_iter();
         let operations = found.map(|(name, span_kind)| Operation { name, span_kind }).collect();
         Ok(Operations { operations })
-    })
-}
-
-fn dependencies(answers: Arc<dyn Answers>, of: GetDependencies) -> Later<Dependencies> {
-    Box::pin(async move {
-        let (start, end) = of.range()?;
-        let found = answers.dependencies(start, end).await?.into_iter();
-        let one = |(parent, child, call_count)| Dependency { parent, child, call_count };
-        Ok(Dependencies { dependencies: found.map(one).collect() })
     })
 }
 

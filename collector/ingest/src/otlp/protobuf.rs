@@ -96,9 +96,12 @@ fn link(of: span::Link) -> Option<Link> {
     })
 }
 
+/// In memory of their own: what they came in is twice as large, and they stay longer.
 fn attributes(of: Vec<KeyValue>) -> Vec<Attribute> {
+    let mut attributes = Vec::with_capacity(of.len());
     let named = of.into_iter().filter(|pair| !pair.key.is_empty());
-    named.map(|pair| Attribute { key: pair.key.into(), value: value(pair.value) }).collect()
+    attributes.extend(named.map(|pair| Attribute { key: pair.key.into(), value: value(pair.value) }));
+    attributes
 }
 
 /// What has no value, or one of a kind that is newer than we are, is empty text. prost bounds the depth at 100.

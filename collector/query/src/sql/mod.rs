@@ -73,6 +73,10 @@ pub enum SqlError {
 /// # Errors
 /// It is no SELECT, asks for what is not there, or for too much.
 pub fn run(store: &dyn Store, ask: &Sql) -> Result<Rows, SqlError> {
+    if let Some(at) = ask.text.find('\0') {
+        // For SQLite it ends the text, also that of a table that has a column of this name.
+        return Err(SqlError::Bad { said: "a statement has no NUL in it".to_owned(), at: Some(at) });
+    }
     let mut table = Table::new(&ask.text).map_err(trouble)?;
     let columns = table.learn(&ask.text).map_err(trouble)?;
     if columns.is_empty() {

@@ -36,12 +36,13 @@ enum Opening {
     Block,
 }
 
-/// The next thing that is not plain, and what follows its beginning.
+/// The next thing that is not plain, and what follows its beginning. Nothing is looked at twice, however long the text is.
 fn opening(text: &str) -> Option<(Opening, &str)> {
     let kinds = [("\"", Opening::Name), ("'", Opening::Text), ("--", Opening::Line), ("/*", Opening::Block)];
-    let found = kinds.into_iter().filter_map(|(sign, kind)| Some((text.find(sign)?, sign, kind)));
-    let (at, sign, kind) = found.min_by_key(|(at, ..)| *at)?;
-    Some((kind, text.get(at + sign.len()..)?))
+    text.char_indices().find_map(|(at, _)| {
+        let here = text.get(at..)?;
+        kinds.into_iter().find_map(|(sign, kind)| Some((kind, here.strip_prefix(sign)?)))
+    })
 }
 
 /// Up to the closing quote, where two stand for one, and what follows.

@@ -60,15 +60,12 @@ impl<'a> Trace<'a> {
     fn related(&self, relation: Relation, left: &Set, right: &Set) -> Set {
         match relation {
             Relation::Child => keep(right, |at| self.parent(at).is_some_and(|parent| left.contains(&parent))),
-            Relation::Descendant => keep(right, |at| self.ancestors(at).any(|above| left.contains(&above))),
+            Relation::Descendant => right.intersection(&self.below(left)).copied().collect(),
             Relation::Parent => {
                 let parents: Set = left.iter().filter_map(|at| self.parent(*at)).collect();
                 keep(right, |at| parents.contains(&at))
             }
-            Relation::Ancestor => {
-                let above: Set = left.iter().flat_map(|at| self.ancestors(*at)).collect();
-                keep(right, |at| above.contains(&at))
-            }
+            Relation::Ancestor => right.intersection(&self.above(left)).copied().collect(),
             Relation::Sibling => {
                 let mut by_parent: FxHashMap<usize, Vec<usize>> = FxHashMap::default();
                 for at in left {
@@ -88,9 +85,29 @@ impl<'a> Trace<'a> {
         self.parents.get(at).copied().flatten()
     }
 
-    /// Bounded by the number of spans: what senders say may go in circles.
-    fn ancestors(&self, at: usize) -> impl Iterator<Item = usize> {
-        std::iter::successors(self.parent(at), |at| self.parent(*at)).take(self.spans.len())
+    /// All that stands above one of these. What senders say may go in circles, and a trace may be one long chain: each
+    /// span is passed once.
+    fn above(&self, of: &Set) -> Set {
+        let mut above = Set::new();
+        for at in of {
+            std::iter::successors(self.parent(*at), |at| self.parent(*at)).all(|at| above.insert(at));
+        }
+        above
+    }
+
+    /// All that stands below one of these, each passed once.
+    fn below(&self, of: &Set) -> Set {
+        let mut children: FxHashMap<usize, Vec<usize>> = FxHashMap::default();
+        for (at, parent) in self.parents.iter().enumerate() {
+            parent.iter().for_each(|parent| children.entry(*parent).or_default().push(at));
+        }
+        let mut below = Set::new();
+        let mut open: Vec<usize> = of.iter().copied().collect();
+        while let Some(at) = open.pop() {
+            let children = children.get(&at).into_iter().flatten().copied();
+            open.extend(children.filter(|child| below.insert(*child)));
+        }
+        below
     }
 }
 
@@ -202,6 +219,22 @@ mod tests {
     #[test]
     fn circles_end() {
         let spans = [span(1, 2, "a", 1), span(2, 1, "b", 1)];
-        assert_eq!(evaluate(&parse("{ name = \"x\" } >> {}").unwrap(), &spans), [] as [usize; 0]);
+        let cases: [(&str, &[usize]); 3] =
+            [("{ name = \"x\" } >> {}", &[]), ("{ name = \"a\" } >> {}", &[0, 1]), ("{} << {}", &[0, 1])];
+        for (query, expected) in cases {
+            assert_eq!(evaluate(&parse(query).unwrap(), &spans), expected, "{query}");
+        }
+    }
+
+    /// Were each span's whole way up walked, this would take minutes.
+    #[test]
+    fn a_trace_may_be_one_long_chain() {
+        const DEPTH: u64 = 100_000;
+        let id = |n: u64| SpanId((n + 1).to_be_bytes());
+        let link = |n: u64| Span { id: id(n), parent: n.checked_sub(1).map(id), ..Span::default() };
+        let spans: Vec<Span> = (0..DEPTH).map(link).collect();
+        for query in ["{} >> {}", "{} << {}"] {
+            assert_eq!(evaluate(&parse(query).unwrap(), &spans).len() as u64, DEPTH - 1, "{query}");
+        }
     }
 }

@@ -2,11 +2,10 @@
 
 use std::{fs::File, io, path::Path, sync::Arc};
 
+use bytes::Bytes;
 use parquet::{
     basic::{Compression, Encoding, ZstdLevel},
-    data_type::{
-        ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType, Int32Type, Int64Type,
-    },
+    data_type::{ByteArray, ByteArrayType, DataType, FixedLenByteArrayType, Int32Type, Int64Type},
     errors::{ParquetError, Result},
     file::{
         properties::{EnabledStatistics, WriterProperties},
@@ -123,8 +122,33 @@ fn text(text: impl Into<Vec<u8>>) -> ByteArray {
     ByteArray::from(text.into())
 }
 
-fn bytes(text: &str) -> ByteArray {
-    ByteArray::from(text)
+/// Texts of a column one after the other: they are many and short, and a piece of memory for each costs more than its text.
+#[derive(Default)]
+struct Texts {
+    all: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    fn push(&mut self, text: impl AsRef<[u8]>) {
+        self.all.extend_from_slice(text.as_ref());
+        self.ends.push(self.all.len());
+    }
+
+    /// As Parquet takes them, each a part of that memory.
+    fn values<T: From<ByteArray>>(self) -> Vec<T> {
+        let all = Bytes::from(self.all);
+        let begins = [0].into_iter().chain(self.ends.iter().copied());
+        begins.zip(&self.ends).map(|(begin, end)| ByteArray::from(all.slice(begin..*end)).into()).collect()
+    }
+}
+
+impl<A: AsRef<[u8]>> FromIterator<A> for Texts {
+    fn from_iter<I: IntoIterator<Item = A>>(all: I) -> Self {
+        let mut texts = Self::default();
+        all.into_iter().for_each(|text| texts.push(text));
+        texts
+    }
 }
 
 /// Writes a row group column by column, in the order of the schema.
@@ -134,17 +158,17 @@ fn write_group<W: io::Write + Send>(
     shared: &mut Shared,
 ) -> Result<()> {
     let mut out = Out { group, rows };
-    out.required::<FixedLenByteArrayType>(|span| fixed(&span.trace.0))?;
-    out.required::<FixedLenByteArrayType>(|span| fixed(&span.id.0))?;
-    out.optional::<FixedLenByteArrayType>(|span| span.parent.map(|id| fixed(&id.0)))?;
-    out.required::<ByteArrayType>(|span| bytes(&span.resource.service))?;
-    out.required::<ByteArrayType>(|span| bytes(&span.name))?;
+    out.texts::<FixedLenByteArrayType>(|span| &span.trace.0)?;
+    out.texts::<FixedLenByteArrayType>(|span| &span.id.0)?;
+    out.parents()?;
+    out.texts::<ByteArrayType>(|span| span.resource.service.as_bytes())?;
+    out.texts::<ByteArrayType>(|span| span.name.as_bytes())?;
     out.required::<Int32Type>(|span| span.kind as i32)?;
     out.required::<Int32Type>(|span| span.status.code as i32)?;
-    out.required::<ByteArrayType>(|span| bytes(&span.status.message))?;
+    out.texts::<ByteArrayType>(|span| span.status.message.as_bytes())?;
     out.required::<Int64Type>(|span| span.start as i64)?;
     out.required::<Int64Type>(|span| span.duration as i64)?;
-    out.required::<ByteArrayType>(|span| bytes(&span.trace_state))?;
+    out.texts::<ByteArrayType>(|span| span.trace_state.as_bytes())?;
     out.required::<Int32Type>(|span| span.flags as i32)?;
     out.required::<Int32Type>(|span| span.dropped.attributes as i32)?;
     out.required::<Int32Type>(|span| span.dropped.events as i32)?;
@@ -157,65 +181,96 @@ fn write_group<W: io::Write + Send>(
     out.optional::<ByteArrayType>(|span| {
         (!span.links.is_empty()).then(|| text(json::links(&span.links).to_string()))
     })?;
-    let rest = write_dedicated(&mut out)?;
-    write_rest(&mut out, &rest)
+    let (dedicated, rest) = attributes(rows);
+    for column in dedicated {
+        match column.form {
+            Form::Text => out.column::<ByteArrayType>(&column.texts.values(), Some(&column.present), None)?,
+            Form::Int => out.column::<Int64Type>(&column.numbers, Some(&column.present), None)?,
+        }
+    }
+    let (definition, repetition) = (Some(&*rest.definition), Some(&*rest.repetition));
+    out.column::<ByteArrayType>(&rest.keys.values(), definition, repetition)?;
+    out.column::<Int32Type>(&rest.types, definition, repetition)?;
+    out.column::<ByteArrayType>(&rest.values.values(), definition, repetition)
 }
 
-/// Attributes of each row that have no column of their own.
-type Rest<'a> = Vec<Vec<&'a Attribute>>;
+/// The column of an attribute: which rows have it, and the values of those.
+struct Dedicated {
+    form: Form,
+    present: Vec<i16>,
+    texts: Texts,
+    numbers: Vec<i64>,
+}
 
-fn write_dedicated<'a, W: io::Write + Send>(out: &mut Out<'_, '_, 'a, W>) -> Result<Rest<'a>> {
-    let mut table: Vec<Vec<Option<&Value>>> = vec![vec![None; out.rows.len()]; DEDICATED.len()];
-    let mut rest: Rest<'a> = vec![Vec::new(); out.rows.len()];
-    for (row, span) in out.rows.iter().enumerate() {
+impl Dedicated {
+    /// Takes a row's value; not one of another type, nor a second one.
+    fn take(&mut self, row: usize, value: &Value) -> bool {
+        let Some(present) = self.present.get_mut(row).filter(|present| **present == 0) else { return false };
+        match (self.form, value) {
+            (Form::Text, Value::Text(text)) => self.texts.push(text),
+            (Form::Int, Value::Int(number)) => self.numbers.push(*number),
+            _ => return false,
+        }
+        *present = 1;
+        true
+    }
+}
+
+/// Attributes that have no column of their own, as Parquet's lists: a row without any has one entry that is not defined, and
+/// of the entries of a row all but the first repeat.
+#[derive(Default)]
+struct Rest {
+    definition: Vec<i16>,
+    repetition: Vec<i16>,
+    keys: Texts,
+    types: Vec<i32>,
+    values: Texts,
+}
+
+impl Rest {
+    fn add(&mut self, attribute: &Attribute, first: bool) {
+        self.definition.push(1);
+        self.repetition.push(i16::from(!first));
+        self.keys.push(&attribute.key);
+        self.types.push(kind(&attribute.value));
+        match &attribute.value {
+            value @ (Value::Bytes(_) | Value::List(_) | Value::Map(_)) => {
+                self.values.push(json::value(value).to_string());
+            }
+            plain => self.values.push(plain.text().as_bytes()),
+        }
+    }
+
+    fn none(&mut self) {
+        self.definition.push(0);
+        self.repetition.push(0);
+    }
+}
+
+/// All attributes, span by span: each is far from the next in memory, and looked at once.
+fn attributes(rows: &[&Span]) -> (Vec<Dedicated>, Rest) {
+    let empty = |(_, form): &(&str, Form)| Dedicated {
+        form: *form,
+        present: vec![0; rows.len()],
+        texts: Texts::default(),
+        numbers: Vec::new(),
+    };
+    let mut dedicated: Vec<Dedicated> = DEDICATED.iter().map(empty).collect();
+    let mut rest = Rest::default();
+    for (row, span) in rows.iter().enumerate() {
+        let mut first = true;
         for attribute in &span.attributes {
-            let column = columns::dedicated(&attribute.key).filter(|at| fits(*at, &attribute.value));
-            match column.and_then(|at| table.get_mut(at)?.get_mut(row)) {
-                Some(cell) if cell.is_none() => *cell = Some(&attribute.value),
-                _ => rest.get_mut(row).into_iter().for_each(|rest| rest.push(attribute)),
+            let column = columns::dedicated(&attribute.key).and_then(|at| dedicated.get_mut(at));
+            if !column.is_some_and(|column| column.take(row, &attribute.value)) {
+                rest.add(attribute, first);
+                first = false;
             }
         }
-    }
-    for ((_, form), cells) in DEDICATED.iter().zip(&table) {
-        match form {
-            Form::Text => out.cells::<ByteArrayType>(cells, |value| match value {
-                Value::Text(text) => Some(bytes(text)),
-                _ => None,
-            })?,
-            Form::Int => out.cells::<Int64Type>(cells, |value| match value {
-                Value::Int(number) => Some(*number),
-                _ => None,
-            })?,
+        if first {
+            rest.none();
         }
     }
-    Ok(rest)
-}
-
-fn fits(dedicated: usize, value: &Value) -> bool {
-    let form = DEDICATED.get(dedicated).map(|(_, form)| *form);
-    matches!((form, value), (Some(Form::Text), Value::Text(_)) | (Some(Form::Int), Value::Int(_)))
-}
-
-fn write_rest<W: io::Write + Send>(out: &mut Out<'_, '_, '_, W>, rest: &Rest<'_>) -> Result<()> {
-    let mut definition = Vec::new();
-    let mut repetition = Vec::new();
-    for row in rest {
-        if row.is_empty() {
-            definition.push(0);
-            repetition.push(0);
-        }
-        for at in 0..row.len() {
-            definition.push(1);
-            repetition.push(i16::from(at > 0));
-        }
-    }
-    let all = || rest.iter().flatten();
-    let keys: Vec<_> = all().map(|attribute| bytes(&attribute.key)).collect();
-    let types: Vec<_> = all().map(|attribute| kind(&attribute.value)).collect();
-    let values: Vec<_> = all().map(|attribute| written(&attribute.value)).collect();
-    out.column::<ByteArrayType>(&keys, Some(&definition), Some(&repetition))?;
-    out.column::<Int32Type>(&types, Some(&definition), Some(&repetition))?;
-    out.column::<ByteArrayType>(&values, Some(&definition), Some(&repetition))
+    (dedicated, rest)
 }
 
 /// The type's number in the file: 0 text, 1 truth value, 2 whole number, 3 number, 4 JSON for all else.
@@ -227,17 +282,6 @@ fn kind(value: &Value) -> i32 {
         Value::Float(_) => 3,
         Value::Bytes(_) | Value::List(_) | Value::Map(_) => 4,
     }
-}
-
-fn written(value: &Value) -> ByteArray {
-    match value {
-        Value::Bytes(_) | Value::List(_) | Value::Map(_) => text(json::value(value).to_string()),
-        plain => bytes(&plain.text()),
-    }
-}
-
-fn fixed(bytes: &[u8]) -> FixedLenByteArray {
-    FixedLenByteArray::from(bytes.to_vec())
 }
 
 /// The columns of a row group, one after the other.
@@ -252,20 +296,22 @@ impl<W: io::Write + Send> Out<'_, '_, '_, W> {
         self.column::<T>(&values, None, None)
     }
 
+    fn texts<T: DataType>(&mut self, of: impl Fn(&Span) -> &[u8]) -> Result<()>
+    where
+        T::T: From<ByteArray>,
+    {
+        let texts: Texts = self.rows.iter().map(|span| of(span)).collect();
+        self.column::<T>(&texts.values(), None, None)
+    }
+
+    fn parents(&mut self) -> Result<()> {
+        let present: Vec<i16> = self.rows.iter().map(|span| i16::from(span.parent.is_some())).collect();
+        let texts: Texts = self.rows.iter().filter_map(|span| span.parent).map(|id| id.0).collect();
+        self.column::<FixedLenByteArrayType>(&texts.values(), Some(&present), None)
+    }
+
     fn optional<T: DataType>(&mut self, of: impl FnMut(&Span) -> Option<T::T>) -> Result<()> {
         let values: Vec<Option<T::T>> = self.rows.iter().copied().map(of).collect();
-        self.some::<T>(values)
-    }
-
-    fn cells<T: DataType>(
-        &mut self,
-        cells: &[Option<&Value>],
-        of: impl Fn(&Value) -> Option<T::T>,
-    ) -> Result<()> {
-        self.some::<T>(cells.iter().map(|cell| cell.and_then(&of)).collect())
-    }
-
-    fn some<T: DataType>(&mut self, values: Vec<Option<T::T>>) -> Result<()> {
         let definition: Vec<i16> = values.iter().map(|value| i16::from(value.is_some())).collect();
         let present: Vec<T::T> = values.into_iter().flatten().collect();
         self.column::<T>(&present, Some(&definition), None)

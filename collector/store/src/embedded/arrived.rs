@@ -1,10 +1,11 @@
 //! Spans to bytes and back, as they stand in the catalogue between their arrival and their block: postcard's encoding,
 //! resources and scopes once each, packed with zstd.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
+use zstd::bulk::Compressor;
 
 use crate::{Resource, Scope, Span, StoreError};
 
@@ -39,20 +40,34 @@ impl<'a, T> Numbers<'a, T> {
     }
 }
 
-/// Packs spans.
-pub(super) fn pack(spans: &[Span]) -> Result<Vec<u8>, StoreError> {
-    let mut resources = Numbers { by_place: FxHashMap::default(), parts: Vec::new() };
-    let mut scopes = Numbers { by_place: FxHashMap::default(), parts: Vec::new() };
-    let spans = spans
-        .iter()
-        .map(|span| (resources.number(&span.resource), scopes.number(&span.scope), span))
-        .collect();
-    let batch = Batch { resources: resources.parts, scopes: scopes.parts, spans };
-    let plain = postcard::to_stdvec(&batch).map_err(|error| damaged(&error))?;
-    zstd::bulk::compress(&plain, 1).map_err(|error| damaged(&error))
+/// Packs spans, one batch after the other: what zstd needs for it is a megabyte, and made once.
+pub(super) struct Packer(Mutex<Compressor<'static>>);
+
+impl Packer {
+    pub(super) fn new() -> Result<Self, StoreError> {
+        Ok(Self(Mutex::new(Compressor::new(1).map_err(|error| damaged(&error))?)))
+    }
+
+    pub(super) fn pack(&self, spans: &[Span]) -> Result<Vec<u8>, StoreError> {
+        let plain = postcard::to_stdvec(&Batch::of(spans)).map_err(|error| damaged(&error))?;
+        let mut compressor = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        compressor.compress(&plain).map_err(|error| damaged(&error))
+    }
 }
 
-/// Unpacks what [`pack`] packed.
+impl<'a> Batch<'a> {
+    fn of(spans: &'a [Span]) -> Self {
+        let mut resources = Numbers { by_place: FxHashMap::default(), parts: Vec::new() };
+        let mut scopes = Numbers { by_place: FxHashMap::default(), parts: Vec::new() };
+        let spans = spans
+            .iter()
+            .map(|span| (resources.number(&span.resource), scopes.number(&span.scope), span))
+            .collect();
+        Self { resources: resources.parts, scopes: scopes.parts, spans }
+    }
+}
+
+/// Unpacks what [`Packer::pack`] packed.
 pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<Span>, StoreError> {
     let plain = zstd::stream::decode_all(bytes).map_err(|error| damaged(&error))?;
     let batch: OwnBatch = postcard::from_bytes(&plain).map_err(|error| damaged(&error))?;
@@ -86,7 +101,7 @@ mod tests {
             ..Span::default()
         };
         let spans = vec![span("one", &shared), span("two", &shared), span("three", &Arc::default())];
-        let back = unpack(&pack(&spans).unwrap()).unwrap();
+        let back = unpack(&Packer::new().unwrap().pack(&spans).unwrap()).unwrap();
         assert_eq!(back, spans);
         assert!(Arc::ptr_eq(&back[0].resource, &back[1].resource));
     }

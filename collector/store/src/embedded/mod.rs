@@ -45,7 +45,7 @@ pub struct Settings {
     pub directory: PathBuf,
     /// When spans are acknowledged.
     pub durability: Durability,
-    /// Spans in one block. Up to three times as many are held in memory.
+    /// Spans in one block. Up to twice as many are held in memory, and a batch.
     pub block_spans: usize,
     /// The most bytes on disk, blocks and all; whole blocks are forgotten, the oldest first. None: no bound.
     pub bytes: Option<u64>,
@@ -68,7 +68,8 @@ impl Settings {
         Self {
             directory,
             durability: Durability::Grouped,
-            block_spans: 65_536,
+            // Three row groups; some 45 MiB in memory.
+            block_spans: 49_152,
             bytes: Some(10 << 30),
             age: Some(Duration::from_secs(7 * 24 * 3600)),
         }
@@ -89,7 +90,7 @@ impl Embedded {
         let connections = Connections::open(&settings.directory.join("catalogue.sqlite"))?;
         let shared = Arc::new(Shared::new(settings, connections, Cache::new(blocks)));
         replay::replay(&shared)?;
-        let (writer, threads) = writer::start(&shared);
+        let (writer, threads) = writer::start(&shared)?;
         Ok(Self { shared, writer: Mutex::new(Some(writer)), threads: Mutex::new(threads), _lock: lock })
     }
 }

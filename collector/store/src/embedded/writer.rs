@@ -13,7 +13,7 @@ use std::{
 
 use rusqlite::params;
 
-use super::{Durability, arrived, joins, retain, seal, state::Shared};
+use super::{Durability, arrived::Packer, joins, retain, seal, state::Shared};
 use crate::{Arrival, Join, Span, StoreError, again::Marks, join::Joined, segment::Segment};
 
 /// Packed bytes that may wait for the disk.
@@ -34,8 +34,8 @@ const OLDEST: Duration = Duration::from_secs(6 * 3600);
 const LOOK: Duration = Duration::from_secs(60);
 /// How often it looks whether a segment that is full can be sealed: the one before is being sealed.
 const SOON: Duration = Duration::from_millis(100);
-/// Sealed spans that are marked again at the start.
-const REMEMBERED: u64 = 131_072;
+/// Sealed spans that are marked again at the start: three blocks.
+const REMEMBERED: u64 = 147_456;
 /// How often sealing is tried again on a full disk, and old blocks are looked for.
 const AGAIN: Duration = Duration::from_secs(5);
 
@@ -52,20 +52,26 @@ struct Batch {
 pub(super) struct Writer {
     batches: SyncSender<Batch>,
     waiting: Arc<AtomicUsize>,
+    packer: Arc<Packer>,
 }
 
 /// A full segment, and the last row of `arrived` in it.
 type Full = (Arc<Segment>, i64);
 
 /// Starts both threads. They end when the last [`Writer`] is gone.
-pub(super) fn start(shared: &Arc<Shared>) -> (Writer, Vec<JoinHandle<()>>) {
+///
+/// # Errors
+/// There is no memory to pack batches in.
+pub(super) fn start(shared: &Arc<Shared>) -> Result<(Writer, Vec<JoinHandle<()>>), StoreError> {
     let (batches, come) = mpsc::sync_channel(BATCHES);
     let (full, seals) = mpsc::sync_channel(1);
     let waiting = Arc::new(AtomicUsize::new(0));
+    let packer = Arc::new(Packer::new()?);
     let writing = Writing {
         shared: shared.clone(),
         full,
         waiting: waiting.clone(),
+        packer: packer.clone(),
         flush: Duration::ZERO,
         flushed: Instant::now(),
         marks: Marks::default(),
@@ -73,14 +79,14 @@ pub(super) fn start(shared: &Arc<Shared>) -> (Writer, Vec<JoinHandle<()>>) {
     let sealing = shared.clone();
     let threads =
         vec![thread::spawn(move || writing.run(&come)), thread::spawn(move || run_sealing(&sealing, &seals))];
-    (Writer { batches, waiting }, threads)
+    Ok((Writer { batches, waiting, packer }, threads))
 }
 
 impl Writer {
     /// Waits until all is durable.
     pub(super) fn take(&self, Arrival { spans, joins }: Arrival) -> Result<(), StoreError> {
         let came = Instant::now();
-        let packed = arrived::pack(&spans)?;
+        let packed = self.packer.pack(&spans)?;
         let bytes = packed.len();
         if self.waiting.fetch_add(bytes, Ordering::AcqRel) > WAITING {
             self.waiting.fetch_sub(bytes, Ordering::AcqRel);
@@ -103,6 +109,7 @@ struct Writing {
     shared: Arc<Shared>,
     full: SyncSender<Full>,
     waiting: Arc<AtomicUsize>,
+    packer: Arc<Packer>,
     /// How long the last flush took, and when it ended.
     flush: Duration,
     flushed: Instant,
@@ -183,7 +190,7 @@ impl Writing {
     fn room(&mut self) -> Result<(), fn() -> StoreError> {
         let crowded = |shared: &Shared| {
             let state = shared.read();
-            state.sealing.is_some() && state.active.spans.len() >= 2 * shared.settings.block_spans
+            state.sealing.is_some() && state.active.spans.len() >= shared.settings.block_spans
         };
         while crowded(&self.shared) {
             if !self.shared.wait_sealed(SEALING) {
@@ -223,7 +230,7 @@ impl Writing {
         for batch in batches {
             let repeated = doubts.leave_out(&mut batch.spans);
             if repeated > 0 {
-                batch.packed = arrived::pack(&batch.spans)?;
+                batch.packed = self.packer.pack(&batch.spans)?;
                 self.shared.repeated.fetch_add(repeated, Ordering::Relaxed);
             }
         }

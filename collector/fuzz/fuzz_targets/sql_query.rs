@@ -1,0 +1,4 @@
+//! Random bytes to [`wirespan_collector_fuzz::sql_query`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| wirespan_collector_fuzz::sql_query(bytes));
