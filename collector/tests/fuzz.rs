@@ -1,6 +1,8 @@
 //! The fuzz targets on a few inputs each: their seeds, the same with some bytes changed, and noise, always the same. What a
 //! sanitizer and more time find, `cargo xtask fuzz` finds.
 
+#![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
+
 #[path = "../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "for libFuzzer it is a crate of its own")]
 mod targets;

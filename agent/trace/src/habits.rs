@@ -37,7 +37,7 @@ const STRANGERS: u32 = 8;
 const MAX_SHAPES: usize = 256;
 
 /// Confidence in the evidence of a call that counts as one made for a request.
-const LIKELY: f32 = 0.75;
+const LIKELY: f32 = 0.85;
 
 /// Share of calls of one kind that must be made for requests: below, the program makes them of its own accord, and some
 /// only seem to be for a request.
