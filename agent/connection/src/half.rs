@@ -349,10 +349,10 @@ impl Stream for Half {
         if self.shed > 0 {
             return Front { offset, bytes: &[], next: Next::Gap(Gap::Lost, self.shed), boundary: false };
         }
-        // Asked many times for each message, and mostly there is nothing.
+        // Asked many times for each message, and mostly there is nothing. No call begins behind all that have come.
         let first = self.store.as_deref().and_then(|store| Some((store, store.first()?)));
         let Some((store, first)) = first else {
-            return Front { offset, bytes: &[], next: self.tail(), boundary: self.at_call() };
+            return Front { offset, bytes: &[], next: self.tail(), boundary: false };
         };
         let boundary = first.starts || self.at_call();
         Front { offset, bytes: store.bytes(), next: self.next(store), boundary }

@@ -64,6 +64,9 @@ const fn punctuation(letter: char) -> bool {
 }
 
 fn without_authority(path: &str) -> &str {
+    if path.starts_with('/') {
+        return path;
+    }
     match path.split_once("://") {
         Some((scheme, rest)) if !scheme.contains(['/', '?']) => {
             rest.find(['/', '?', '#']).map_or("/", |at| rest.split_at(at).1)

@@ -119,8 +119,37 @@ impl Export {
             if counters.spans_exported > sent {
                 (sent, since) = (counters.spans_exported, Instant::now());
             }
-            self.runtime.block_on(tokio::time::sleep(LOOK));
+            // Within: a timer belongs to the runtime in which it is made.
+            self.runtime.block_on(async { tokio::time::sleep(LOOK).await });
         }
         self.exporter.offer(trace);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Flags;
+
+    /// Nobody listens on port 1: what was given stays in the queue, which soon is full.
+    #[test]
+    fn a_full_queue_is_waited_for_and_not_for_ever() {
+        let endpoint = [("WIRESPAN_OTLP_ENDPOINT".to_owned(), "http://127.0.0.1:1".to_owned())];
+        let mut config = config::merge(None, &endpoint, &Flags::default()).unwrap().config;
+        (config.limits.queue_spans, config.limits.flush_timeout) = (64, Duration::from_millis(20));
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/bench/nginx.wirespan");
+        let replay = Replay::open(file.as_ref(), &config, wirespan_capture_file::Ends::Server).unwrap();
+        let mut export = Export::open(&config).unwrap().unwrap();
+        let (mut given, begun) = (0, Instant::now());
+        let replayed = replay.run(|traces| {
+            for trace in traces.into_iter().take(40 - given) {
+                given += 1;
+                export.offer(trace);
+            }
+            Ok(if given < 40 { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        });
+        assert!(replayed.is_ok() && begun.elapsed() >= Duration::from_millis(20));
+        let report = export.runtime.block_on(export.exporter.shutdown(Duration::ZERO));
+        assert!(!report.complete && report.counters.spans_exported == 0);
     }
 }

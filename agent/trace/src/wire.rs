@@ -1,7 +1,7 @@
 //! Comes in: a socket and an offset. Goes out: a name for the exchange that both of its ends agree on, and who is at
 //! the other end. Refuses: names for what its ends count differently (datagrams).
 
-use std::net::SocketAddr;
+use std::{collections::hash_map::Entry, net::SocketAddr};
 
 use rustc_hash::FxHashMap;
 use wirespan_span::span::{Address, Key, Role, Socket, Transport};
@@ -117,9 +117,10 @@ impl Wires {
     }
 
     pub(crate) fn release(&mut self, identity: u128, end: End, key: Key) {
-        let side = self.side(end);
-        if side.get(&identity) == Some(&key) {
-            side.remove(&identity);
+        if let Entry::Occupied(taken) = self.side(end).entry(identity)
+            && *taken.get() == key
+        {
+            taken.remove();
         }
     }
 

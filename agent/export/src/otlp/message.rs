@@ -32,16 +32,17 @@ pub(super) fn request(traces: &[Trace]) -> Vec<u8> {
 #[derive(Default)]
 struct Groups<'a> {
     by_address: HashMap<*const Resource, usize>,
-    /// Each with its spans, written as fields of `ScopeSpans`.
-    groups: Vec<(&'a Arc<Resource>, Wire)>,
+    groups: Vec<(&'a Arc<Resource>, Vec<(TraceId, &'a TracedSpan)>)>,
+    /// In all groups.
+    spans: usize,
 }
 
 impl<'a> Groups<'a> {
     fn add(&mut self, trace: TraceId, span: &'a TracedSpan) {
         let group = self.find(&span.span.resource);
         if let Some((_, spans)) = self.groups.get_mut(group) {
-            spans.reserve(SPAN);
-            spans.message(2, |wire| write_span(wire, trace, span));
+            spans.push((trace, span));
+            self.spans += 1;
         }
     }
 
@@ -51,7 +52,7 @@ impl<'a> Groups<'a> {
         *self.by_address.entry(Arc::as_ptr(resource)).or_insert_with(|| {
             let equal = groups.iter().position(|(known, _)| *known == resource);
             equal.unwrap_or_else(|| {
-                groups.push((resource, Wire::default()));
+                groups.push((resource, Vec::new()));
                 groups.len() - 1
             })
         })
@@ -59,6 +60,7 @@ impl<'a> Groups<'a> {
 
     fn finish(self) -> Vec<u8> {
         let mut request = Wire::default();
+        request.reserve(self.spans * SPAN);
         for (resource, spans) in self.groups {
             request.message(1, |wire| {
                 wire.message(1, |wire| attributes(wire, 1, &resource.attributes));
@@ -67,7 +69,9 @@ impl<'a> Groups<'a> {
                         scope.text(1, convention::SCOPE);
                         scope.text(2, convention::VERSION);
                     });
-                    wire.append(&spans);
+                    for (trace, span) in spans {
+                        wire.message(2, |wire| write_span(wire, trace, span));
+                    }
                 });
             });
         }

@@ -20,22 +20,31 @@ impl Wire {
         self.0.reserve(bytes);
     }
 
-    /// Fields that are written already.
-    pub(super) fn append(&mut self, fields: &Self) {
-        self.0.extend_from_slice(&fields.0);
-    }
-
     /// A message within this one.
     pub(super) fn message(&mut self, field: u8, write: impl FnOnce(&mut Self)) {
         self.tag(field, LENGTH);
-        let begin = self.0.len();
+        let place = self.0.len();
+        // Its length goes before it; of most that is one byte.
+        self.0.push(0);
         write(self);
+        let begin = place + 1;
         let length = self.0.len() - begin;
-        // Its length goes before it: what was written makes room.
-        self.varint(length as u64);
-        let prefix = self.0.len() - begin - length;
-        if let Some(message) = self.0.get_mut(begin..) {
-            message.rotate_right(prefix);
+        let more = length >= 0x80;
+        if let Some(first) = self.0.get_mut(place) {
+            *first = length as u8 & 0x7f | u8::from(more) << 7;
+        }
+        if more {
+            self.push_back(begin, length as u64 >> 7);
+        }
+    }
+
+    /// What stands behind `begin` makes room for a number.
+    fn push_back(&mut self, begin: usize, number: u64) {
+        let end = self.0.len();
+        self.varint(number);
+        let digits = self.0.len() - end;
+        if let Some(behind) = self.0.get_mut(begin..) {
+            behind.rotate_right(digits);
         }
     }
 

@@ -22,7 +22,8 @@ pub(super) type Number = u64;
 /// Requests that wait for responses.
 #[derive(Default)]
 pub(super) struct Pairing {
-    queue: VecDeque<Pending>,
+    /// Boxed: most are moved to the queue and out of it again, and an idle connection keeps room for some.
+    queue: VecDeque<Box<Pending>>,
     /// Number of the first in the queue.
     first: Number,
     /// Heads may have been lost: what follows cannot be paired for certain.
@@ -75,10 +76,9 @@ pub(super) enum Taken {
 }
 
 impl Pairing {
-    /// Begins in doubt where bytes were lost before the protocol was recognised. Most connections never have two requests
-    /// at once: room for one is kept, since there may be many connections.
+    /// Begins in doubt where bytes were lost before the protocol was recognised.
     pub(super) fn new(doubt: bool) -> Self {
-        Self { doubt, queue: VecDeque::with_capacity(1), ..Self::default() }
+        Self { doubt, ..Self::default() }
     }
 
     /// Number of the oldest request without a complete response; the next request's where there is none.
@@ -88,7 +88,7 @@ impl Pairing {
 
     fn get(&mut self, number: Number) -> Option<&mut Pending> {
         let place = number.checked_sub(self.first)?;
-        self.queue.get_mut(usize::try_from(place).ok()?)
+        self.queue.get_mut(usize::try_from(place).ok()?).map(Box::as_mut)
     }
 
     /// A request's head. Opens an exchange.
@@ -116,7 +116,8 @@ impl Pairing {
         }));
         let message = message(extent, request.truncated, declared(request.framing));
         let (doubtful, ended) = (self.doubt, false);
-        self.queue.push_back(Pending { key, role, request, message, response: None, doubtful, ended });
+        let pending = Pending { key, role, request, message, response: None, doubtful, ended };
+        self.queue.push_back(Box::new(pending));
         self.latest = self.latest.max(extent.last.time);
         self.first + self.queue.len() as u64 - 1
     }
@@ -258,7 +259,7 @@ impl Pairing {
     pub(super) fn expire(&mut self, now: Nanos, scene: &mut Scene<'_>) {
         let limit = scene.settings.request_timeout_ns;
         let silent = |pending: &Pending| now.since(pending.seen()) >= limit;
-        if self.open_ended() && self.queue.front().is_some_and(silent) {
+        if self.open_ended() && self.queue.front().is_some_and(|pending| silent(pending)) {
             self.complete(None, scene);
         }
         for pending in &mut self.queue {
@@ -274,7 +275,7 @@ impl Pairing {
             return Some(Box::new(handshake));
         }
         let Pending { key, role, request, message: asked, .. } =
-            self.queue.pop_front_if(|_| self.upgrades)?;
+            *self.queue.pop_front_if(|_| self.upgrades)?;
         Some(Box::new(Upgrade { key, role, request, asked }))
     }
 
@@ -329,7 +330,7 @@ impl Pending {
         self.response = Some(Response { answer, framing, head: extent.bytes, call, told });
     }
 
-    fn end(mut self, ending: Ending, now: Nanos, scene: &mut Scene<'_>) {
+    fn end(mut self: Box<Self>, ending: Ending, now: Nanos, scene: &mut Scene<'_>) {
         self.close(ending, now, scene);
     }
 
