@@ -28,11 +28,14 @@ pub(super) fn request(traces: &[Trace]) -> Vec<u8> {
     groups.finish()
 }
 
+/// A span and its trace.
+type Member<'a> = (TraceId, &'a TracedSpan);
+
 /// Spans of one request by their resource, in the order in which the resources were first seen.
 #[derive(Default)]
 struct Groups<'a> {
     by_address: HashMap<*const Resource, usize>,
-    groups: Vec<(&'a Arc<Resource>, Vec<(TraceId, &'a TracedSpan)>)>,
+    groups: Vec<(&'a Arc<Resource>, Vec<Member<'a>>)>,
     /// In all groups.
     spans: usize,
 }
