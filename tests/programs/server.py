@@ -83,7 +83,8 @@ def fork(number):
         if child == 0:
             return
         children.append(child)
-    signal.signal(signal.SIGTERM, lambda *_: [os.kill(child, signal.SIGKILL) for child in children])
+    if children:
+        signal.signal(signal.SIGTERM, lambda *_: [os.kill(child, signal.SIGKILL) for child in children])
     return children
 
 

@@ -238,7 +238,8 @@ mod tests {
 
     #[test]
     fn verdicts() {
-        let error = |body: &[u8]| Verdict::read(&[END.get(..HEADER).unwrap(), body].concat()).unwrap().error();
+        let error =
+            |body: &[u8]| Verdict::read(&[END.get(..HEADER).unwrap(), body].concat()).unwrap().error();
         assert_eq!(Verdict::read(END).map(|verdict| verdict.app_status), Some(7));
         assert_eq!(error(&[0; 8]), None);
         for (status, name) in [(1, "cant_mpx_conn"), (2, "overloaded"), (3, "unknown_role")] {
