@@ -16,7 +16,8 @@ impl Traces {
     pub fn woke(&mut self, by: Task, tid: u32, futex: u64, time: Nanos) {
         self.heard(time);
         let (waker, woken) = (ThreadKey::from(by), ThreadKey::thread(by.pid, tid));
-        if !self.handovers.worth(by.pid) {
+        let several = self.habits.of(by.pid).answers_several();
+        if !self.handovers.worth(by.pid, several) {
             self.wake_orders.push(WakeOrder { pid: by.pid, told: false });
         }
         match (self.only(waker, time), self.only(woken, time)) {

@@ -56,6 +56,8 @@ impl Worker {
 #[derive(Debug, Default)]
 struct Process {
     futexes: Futexes,
+    /// Had it ever several requests open? Before, all that is learned may be right by chance, and is forgotten then.
+    several: bool,
     wakes: u32,
     explained: u32,
 }
@@ -74,12 +76,15 @@ impl Handovers {
         Self { workers: FxHashMap::default(), processes: FxHashMap::default(), max }
     }
 
-    /// A thread woke another one. `false`: this process's wake-ups explain nothing, and need not be told any more.
-    pub(crate) fn worth(&mut self, pid: u32) -> bool {
+    /// A thread woke another one, while `several` requests were open, or not. `false`: this process's wake-ups explain nothing, and need not be told any more.
+    pub(crate) fn worth(&mut self, pid: u32, several: bool) -> bool {
         if self.processes.len() >= self.max && !self.processes.contains_key(&pid) {
             self.processes.clear();
         }
         let process = self.processes.entry(pid).or_default();
+        if several && !process.several {
+            (process.several, process.futexes) = (true, Futexes::default());
+        }
         process.wakes += 1;
         if process.wakes < TRIAL {
             return true;
@@ -150,7 +155,8 @@ impl Handovers {
     }
 
     /// The thread woke one that works on `request`: what it called last and has the response of may have been for that. Gives
-    /// this call, and how sure that is. With `rivals`, other requests are open: what is right is not so by chance.
+    /// this call, and how sure that is. Without `rivals`, other requests that are open, it could be right by chance: that is no
+    /// example, but in a process that never had several open.
     pub(crate) fn returns(
         &mut self,
         thread: ThreadKey,
@@ -158,14 +164,14 @@ impl Handovers {
         request: Key,
         rivals: bool,
     ) -> Option<(Key, f32)> {
-        let futexes = &mut self.processes.get_mut(&thread.pid)?.futexes;
+        let Process { futexes, several, .. } = self.processes.get_mut(&thread.pid)?;
         if futexes.is_lock(futex) {
             return None;
         }
         let worker = self.workers.get_mut(&thread)?;
         let serves = worker.serves();
         let call = worker.call.as_mut().filter(|call| serves && call.answered)?;
-        if rivals {
+        if rivals || !*several {
             call.returned |= futexes.compare(futex, request, &mut call.handed);
         }
         Some((call.key, futexes.returns(futex)))

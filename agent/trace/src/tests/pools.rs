@@ -180,22 +180,39 @@ fn an_answered_request_has_nothing_called_for_it() {
     assert_eq!(parent(&world, "call"), None);
 }
 
+/// As [`turn`], with one request at a time.
+fn alone(number: u64) -> String {
+    let of_the_other = |line: &&str| {
+        line.contains(".2 ")
+            || line.ends_with(".2")
+            || line.contains(".12")
+            || line.contains(" q")
+            || line.contains(" d")
+    };
+    let turn = turn(number);
+    turn.lines().filter(|line| !of_the_other(line)).map(|line| format!("{line}\n")).collect()
+}
+
 #[test]
-fn one_request_at_a_time_proves_nothing() {
+fn a_process_with_one_request_at_a_time_has_no_other_to_confuse() {
     let mut world = World::new(settings());
     for number in 0..100 {
-        let alone = turn(number);
-        let lines = alone.lines().filter(|line| {
-            !["q", "d", "2 20.1 ", "1 20.2 ", "12 20.2"].iter().any(|word| {
-                line.split_once(' ').is_some_and(|(_, line)| {
-                    line.contains(&format!(" {word}")) || line.contains("20.12") || line.contains("20.2 ")
-                })
-            })
-        });
-        world.run(&lines.collect::<Vec<_>>().join("\n"));
+        world.run(&alone(number));
     }
     world.run("20000 serve page 1:5000 20.1\n20002 woke 11 20.1 90\n20003 ask call 3:5000 20.11");
     world.run("20004 end call\n20008 end page\n9000000 sweep");
+    assert_eq!(parent(&world, "call").map(|(name, _)| name), Some("page"));
+}
+
+#[test]
+fn what_was_learned_so_is_forgotten_once_it_has_several() {
+    let mut world = World::new(settings());
+    for number in 0..100 {
+        world.run(&alone(number));
+    }
+    world
+        .run(OPEN)
+        .run("20003 ask call 3:5000 20.11\n20004 end call\n20008 end page\n20009 end other\n9000000 sweep");
     assert_eq!(parent(&world, "call"), None);
 }
 
