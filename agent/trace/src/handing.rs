@@ -4,7 +4,7 @@
 use wirespan_span::span::{Key, Nanos, Task};
 
 use crate::{
-    placing::Evidence,
+    evidence::Evidence,
     threads::ThreadKey,
     trace::Method,
     traces::{Traces, WakeOrder},

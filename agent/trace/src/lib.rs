@@ -15,19 +15,21 @@
 //!    (`header`, whichever thread does it). Several such *S*: the one that the thread works on, or none;
 //! 2. its bytes carry another context: an SDK in the program made it, and its span is the parent (`header`). Where it
 //!    belongs to another trace than *S*, the header wins and *S* becomes a link;
-//! 3. a runtime adapter tells the goroutine or async task that makes it, and that one has read *S* and nothing else that
+//! 3. it names what *S* alone named, and no request before: `echo` (`echoes`), which the following ones may agree with;
+//! 4. a runtime adapter tells the goroutine or async task that makes it, and that one has read *S* and nothing else that
 //!    is open: `task`; or it reads requests and none is open: no parent (`tasks`). One that others read for stays with the
 //!    request that it was seen to work on, where tasks have shown that they answer those: `task`;
-//! 4. the first request of a connection that was opened for *S*, in a process whose threads serve several requests
+//! 5. the first request of a connection that was opened for *S*, in a process whose threads serve several requests
 //!    at once: `handoff`;
-//! 5. the thread was made while its maker worked on *S*, has read no request itself, and its process makes a thread for
-//!    each piece of work (`lineage`): `handoff`;
-//! 6. the thread works on *S*: `task`. What it may work on is what it has read (`threads`): requests, and responses to
+//! 6. the thread was made while its maker worked on *S*, has read no request itself, and its process makes a thread for
+//!    each piece of work (`lineage`), or it was woken for work by one that worked on *S*, at a futex that was seen to tell
+//!    the truth (`handovers`): `handoff`;
+//! 7. the thread works on *S*: `task`. What it may work on is what it has read (`threads`): requests, and responses to
 //!    calls made for them. Which of those it is, the process has shown by its answers (`habits`), and how well the
 //!    rule holds is the confidence. Below [`Settings::min_confidence`](settings::Settings::min_confidence) *S*
 //!    becomes a link;
-//! 7. none: it begins a trace, which waits a while: the answer that follows may tell for whom it was made, or the end of
-//!    the thread.
+//! 8. none: it begins a trace, which waits a while: the answer that follows may tell for whom it was made, the end of
+//!    the thread, or who waits for the result.
 //!
 //! A message that names no context is linked to the span that sent it, by its id (`messages`).
 //!
@@ -41,12 +43,14 @@
 mod assembly;
 mod connects;
 mod echoes;
+mod evidence;
 mod futexes;
 mod habits;
 mod handing;
 mod handovers;
 pub mod header;
 mod ids;
+mod late;
 mod lineage;
 mod messages;
 mod node;

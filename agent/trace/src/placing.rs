@@ -5,12 +5,10 @@ use wirespan_span::span::{Key, Nanos, Start, Task};
 
 use crate::{
     assembly::GroupId,
-    connects::Opened,
-    habits::UNSURE,
+    evidence::{Evidence, Told},
     header::{self, Context},
     node::{Ancestor, Node},
-    tasks::Work,
-    threads::{Sight, Step},
+    threads::Step,
     trace::{Link, Method, SpanId, TraceId},
     traces::{Traces, WakeOrder},
     wire::{End, Identity},
@@ -18,10 +16,6 @@ use crate::{
 
 /// The request carries the context that this one came with; two requests with one context are told apart before.
 const FORWARDED: f32 = 0.99;
-/// The first call of a task that was started while its starter worked on one request, or soon after it.
-const STARTED: f32 = 0.97;
-/// A name that one request alone had, and its call. Of 1,246 such calls of seven runtimes none was another's.
-const ECHO: f32 = 0.98;
 /// The same addresses and sequence number, or the same two sockets.
 const WIRE: f32 = 1.0;
 /// Clocks of one host, read at different points of a call: an end that sticks out of its client's by less is cut
@@ -29,45 +23,10 @@ const WIRE: f32 = 1.0;
 pub(crate) const SKEW_NS: u64 = 1_000_000;
 
 /// Causes looked back on. Nothing that calls itself through more programs of one host is known.
-const MAX_DEPTH: usize = 256;
+pub(crate) const MAX_DEPTH: usize = 256;
 
 /// Open requests by process and the context that they came with.
 pub(crate) type Forwarded = FxHashMap<(u32, TraceId, Option<SpanId>), Vec<Key>>;
-
-/// The request that a program was answering, as evidence has it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Evidence {
-    pub(crate) server: Key,
-    method: Method,
-    pub(crate) confidence: f32,
-    /// Does it build on a call of which nobody knows for whom it was?
-    guessed: bool,
-    /// For whom the connection was opened, and on whom its thread works, where these are two.
-    rivals: Option<(Key, Key)>,
-}
-
-impl Evidence {
-    pub(crate) const fn new(server: Key, method: Method, confidence: f32) -> Self {
-        Self { server, method, confidence, guessed: false, rivals: None }
-    }
-
-    fn of_worth(self, worth: f32) -> Self {
-        Self { confidence: self.confidence * worth, ..self }
-    }
-}
-
-/// What a logical task tells of the call that it makes.
-#[derive(Clone, Copy, Debug)]
-enum Told {
-    /// Its cause.
-    Request(Evidence),
-    /// That it has none.
-    Nobody,
-    /// That it has none, probably.
-    Doubt,
-    /// Nothing: its thread may.
-    Nothing,
-}
 
 impl Traces {
     /// Finds the place of a request that the program answers.
@@ -149,14 +108,6 @@ impl Traces {
         }
     }
 
-    /// What a rare name in the call tells. The program took it from the request: that says more than what it usually does.
-    fn echo(&self, node: &Node, evidence: Option<Evidence>) -> Option<Evidence> {
-        let named = self.echoes.of(node.pid, &node.tokens)?;
-        let agreed = evidence.filter(|evidence| evidence.server == named && evidence.confidence >= ECHO);
-        let echo = agreed.unwrap_or_else(|| Evidence::new(named, Method::Echo, ECHO));
-        self.working(named, node.pid, node.start).then_some(echo)
-    }
-
     /// Remembers what the thread did. Where nobody knows for whom, an answer may tell: the one that the thread will give,
     /// where its process waits for what it calls, or the one right behind the response.
     fn called(&mut self, task: Task, call: Key, server: Option<Key>, group: GroupId, settled: bool) {
@@ -180,81 +131,6 @@ impl Traces {
                 self.threads.wonder(task, call);
             }
         }
-    }
-
-    /// A call whose request is known by now, because the answer came right behind the response; and the calls that it
-    /// followed from, each made right behind the response to the one before.
-    pub(crate) fn place_chain(&mut self, call: Key, server: Key, confidence: f32) {
-        let mut next = Some(call);
-        for _ in 0..MAX_DEPTH {
-            let Some(call) = next else { return };
-            let Some(node) = self.nodes.get(&call) else { return };
-            let (sight, pid) = (node.sight.as_deref().copied(), node.pid);
-            self.learn_opener(call, server);
-            let worth = self.worth(call);
-            if confidence >= self.settings.min_confidence {
-                self.explained(call, server);
-            }
-            self.place_late(call, server, Method::Task, confidence * worth);
-            let Some(sight) = sight else { return };
-            let habit = self.habits.of(pid);
-            if !sight.rested() {
-                habit.answered(&sight, server);
-            }
-            let before = habit
-                .follow(&sight)
-                .filter(|(step, trust)| !step.sure && *trust >= self.settings.min_confidence);
-            next = before.and_then(|(step, _)| step.call);
-        }
-    }
-
-    /// The first request of a connection is known to have been for this one.
-    fn learn_opener(&mut self, call: Key, server: Key) {
-        let Some(call) = self.nodes.get(&call) else { return };
-        if let Some((opener, user)) = call.rivals.as_deref()
-            && [*opener, *user].contains(&server)
-        {
-            self.habits.of(call.pid).opened(server == *opener);
-        }
-    }
-
-    /// A call that seemed to come out of nothing may have been for this request.
-    fn explained(&mut self, call: Key, server: Key) {
-        let Some(call) = self.nodes.get(&call).filter(|call| call.parent.is_none()) else { return };
-        let before = self.nodes.get(&server).is_some_and(|server| server.start <= call.start);
-        if before {
-            self.habits.of(call.pid).explained(call.shape);
-        }
-    }
-
-    fn worth(&mut self, call: Key) -> f32 {
-        let kind = self.nodes.get(&call).map(|node| (node.pid, node.shape));
-        kind.map_or(1.0, |(pid, shape)| self.habits.of(pid).worth(shape))
-    }
-
-    /// A call whose request is known by now: the thread that made it answered that request, or ended.
-    pub(crate) fn place_late(&mut self, call: Key, server: Key, method: Method, confidence: f32) {
-        let Some(mut node) = self.nodes.remove(&call) else { return };
-        if std::mem::replace(&mut node.held, false) {
-            self.groups.release(node.group, self.now);
-        }
-        let parent = self.nodes.get(&server).filter(|server| server.start <= node.start);
-        let parent = parent.map(|server| (local(server, method, confidence), server.group));
-        if let Some((parent, group)) = parent
-            && node.parent.is_none()
-            && !node.own
-            && confidence >= self.settings.min_confidence
-            && !self.descends(server, call)
-            && self.groups.compatible(group, node.group)
-        {
-            node.parent = Some(parent);
-            (node.server, node.sure) = (Some(server), true);
-            node.links.clear();
-            let (group, moved) = self.groups.merge(group, node.group);
-            node.group = group;
-            self.moved(&moved, group);
-        }
-        self.nodes.insert(call, node);
     }
 
     fn place_by_header(&mut self, node: &mut Node, context: &Context, evidence: Option<Evidence>) -> GroupId {
@@ -324,158 +200,6 @@ impl Traces {
         self.nodes.get(&key).map(Box::as_ref)
     }
 
-    /// How things stood when a call was decided on: a new connection's first request goes out later, when it stands.
-    fn sight(&mut self, opened: Option<Opened>, evidence: Option<Evidence>, task: Task) -> Option<Sight> {
-        let habit = self.habits.of(task.pid);
-        let rivals = evidence.is_some_and(|evidence| evidence.rivals.is_some());
-        match opened {
-            Some(_) if rivals && habit.opens_for_itself() < self.settings.min_confidence => None,
-            Some(opened) if habit.several() => opened.sight,
-            _ => self.threads.look(task),
-        }
-    }
-
-    /// The request that the thread works on, or that the connection was opened for.
-    fn evidence(&mut self, opened: Option<Opened>, task: Task, time: Nanos, told: Told) -> Option<Evidence> {
-        match told {
-            Told::Request(evidence) => return Some(evidence),
-            Told::Nobody => {
-                self.counters.vetoed += u64::from(self.by_task(task, time).is_some());
-                return None;
-            }
-            Told::Doubt => {
-                let evidence = self.by_task(task, time);
-                return evidence
-                    .map(|evidence| Evidence { confidence: evidence.confidence * UNSURE, ..evidence });
-            }
-            Told::Nothing => {}
-        }
-        let by_task = self.by_task(task, time).or_else(|| self.by_handover(task, time));
-        let serial = !self.habits.of(task.pid).several();
-        match opened.map(|opened| opened.request) {
-            _ if serial && by_task.is_some() => by_task,
-            // Opened outside of any request, used on a thread with many: a pool at work, for nobody knows whom.
-            Some(None) => {
-                self.counters.vetoed += u64::from(by_task.is_some());
-                None
-            }
-            // The first request goes out when the connection stands, whatever the thread has read by then.
-            Some(Some((server, confidence))) if self.working(server, task.pid, time) => {
-                Some(self.first_use((server, confidence), by_task, task.pid))
-            }
-            Some(Some(_)) | None => by_task.or_else(|| self.by_lineage(task, time)),
-        }
-    }
-
-    /// For whom the first request of a connection is, where its thread is known to work on another request by then: a pool
-    /// that opens a connection may use one that has come back instead, and give the new one to the next who asks.
-    fn first_use(&mut self, opened_for: (Key, f32), by_task: Option<Evidence>, pid: u32) -> Evidence {
-        let ((opener, confidence), min) = (opened_for, self.settings.min_confidence);
-        let confidence = confidence.min(self.habits.of(pid).hands());
-        let sure = |evidence: &Evidence| evidence.confidence >= min && !evidence.guessed;
-        let Some(user) = by_task.filter(|user| sure(user) && user.server != opener) else {
-            return Evidence::new(opener, Method::Handoff, confidence);
-        };
-        let opens_for_itself = self.habits.of(pid).opens_for_itself();
-        let evidence = if opens_for_itself >= min {
-            Evidence::new(opener, Method::Handoff, confidence.min(opens_for_itself))
-        } else if 1.0 - opens_for_itself >= min {
-            Evidence::new(user.server, Method::Task, user.confidence.min(1.0 - opens_for_itself))
-        } else {
-            Evidence::new(opener, Method::Handoff, confidence * UNSURE)
-        };
-        Evidence { rivals: Some((opener, user.server)), ..evidence }
-    }
-
-    /// The request that the thread was made for.
-    fn by_lineage(&mut self, task: Task, time: Nanos) -> Option<Evidence> {
-        let (server, confidence) = self.lineage.of(task.into())?;
-        let habit = self.habits.of(task.pid);
-        let confidence = confidence * habit.inherits();
-        if self.working(server, task.pid, time) {
-            return Some(Evidence::new(server, Method::Handoff, confidence));
-        }
-        // It outlived that request and works on.
-        self.habits.of(task.pid).inherited(false);
-        self.lineage.leave(task.into());
-        None
-    }
-
-    /// The request that the thread works on, as the habits of its process tell.
-    pub(crate) fn by_task(&mut self, task: Task, time: Nanos) -> Option<Evidence> {
-        let sight = self.threads.look(task)?;
-        let habit = self.habits.of(task.pid);
-        let (step, mut confidence) = habit.judge(&sight)?;
-        let holds_back = habit.holds_back();
-        let server = step.request.filter(|server| self.working(*server, task.pid, time))?;
-        if holds_back && self.queues.behind(server) {
-            confidence *= UNSURE;
-        }
-        Some(Evidence { guessed: !step.sure, ..Evidence::new(server, Method::Task, confidence) })
-    }
-
-    /// For whom a task opens a connection.
-    pub(crate) fn opens_for(&mut self, task: Task, time: Nanos) -> Option<(Key, f32)> {
-        let evidence = match self.by_logical_task(task, time) {
-            Told::Request(evidence) => Some(evidence),
-            Told::Nobody | Told::Doubt => None,
-            Told::Nothing => {
-                let by_thread = self.by_task(task, time);
-                self.stays(task, time, by_thread).or(by_thread).or_else(|| self.by_handover(task, time))
-            }
-        };
-        evidence.map(|evidence| (evidence.server, evidence.confidence))
-    }
-
-    /// What the task that makes a call tells of it.
-    fn told(&mut self, task: Task, time: Nanos) -> Told {
-        let told = self.by_logical_task(task, time);
-        if !matches!(told, Told::Nothing) {
-            return told;
-        }
-        let by_thread = self.by_task(task, time);
-        if let Some(evidence) = self.stays(task, time, by_thread) {
-            return Told::Request(evidence);
-        }
-        let believed = self.tasks.writes_for_others(task, by_thread.is_some());
-        if believed { Told::Nothing } else { Told::Doubt }
-    }
-
-    /// What the goroutine or async task tells, in a process whose tasks work on what they read.
-    fn by_logical_task(&mut self, task: Task, time: Nanos) -> Told {
-        let work = self.tasks.calls(task);
-        let trust = self.habits.of(task.pid).works_itself();
-        if trust < self.settings.min_confidence {
-            return Told::Nothing;
-        }
-        let (server, confidence) = match work {
-            Work::On(server) => (server, trust),
-            Work::StartedIn(server) => (server, trust.min(STARTED)),
-            Work::Idle => return Told::Nobody,
-            Work::Unknown => return Told::Nothing,
-        };
-        if !self.working(server, task.pid, time) {
-            return Told::Nothing;
-        }
-        Told::Request(Evidence::new(server, Method::Task, confidence))
-    }
-
-    /// The request that the logical task was seen to work on, in a process whose tasks stay with one until they answer it.
-    /// Where its thread says otherwise, one of the two is wrong.
-    fn stays(&mut self, task: Task, time: Nanos, by_thread: Option<Evidence>) -> Option<Evidence> {
-        let server = self.tasks.bound(task).filter(|server| self.working(*server, task.pid, time))?;
-        let sure = by_thread.filter(|evidence| evidence.confidence >= self.settings.min_confidence);
-        let habit = self.habits.of(task.pid);
-        if sure.is_some_and(|evidence| evidence.server != server) {
-            habit.kept(false);
-            self.tasks.doubt(task);
-        }
-        let confidence = habit.keeps();
-        let agrees = by_thread.is_none_or(|evidence| evidence.server == server);
-        let stays = confidence >= self.settings.min_confidence && self.tasks.stays(task, agrees);
-        stays.then_some(Evidence::new(server, Method::Task, confidence))
-    }
-
     /// The vetoes: same process, not answered, not before its cause.
     pub(crate) fn working(&self, server: Key, pid: u32, time: Nanos) -> bool {
         self.nodes
@@ -521,7 +245,7 @@ impl Traces {
     }
 
     /// A program that calls itself: is `ancestor` among the causes of `key`?
-    fn descends(&self, key: Key, ancestor: Key) -> bool {
+    pub(crate) fn descends(&self, key: Key, ancestor: Key) -> bool {
         let up = |key: &Key| self.nodes.get(key)?.parent?.key;
         std::iter::successors(Some(key), up).take(MAX_DEPTH).any(|key| key == ancestor)
     }
@@ -538,7 +262,7 @@ impl Traces {
         group
     }
 
-    fn moved(&mut self, members: &[Key], group: GroupId) {
+    pub(crate) fn moved(&mut self, members: &[Key], group: GroupId) {
         for key in members {
             if let Some(node) = self.nodes.get_mut(key) {
                 node.group = group;
@@ -566,6 +290,6 @@ const fn wire(client: &Node) -> Ancestor {
     local(client, Method::Wire, WIRE)
 }
 
-const fn local(parent: &Node, method: Method, confidence: f32) -> Ancestor {
+pub(crate) const fn local(parent: &Node, method: Method, confidence: f32) -> Ancestor {
     Ancestor { key: Some(parent.key), span_id: parent.span_id, method, confidence }
 }

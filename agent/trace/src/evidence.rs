@@ -1,0 +1,221 @@
+//! Comes in: a call that is made. Goes out: the request that its program answered then, and how that is known. Refuses: a
+//! request that was answered before, or that another process reads.
+
+use wirespan_span::span::{Key, Nanos, Task};
+
+use crate::{
+    connects::Opened, habits::UNSURE, node::Node, tasks::Work, threads::Sight, trace::Method, traces::Traces,
+};
+
+/// The first call of a task that was started while its starter worked on one request, or soon after it.
+const STARTED: f32 = 0.97;
+/// A name that one request alone had, and its call. Of 1,246 such calls of seven runtimes none was another's.
+const ECHO: f32 = 0.98;
+
+/// The request that a program was answering, as evidence has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Evidence {
+    pub(crate) server: Key,
+    pub(crate) method: Method,
+    pub(crate) confidence: f32,
+    /// Does it build on a call of which nobody knows for whom it was?
+    pub(crate) guessed: bool,
+    /// For whom the connection was opened, and on whom its thread works, where these are two.
+    pub(crate) rivals: Option<(Key, Key)>,
+}
+
+impl Evidence {
+    pub(crate) const fn new(server: Key, method: Method, confidence: f32) -> Self {
+        Self { server, method, confidence, guessed: false, rivals: None }
+    }
+
+    pub(crate) fn of_worth(self, worth: f32) -> Self {
+        Self { confidence: self.confidence * worth, ..self }
+    }
+}
+
+/// What a logical task tells of the call that it makes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Told {
+    /// Its cause.
+    Request(Evidence),
+    /// That it has none.
+    Nobody,
+    /// That it has none, probably.
+    Doubt,
+    /// Nothing: its thread may.
+    Nothing,
+}
+
+impl Traces {
+    /// What a rare name in the call tells. The program took it from the request: that says more than what it usually does.
+    pub(crate) fn echo(&self, node: &Node, evidence: Option<Evidence>) -> Option<Evidence> {
+        let named = self.echoes.of(node.pid, &node.tokens)?;
+        let agreed = evidence.filter(|evidence| evidence.server == named && evidence.confidence >= ECHO);
+        let echo = agreed.unwrap_or_else(|| Evidence::new(named, Method::Echo, ECHO));
+        self.working(named, node.pid, node.start).then_some(echo)
+    }
+
+    /// How things stood when a call was decided on: a new connection's first request goes out later, when it stands.
+    pub(crate) fn sight(
+        &mut self,
+        opened: Option<Opened>,
+        evidence: Option<Evidence>,
+        task: Task,
+    ) -> Option<Sight> {
+        let habit = self.habits.of(task.pid);
+        let rivals = evidence.is_some_and(|evidence| evidence.rivals.is_some());
+        match opened {
+            Some(_) if rivals && habit.opens_for_itself() < self.settings.min_confidence => None,
+            Some(opened) if habit.several() => opened.sight,
+            _ => self.threads.look(task),
+        }
+    }
+
+    /// The request that the thread works on, or that the connection was opened for.
+    pub(crate) fn evidence(
+        &mut self,
+        opened: Option<Opened>,
+        task: Task,
+        time: Nanos,
+        told: Told,
+    ) -> Option<Evidence> {
+        match told {
+            Told::Request(evidence) => return Some(evidence),
+            Told::Nobody => {
+                self.counters.vetoed += u64::from(self.by_task(task, time).is_some());
+                return None;
+            }
+            Told::Doubt => {
+                let evidence = self.by_task(task, time);
+                return evidence
+                    .map(|evidence| Evidence { confidence: evidence.confidence * UNSURE, ..evidence });
+            }
+            Told::Nothing => {}
+        }
+        let by_task = self.by_task(task, time).or_else(|| self.by_handover(task, time));
+        let serial = !self.habits.of(task.pid).several();
+        match opened.map(|opened| opened.request) {
+            _ if serial && by_task.is_some() => by_task,
+            // Opened outside of any request, used on a thread with many: a pool at work, for nobody knows whom.
+            Some(None) => {
+                self.counters.vetoed += u64::from(by_task.is_some());
+                None
+            }
+            // The first request goes out when the connection stands, whatever the thread has read by then.
+            Some(Some((server, confidence))) if self.working(server, task.pid, time) => {
+                Some(self.first_use((server, confidence), by_task, task.pid))
+            }
+            Some(Some(_)) | None => by_task.or_else(|| self.by_lineage(task, time)),
+        }
+    }
+
+    /// For whom the first request of a connection is, where its thread is known to work on another request by then: a pool
+    /// that opens a connection may use one that has come back instead, and give the new one to the next who asks.
+    fn first_use(&mut self, opened_for: (Key, f32), by_task: Option<Evidence>, pid: u32) -> Evidence {
+        let ((opener, confidence), min) = (opened_for, self.settings.min_confidence);
+        let confidence = confidence.min(self.habits.of(pid).hands());
+        let sure = |evidence: &Evidence| evidence.confidence >= min && !evidence.guessed;
+        let Some(user) = by_task.filter(|user| sure(user) && user.server != opener) else {
+            return Evidence::new(opener, Method::Handoff, confidence);
+        };
+        let opens_for_itself = self.habits.of(pid).opens_for_itself();
+        let evidence = if opens_for_itself >= min {
+            Evidence::new(opener, Method::Handoff, confidence.min(opens_for_itself))
+        } else if 1.0 - opens_for_itself >= min {
+            Evidence::new(user.server, Method::Task, user.confidence.min(1.0 - opens_for_itself))
+        } else {
+            Evidence::new(opener, Method::Handoff, confidence * UNSURE)
+        };
+        Evidence { rivals: Some((opener, user.server)), ..evidence }
+    }
+
+    /// The request that the thread was made for.
+    fn by_lineage(&mut self, task: Task, time: Nanos) -> Option<Evidence> {
+        let (server, confidence) = self.lineage.of(task.into())?;
+        let habit = self.habits.of(task.pid);
+        let confidence = confidence * habit.inherits();
+        if self.working(server, task.pid, time) {
+            return Some(Evidence::new(server, Method::Handoff, confidence));
+        }
+        // It outlived that request and works on.
+        self.habits.of(task.pid).inherited(false);
+        self.lineage.leave(task.into());
+        None
+    }
+
+    /// The request that the thread works on, as the habits of its process tell.
+    pub(crate) fn by_task(&mut self, task: Task, time: Nanos) -> Option<Evidence> {
+        let sight = self.threads.look(task)?;
+        let habit = self.habits.of(task.pid);
+        let (step, mut confidence) = habit.judge(&sight)?;
+        let holds_back = habit.holds_back();
+        let server = step.request.filter(|server| self.working(*server, task.pid, time))?;
+        if holds_back && self.queues.behind(server) {
+            confidence *= UNSURE;
+        }
+        Some(Evidence { guessed: !step.sure, ..Evidence::new(server, Method::Task, confidence) })
+    }
+
+    /// For whom a task opens a connection.
+    pub(crate) fn opens_for(&mut self, task: Task, time: Nanos) -> Option<(Key, f32)> {
+        let evidence = match self.by_logical_task(task, time) {
+            Told::Request(evidence) => Some(evidence),
+            Told::Nobody | Told::Doubt => None,
+            Told::Nothing => {
+                let by_thread = self.by_task(task, time);
+                self.stays(task, time, by_thread).or(by_thread).or_else(|| self.by_handover(task, time))
+            }
+        };
+        evidence.map(|evidence| (evidence.server, evidence.confidence))
+    }
+
+    /// What the task that makes a call tells of it.
+    pub(crate) fn told(&mut self, task: Task, time: Nanos) -> Told {
+        let told = self.by_logical_task(task, time);
+        if !matches!(told, Told::Nothing) {
+            return told;
+        }
+        let by_thread = self.by_task(task, time);
+        if let Some(evidence) = self.stays(task, time, by_thread) {
+            return Told::Request(evidence);
+        }
+        let believed = self.tasks.writes_for_others(task, by_thread.is_some());
+        if believed { Told::Nothing } else { Told::Doubt }
+    }
+
+    /// What the goroutine or async task tells, in a process whose tasks work on what they read.
+    fn by_logical_task(&mut self, task: Task, time: Nanos) -> Told {
+        let work = self.tasks.calls(task);
+        let trust = self.habits.of(task.pid).works_itself();
+        if trust < self.settings.min_confidence {
+            return Told::Nothing;
+        }
+        let (server, confidence) = match work {
+            Work::On(server) => (server, trust),
+            Work::StartedIn(server) => (server, trust.min(STARTED)),
+            Work::Idle => return Told::Nobody,
+            Work::Unknown => return Told::Nothing,
+        };
+        if !self.working(server, task.pid, time) {
+            return Told::Nothing;
+        }
+        Told::Request(Evidence::new(server, Method::Task, confidence))
+    }
+
+    /// The request that the logical task was seen to work on, in a process whose tasks stay with one until they answer it.
+    /// Where its thread says otherwise, one of the two is wrong.
+    fn stays(&mut self, task: Task, time: Nanos, by_thread: Option<Evidence>) -> Option<Evidence> {
+        let server = self.tasks.bound(task).filter(|server| self.working(*server, task.pid, time))?;
+        let sure = by_thread.filter(|evidence| evidence.confidence >= self.settings.min_confidence);
+        let habit = self.habits.of(task.pid);
+        if sure.is_some_and(|evidence| evidence.server != server) {
+            habit.kept(false);
+            self.tasks.doubt(task);
+        }
+        let confidence = habit.keeps();
+        let agrees = by_thread.is_none_or(|evidence| evidence.server == server);
+        let stays = confidence >= self.settings.min_confidence && self.tasks.stays(task, agrees);
+        stays.then_some(Evidence::new(server, Method::Task, confidence))
+    }
+}
