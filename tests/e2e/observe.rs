@@ -24,6 +24,13 @@ use wirespan_tests::{
 const REQUESTS: u32 = 800;
 const RATE: u32 = 2000;
 
+/// Events of all processes of an executable.
+fn processes(page: &str, executable: &str) -> Result<f64> {
+    let sample = format!("wirespan_process_events_total{{executable=\"{executable}\",pid=\"");
+    let values = page.lines().filter_map(|line| line.strip_prefix(&sample)?.split_once("\"} "));
+    values.map(|(_, events)| events.parse::<f64>().context("a number of events")).sum()
+}
+
 /// A daemon that looks at one port and says there what it counts.
 fn agent(pages: SocketAddr, port: u16) -> Result<Agent> {
     Agent::with(&["--metrics", &pages.to_string(), "--include-port", &port.to_string()])
@@ -50,6 +57,11 @@ fn the_figures_are_those_of_the_load() -> Result<()> {
     ] {
         ensure!(value(&page, sample)? == expected, "{sample} is not {expected} on\n{page}");
     }
+    let served = processes(&page, "nginx")?;
+    ensure!(
+        served >= 2.0 * made,
+        "nginx read and wrote {made} times each, but has {served} events on\n{page}"
+    );
     for sample in ["wirespan_bytes_total", "process_resident_memory_bytes", "process_cpu_seconds_total"] {
         ensure!(value(&page, sample)? > 0.0, "{sample} is zero on\n{page}");
     }

@@ -223,11 +223,14 @@ impl Capture {
             return;
         }
         self.published = now;
+        let processes = self.pipeline.processes();
+        let shares = self.kernel.finder.ledger().shares(|pid| processes.process(pid, 0));
         self.watch.publish(Snapshot {
             counters: self.pipeline.counters(),
             held: self.pipeline.held(),
             losses: self.reader.losses(),
             costs: self.programs.costs(),
+            shares,
             reloads: self.reloaded,
         });
     }

@@ -111,6 +111,10 @@ metrics! {
     PROGRAM_RUNS: Counter "wirespan_kernel_program_runs_total" ["program", "tracepoint"];
     /// Time that all runs of a kernel program took; counted only while kernel.bpf_stats_enabled is 1.
     PROGRAM_SECONDS: Counter "wirespan_kernel_program_seconds_total" ["program", "tracepoint"];
+    /// Events of a traced process: of the 20 with most by executable and pid, of all others as other.
+    PROCESS_EVENTS: Counter "wirespan_process_events_total" ["executable", "pid"];
+    /// Estimate of the time that kernel programs took from it: its events times the mean run of the socket programs; only with the plan sock and while kernel.bpf_stats_enabled is or was 1.
+    PROCESS_SECONDS: Gauge "wirespan_process_kernel_seconds" ["executable", "pid"];
     /// Times that the configuration was read again (SIGHUP).
     RELOADS: Counter "wirespan_reloads_total" ["result"];
     /// Seconds since the capture thread last said that it lives; a few tenths when all is well.

@@ -13,6 +13,7 @@ pub mod routes;
 mod samples;
 pub mod screen;
 pub mod server;
+pub mod shares;
 pub mod systemd;
 pub mod watch;
 

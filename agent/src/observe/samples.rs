@@ -1,15 +1,17 @@
 //! Comes in: a [`Watch`]. Goes out: the page /metrics, in the order of the table. Refuses: labels whose values the traced
-//! programs choose, of which there could be any number.
+//! programs choose, of which there could be any number; of executables, only the busiest few are named.
 
 use wirespan_export::otlp::{Delays, Intake};
+use wirespan_kernel::Cost;
 
 use super::{
     metric::*,
     page::Page,
     process,
+    shares::Shares,
     watch::{Snapshot, Watch},
 };
-use crate::daemon::Backlog;
+use crate::{daemon::Backlog, process::Process};
 
 /// The page as it stands now.
 #[must_use]
@@ -27,6 +29,7 @@ pub fn page(watch: &Watch) -> String {
         export(&mut page, exporter);
     }
     programs(&mut page, &snapshot);
+    processes(&mut page, &snapshot);
     page.metric(&RELOADS, [(["used"], snapshot.reloads), (["refused"], watch.refused())]);
     page.one(&SILENCE, age.as_secs_f64());
     own(&mut page);
@@ -151,6 +154,35 @@ fn programs(page: &mut Page, snapshot: &Snapshot) {
     page.metric(&PROGRAM_SECONDS, seconds);
 }
 
+fn processes(page: &mut Page, snapshot: &Snapshot) {
+    let Shares { named, rest } = &snapshot.shares;
+    let names: Vec<_> = named.iter().map(|(who, _)| (executable(who), who.pid.to_string())).collect();
+    let labels =
+        names.iter().map(|(executable, pid)| [executable.as_str(), pid.as_str()]).chain([["other", ""]]);
+    let events = named.iter().map(|(_, events)| *events).chain([*rest]);
+    page.metric(&PROCESS_EVENTS, labels.clone().zip(events.clone()));
+    if let Some(mean) = mean_run(&snapshot.costs) {
+        page.metric(&PROCESS_SECONDS, labels.zip(events.map(|events| events as f64 * mean)));
+    }
+}
+
+/// The name of its file; what is not common in such names, quotation marks among it, is replaced.
+fn executable(process: &Process) -> String {
+    let path = process.executable.as_deref().unwrap_or_default();
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.replace(|letter: char| !letter.is_ascii_alphanumeric() && !"._+-".contains(letter), "_")
+}
+
+/// What one run of a socket program took on average, s; `None` where none was measured. The other plans' program runs at
+/// each system call: its mean says little of an event.
+fn mean_run(costs: &[Cost]) -> Option<f64> {
+    let (runs, time_ns) = costs
+        .iter()
+        .filter(|cost| cost.program.starts_with("ws_sock_"))
+        .fold((0, 0), |(runs, time_ns), cost| (runs + cost.runs, time_ns + cost.time_ns));
+    (runs > 0).then(|| time_ns as f64 / runs as f64 / 1e9)
+}
+
 fn own(page: &mut Page) {
     let cost = process::cost();
     page.one(&CPU, cost.cpu.as_secs_f64());
@@ -160,6 +192,8 @@ fn own(page: &mut Page) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::observe::watch::tests::watch;
 
@@ -171,13 +205,11 @@ mod tests {
         snapshot.counters.connections.lost = 100;
         snapshot.counters.exchanges = 42;
         snapshot.losses.lost_records = 5;
-        let cost = wirespan_kernel::Cost {
-            program: "ws_sock_send",
-            tracepoint: "sock_send_length",
-            runs: 9,
-            time_ns: 4_500,
-        };
+        let cost = Cost { program: "ws_sock_send", tracepoint: "sock_send_length", runs: 9, time_ns: 4_500 };
         snapshot.costs = vec![cost];
+        let path = Some("/srv/my \"shop\"".to_owned());
+        let shop = Process { pid: 77, executable: path, ..Process::default() };
+        snapshot.shares = Shares { named: vec![(Arc::new(shop), 2_000_000)], rest: 4 };
         snapshot
     }
 
@@ -195,10 +227,26 @@ mod tests {
             "wirespan_exchanges_total 42",
             "wirespan_kernel_program_runs_total{program=\"ws_sock_send\",tracepoint=\"sock_send_length\"} 9",
             "wirespan_kernel_program_seconds_total{program=\"ws_sock_send\",tracepoint=\"sock_send_length\"} 0.0000045",
+            "wirespan_process_events_total{executable=\"my__shop_\",pid=\"77\"} 2000000",
+            "wirespan_process_events_total{executable=\"other\",pid=\"\"} 4",
+            "wirespan_process_kernel_seconds{executable=\"my__shop_\",pid=\"77\"} 1",
             "wirespan_queue_limit_spans{queue=\"assembly\"} 1000",
         ] {
             assert!(page.lines().any(|known| known == line), "{line} is not in\n{page}");
         }
+    }
+
+    #[test]
+    fn what_was_not_measured_is_not_told() {
+        let watch = watch();
+        let mut sample = sample();
+        sample.costs[0].runs = 0;
+        watch.publish(sample.clone());
+        assert!(!page(&watch).contains(PROCESS_SECONDS.name));
+        sample.costs[0].runs = 9;
+        sample.costs[0].program = "ws_sys_exit";
+        watch.publish(sample);
+        assert!(!page(&watch).contains(PROCESS_SECONDS.name), "it runs at every system call");
     }
 
     /// All of the table but what belongs to an exporter, which this daemon does not have.

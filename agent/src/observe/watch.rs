@@ -12,6 +12,7 @@ use std::{
 use wirespan_export::otlp::Intake;
 use wirespan_kernel::{Cost, Losses, Plan};
 
+use super::shares::Shares;
 use crate::{
     daemon::Backlog,
     pipeline::{Counters, Held},
@@ -31,6 +32,8 @@ pub struct Snapshot {
     pub losses: Losses,
     /// Of each kernel program.
     pub costs: Vec<Cost>,
+    /// Of each process.
+    pub shares: Shares,
     /// Times that new filters and redaction took effect.
     pub reloads: u64,
 }

@@ -8,7 +8,7 @@ use std::{
     thread,
 };
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use wirespan_kernel::Runtimes;
 
 use super::{
@@ -17,11 +17,10 @@ use super::{
     python::LIBRARY,
     recognise,
 };
+use crate::observe::shares::Ledger;
 
 /// Processes that wait to be looked at; more are looked at when they are seen again.
 const QUEUE: usize = 256;
-/// Processes that are remembered as looked at; beyond it they are looked at again.
-const MOST_PROCESSES: usize = 16_384;
 /// Executables that are remembered.
 const MOST_PROGRAMS: usize = 1024;
 
@@ -79,7 +78,8 @@ fn name(file: &File) -> Option<Name> {
 
 /// Asks for processes to be looked at, on a thread of its own.
 pub(crate) struct Finder {
-    asked: FxHashSet<u32>,
+    /// Those that were asked for, each with its events: one look finds both.
+    asked: Ledger,
     queue: SyncSender<u32>,
 }
 
@@ -88,25 +88,28 @@ impl Finder {
     pub(crate) fn start(runtimes: Runtimes) -> std::io::Result<Self> {
         let (queue, pids) = sync_channel(QUEUE);
         thread::Builder::new().name("runtimes".into()).spawn(move || find(&pids, &runtimes))?;
-        Ok(Self { asked: FxHashSet::default(), queue })
+        Ok(Self { asked: Ledger::default(), queue })
     }
 
-    /// This process was seen at work.
+    /// This process was seen at work: one event.
     pub(crate) fn seen(&mut self, pid: u32) {
-        if self.asked.contains(&pid) {
+        if self.asked.count(pid) {
             return;
         }
-        if self.asked.len() >= MOST_PROCESSES {
-            self.asked.clear();
-        }
-        if self.queue.try_send(pid).is_ok() {
-            self.asked.insert(pid);
+        match self.queue.try_send(pid) {
+            Ok(()) => self.asked.enter(pid),
+            Err(_) => self.asked.pass(),
         }
     }
 
     /// It is another program now, or gone. The kernel programs know.
     pub(crate) fn forget(&mut self, pid: u32) {
-        self.asked.remove(&pid);
+        self.asked.forget(pid);
+    }
+
+    /// The events of each process that was seen.
+    pub(crate) const fn ledger(&mut self) -> &mut Ledger {
+        &mut self.asked
     }
 }
 
