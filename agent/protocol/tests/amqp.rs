@@ -83,6 +83,35 @@ fn amqplib_is_followed() {
     );
 }
 
+/// The lines of a recorded conversation whose name is this.
+fn told(recording: &str, name: &str) -> Vec<String> {
+    let all = lines(&recorded(recording, Side::Client), Side::Client, LABELS);
+    all.into_iter().filter(|line| line.split([' ', ',']).next() == Some(name)).collect()
+}
+
+#[test]
+fn a_get_is_answered_by_a_message_or_by_none() {
+    let expected = [
+        "get shop:orders.new:orders, type receive, id m-1, size 4, tag 1, links 1",
+        "get orders, type receive",
+    ];
+    assert_eq!(told(PIKA, "get"), expected);
+}
+
+#[test]
+fn a_nack_settles_its_delivery() {
+    assert_eq!(told(AMQPLIB, "nack"), ["nack, type settle, tag 1"]);
+}
+
+/// Behind confirm.select a publish is answered; on a channel without it, it is over when it is sent.
+#[test]
+fn in_confirm_mode_publishes_are_answered() {
+    let bench = play(&recorded(PIKA, Side::Client), Side::Client);
+    let publishes = bench.exchanges().filter(|exchange| exchange.method == "publish");
+    let answered: Vec<_> = publishes.map(|exchange| exchange.response.is_some()).collect();
+    assert_eq!(answered, [true, true, true, true, false]);
+}
+
 #[test]
 fn publishers_are_producers_and_deliveries_make_consumers() {
     let roles = |side| {
