@@ -112,6 +112,19 @@ fn in_confirm_mode_publishes_are_answered() {
     assert_eq!(answered, [true, true, true, true, false]);
 }
 
+/// A broker that could not keep the message says so by `basic.nack` (RabbitMQ's publisher confirms).
+#[test]
+fn a_publish_that_the_broker_does_not_confirm_is_an_error() {
+    let calls = vec![
+        sent(b"AMQP\0\0\x09\x01"),
+        sent(b"\x01\0\x01\0\0\0\x05\0\x55\0\x0a\0\xce"),
+        received(b"\x01\0\x01\0\0\0\x04\0\x55\0\x0b\xce"),
+        sent([PUBLISH, &header(0)].concat()),
+        received(b"\x01\0\x01\0\0\0\x0d\0\x3c\0\x78\0\0\0\0\0\0\0\x01\0\xce"),
+    ];
+    assert_eq!(lines(&talk(calls), Side::Client, &[]), ["confirm.select", "publish q, error nack"]);
+}
+
 #[test]
 fn publishers_are_producers_and_deliveries_make_consumers() {
     let roles = |side| {
