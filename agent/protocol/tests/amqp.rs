@@ -83,6 +83,48 @@ fn amqplib_is_followed() {
     );
 }
 
+/// The lines of a recorded conversation whose name is this.
+fn told(recording: &str, name: &str) -> Vec<String> {
+    let all = lines(&recorded(recording, Side::Client), Side::Client, LABELS);
+    all.into_iter().filter(|line| line.split([' ', ',']).next() == Some(name)).collect()
+}
+
+#[test]
+fn a_get_is_answered_by_a_message_or_by_none() {
+    let expected = [
+        "get shop:orders.new:orders, type receive, id m-1, size 4, tag 1, links 1",
+        "get orders, type receive",
+    ];
+    assert_eq!(told(PIKA, "get"), expected);
+}
+
+#[test]
+fn a_nack_settles_its_delivery() {
+    assert_eq!(told(AMQPLIB, "nack"), ["nack, type settle, tag 1"]);
+}
+
+/// Behind confirm.select a publish is answered; on a channel without it, it is over when it is sent.
+#[test]
+fn in_confirm_mode_publishes_are_answered() {
+    let bench = play(&recorded(PIKA, Side::Client), Side::Client);
+    let publishes = bench.exchanges().filter(|exchange| exchange.method == "publish");
+    let answered: Vec<_> = publishes.map(|exchange| exchange.response.is_some()).collect();
+    assert_eq!(answered, [true, true, true, true, false]);
+}
+
+/// A broker that could not keep the message says so by `basic.nack` (RabbitMQ's publisher confirms).
+#[test]
+fn a_publish_that_the_broker_does_not_confirm_is_an_error() {
+    let calls = vec![
+        sent(b"AMQP\0\0\x09\x01"),
+        sent(b"\x01\0\x01\0\0\0\x05\0\x55\0\x0a\0\xce"),
+        received(b"\x01\0\x01\0\0\0\x04\0\x55\0\x0b\xce"),
+        sent([PUBLISH, &header(0)].concat()),
+        received(b"\x01\0\x01\0\0\0\x0d\0\x3c\0\x78\0\0\0\0\0\0\0\x01\0\xce"),
+    ];
+    assert_eq!(lines(&talk(calls), Side::Client, &[]), ["confirm.select", "publish q, error nack"]);
+}
+
 #[test]
 fn publishers_are_producers_and_deliveries_make_consumers() {
     let roles = |side| {

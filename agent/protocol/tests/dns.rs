@@ -99,6 +99,25 @@ fn questions_in_flight_are_told_apart() {
     every_opening_ends_once(&bench.out);
 }
 
+/// A record of IN that lives a minute; its name is a pointer to `place` (RFC 1035 sections 4.1.3 and 4.1.4).
+fn record(place: u8, kind: u8, content: &[u8]) -> Vec<u8> {
+    [&[0xc0, place, 0, kind, 0, 1, 0, 0, 0, 60, 0, content.len() as u8], content].concat()
+}
+
+#[test]
+fn a_chain_of_aliases_leads_to_its_addresses() {
+    let mut reply = answer(7, "www", 0);
+    reply[7] = 3;
+    // Each alias stands behind the 12 bytes of its record's head; the first record begins at 21.
+    reply.extend([record(12, 5, b"\x03cdn\0"), record(33, 5, b"\x04edge\0")].concat());
+    reply.extend(record(50, 1, &[10, 1, 1, 1]));
+    let mut bench = socket(Side::Client);
+    bench.play(&talk(vec![sent(question(7, "www")), received(reply)]));
+    assert_eq!(lines(&bench), ["QUERY A www NOERROR List([\"10.1.1.1\"]) ok"]);
+    let exchange = bench.exchanges().next().expect("one exchange");
+    assert_eq!(attribute(exchange, "wirespan.dns.aliases"), "List([\"cdn\", \"edge\"])");
+}
+
 #[test]
 fn messages_of_a_stream_stand_behind_their_lengths() {
     for side in [Side::Client, Side::Server, Side::Unknown] {

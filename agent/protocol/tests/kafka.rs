@@ -150,7 +150,7 @@ fn transactions_are_followed() {
 
 /// The newest versions: flexible ones, and topics by their ids, of which this connection does not know the names.
 #[test]
-fn kafkas_own_client_is_followed() {
+fn flexible_versions_and_topic_ids_of_kafkas_own_client_are_followed() {
     shows(
         JAVA_METADATA,
         LABELS,

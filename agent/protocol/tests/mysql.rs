@@ -122,7 +122,7 @@ fn mariadb_cli() {
 
 /// Lengths alone, but for short packets, which are not compressed.
 #[test]
-fn compressed() {
+fn the_compression_flag_is_declared_and_lengths_are_told() {
     shows(
         include_str!("captures/mysql/compress.txt"),
         &[
@@ -251,6 +251,39 @@ fn encryption_ends_what_can_be_followed() {
     let calls = vec![greeting, sent(packet(1, &request)), sent(b"\x16\x03\x01\x02\x00\x01")];
     let bench = play(&talk(calls), Side::Client);
     assert!(bench.out.is_empty() && bench.session.protocol().is_none());
+}
+
+/// OK of a statement behind which another result follows (SERVER_MORE_RESULTS_EXISTS).
+#[test]
+fn several_statements_in_one_query_are_one_exchange() {
+    let more = packet(1, &[0, 1, 0, 0x0a, 0, 0, 0]);
+    let last = packet(2, &[0, 2, 0, 0x02, 0, 0, 0]);
+    let calls = vec![
+        sent(packet(0, b"\x03UPDATE a SET b = 'hush'; DELETE FROM c")),
+        received(more),
+        received(last),
+        sent(ping()),
+        received(ok()),
+    ];
+    let expected = ["UPDATE a DELETE c, changed 3: UPDATE a SET b = ?; DELETE FROM c", "PING"];
+    assert_eq!(after_login(calls), expected);
+}
+
+/// The server asks for the file (0xfb and its name), the client sends it in packets, the last of them empty.
+#[test]
+fn a_file_that_local_infile_loads_is_counted_and_not_told() {
+    let ask = packet(0, b"\x03LOAD DATA LOCAL INFILE '/hush' INTO TABLE t");
+    let file = [packet(2, b"1\thush\n2\thush\n"), packet(3, b"")].concat();
+    let wanted = packet(1, b"\xfb/hush");
+    let loaded = packet(4, &[0, 2, 0, 2, 0, 0, 0]);
+    let (requested, answered) = (ask.len() + file.len(), wanted.len() + loaded.len());
+    let calls = [sent(ask), received(wanted), sent(file), received(loaded), sent(ping()), received(ok())];
+    let bench = play(&talk(login().into_iter().chain(calls).collect()), Side::Client);
+    let told: Vec<_> = bench.exchanges().map(line).collect();
+    assert_eq!(told, ["LOAD t, changed 2: LOAD DATA LOCAL INFILE ? INTO TABLE t", "PING"]);
+    let first = bench.exchanges().next().expect("the load");
+    let answer = first.response.expect("an answer");
+    assert_eq!((first.request.bytes, answer.bytes), (requested as u64, answered as u64));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use wirespan_protocol::{
     facts::Side,
     registry::REGISTRY,
     stream::Gap,
-    testing::{Bench, STEP, every_opening_ends_once, received, recorded, sent, talk},
+    testing::{Bench, Call, STEP, every_opening_ends_once, received, recorded, sent, talk},
 };
 
 const PSYCOPG: &str = include_str!("captures/postgresql/psycopg.txt");
@@ -256,7 +256,12 @@ fn encryption_ends_what_can_be_followed() {
     let ask = [0, 0, 0, 8, 4, 210, 22, 47];
     let bench = play(&talk(vec![sent(ask), received("S"), sent(b"\x16\x03\x01")]), Side::Client);
     assert!(bench.out.is_empty() && bench.session.protocol().is_none());
-    // Refused twice, for GSSAPI and TLS, then in the clear.
+}
+
+/// Refused twice, for GSSAPI and TLS, then in the clear.
+#[test]
+fn refused_encryption_goes_on_in_the_clear() {
+    let ask = [0, 0, 0, 8, 4, 210, 22, 47];
     let gss = [0, 0, 0, 8, 4, 210, 22, 48];
     let calls = [
         sent(gss),
@@ -322,6 +327,115 @@ fn passwords_are_not_looked_at() {
         received(ONE),
     ];
     assert_eq!(lines(&talk(calls.to_vec()), Side::Client), ["SELECT, rows 1: SELECT ?"]);
+}
+
+/// SCRAM: both sides prove by these messages that they know the password (protocol document, SASL Authentication).
+#[test]
+fn authentication_is_never_captured() {
+    let calls = [
+        sent(START),
+        received(message(b'R', b"\0\0\0\x0aSCRAM-SHA-256\0\0")),
+        sent(message(b'p', b"SCRAM-SHA-256\0\0\0\0\x10n,,n=hush,r=hush")),
+        received(message(b'R', b"\0\0\0\x0br=hush,s=aHVzaA==,i=4096")),
+        sent(message(b'p', b"c=biws,r=hush,p=hush")),
+        received([&message(b'R', b"\0\0\0\x0cv=hush")[..], WELCOME].concat()),
+        sent(SELECT),
+        received(ONE),
+    ];
+    assert_eq!(lines(&talk(calls.to_vec()), Side::Client), ["SELECT, rows 1: SELECT ?"]);
+}
+
+/// Type, length, content (protocol document, Message Formats).
+fn message(kind: u8, content: &[u8]) -> Vec<u8> {
+    [&[kind][..], &(content.len() as u32 + 4).to_be_bytes(), content].concat()
+}
+
+/// What stands behind the welcome: its lines, and the bytes of the first request and response.
+fn after_welcome(calls: Vec<Call>) -> (Vec<String>, u64, u64) {
+    let calls: Vec<_> = [sent(START), received(WELCOME)].into_iter().chain(calls).collect();
+    let bench = play(&talk(calls), Side::Client);
+    let first = bench.exchanges().next().expect("an exchange");
+    let answered = first.response.expect("an answer").bytes;
+    (bench.exchanges().map(line).collect(), first.request.bytes, answered)
+}
+
+#[test]
+fn copy_in_counts_the_rows_and_bytes_that_the_client_sends() {
+    let ask = message(b'Q', b"COPY users FROM STDIN\0");
+    let rows = [message(b'd', b"1\thush\n"), message(b'd', b"2\thush\n"), message(b'c', b"")].concat();
+    let accepted = message(b'G', b"\0\0\x02\0\0\0\0");
+    let done = [message(b'C', b"COPY 2\0"), message(b'Z', b"I")].concat();
+    let (requested, answered) = (ask.len() + rows.len(), accepted.len() + done.len());
+    let told = after_welcome(vec![sent(ask), received(accepted), sent(rows), received(done)]);
+    let expected = vec!["COPY users, changed 2: COPY users FROM STDIN".to_owned()];
+    assert_eq!(told, (expected, requested as u64, answered as u64));
+}
+
+#[test]
+fn copy_out_counts_the_rows_and_bytes_that_the_server_sends() {
+    let ask = message(b'Q', b"COPY users TO STDOUT\0");
+    let answer = [
+        message(b'H', b"\0\0\x02\0\0\0\0"),
+        message(b'd', b"1\thush\n"),
+        message(b'd', b"2\thush\n"),
+        message(b'd', b"3\thush\n"),
+        message(b'c', b""),
+        message(b'C', b"COPY 3\0"),
+        message(b'Z', b"I"),
+    ]
+    .concat();
+    let (requested, answered) = (ask.len(), answer.len());
+    let told = after_welcome(vec![sent(ask), received(answer)]);
+    let expected = vec!["COPY users, rows 3: COPY users TO STDOUT".to_owned()];
+    assert_eq!(told, (expected, requested as u64, answered as u64));
+}
+
+/// The client gives up (CopyFail); the server says so by an error.
+#[test]
+fn a_copy_that_the_client_gives_up_is_an_error() {
+    let calls = vec![
+        sent(message(b'Q', b"COPY users FROM STDIN\0")),
+        received(message(b'G', b"\0\0\x02\0\0\0\0")),
+        sent([message(b'd', b"1\thush\n"), message(b'f', b"hush\0")].concat()),
+        received([message(b'E', b"SERROR\0C57014\0\0"), message(b'Z', b"I")].concat()),
+        sent(SELECT),
+        received(ONE),
+    ];
+    let (told, ..) = after_welcome(calls);
+    assert_eq!(told, ["COPY users, error 57014: COPY users FROM STDIN", "SELECT, rows 1: SELECT ?"]);
+}
+
+/// Parse, Bind and Execute of the unnamed statement.
+fn execution(text: &str) -> Vec<u8> {
+    let parse = message(b'P', format!("\0{text}\0\0\0").as_bytes());
+    [parse, message(b'B', &[0; 8]), message(b'E', &[0; 5])].concat()
+}
+
+#[test]
+fn a_pipeline_is_a_span_for_each_execution_before_its_sync() {
+    let ask = [execution("SELECT 1"), execution("DELETE FROM users"), message(b'S', b"")].concat();
+    let bound = [message(b'1', b""), message(b'2', b"")].concat();
+    let selected = [&bound[..], &message(b'D', b"\0\0"), &message(b'C', b"SELECT 1\0")].concat();
+    let deleted = [bound, message(b'C', b"DELETE 3\0")].concat();
+    let ready = message(b'Z', b"I");
+    let (told, ..) = after_welcome(vec![sent(&ask), received([selected, deleted, ready.clone()].concat())]);
+    assert_eq!(told, ["SELECT, rows 1: SELECT ?", "DELETE users, changed 3: DELETE FROM users"]);
+    // What stands behind an error is skipped up to Sync.
+    let failed = [message(b'E', b"SERROR\0C22012\0\0"), ready].concat();
+    let (told, ..) = after_welcome(vec![sent(&ask), received(failed), sent(SELECT), received(ONE)]);
+    let expected = [
+        "SELECT, error 22012: SELECT ?",
+        "DELETE users, error pipeline_aborted: DELETE FROM users",
+        "SELECT, rows 1: SELECT ?",
+    ];
+    assert_eq!(told, expected);
+}
+
+/// A connection of its own: code 80877102, process, secret key; nobody answers.
+#[test]
+fn a_cancel_request_is_told_without_its_key() {
+    let calls = talk(vec![sent(b"\0\0\0\x10\x04\xd2\x16\x2e\0\0\0\x2ahush")]);
+    assert_eq!(lines(&calls, Side::Client), ["CANCEL"]);
 }
 
 #[test]

@@ -147,6 +147,34 @@ fn attributes_follow_the_conventions() {
 }
 
 #[test]
+fn a_transaction_is_a_span_for_each_command_and_exec_counts_them() {
+    let calls = vec![
+        sent(command(&["MULTI"])),
+        received("+OK\r\n"),
+        sent(command(&["SET", "a", "hush"])),
+        received("+QUEUED\r\n"),
+        sent(command(&["INCR", "n"])),
+        received("+QUEUED\r\n"),
+        sent(command(&["EXEC"])),
+        received("*2\r\n+OK\r\n:1\r\n"),
+    ];
+    let mut bench = Bench::new(REGISTRY, Side::Client);
+    bench.play(&talk(calls));
+    assert_eq!(lines(&bench), ["MULTI [0] ok", "SET a ? [0] ok", "INCR n [0] ok", "EXEC [0] ok"]);
+    let sizes = bench.exchanges().map(|exchange| attribute(exchange, "db.operation.batch.size"));
+    assert_eq!(sizes.collect::<Vec<_>>(), ["-", "-", "-", "2"]);
+}
+
+#[test]
+fn a_transaction_that_is_discarded_is_an_error_of_exec() {
+    let calls = vec![
+        sent(["MULTI", "NOPE", "EXEC"].map(|name| command(&[name])).concat()),
+        received("+OK\r\n-ERR unknown command\r\n-EXECABORT Transaction discarded\r\n"),
+    ];
+    assert_eq!(client(calls), ["MULTI [0] ok", "NOPE [0] ERR", "EXEC [0] EXECABORT"]);
+}
+
+#[test]
 fn redirects_say_where_to() {
     let mut bench = Bench::new(REGISTRY, Side::Client);
     bench.play(&talk(vec![sent(command(&["GET", "k"])), received("-MOVED 3999 127.0.0.1:6381\r\n")]));
