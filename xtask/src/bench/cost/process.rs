@@ -1,6 +1,10 @@
 //! A process id in; what the process has used out, as `/proc` tells it.
 
-use std::{collections::BTreeMap, fs, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs, thread,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result};
 
@@ -45,9 +49,25 @@ pub(super) fn maps(process: u32) -> Result<u64> {
     Ok(sizes.collect::<BTreeMap<_, _>>().values().sum())
 }
 
-/// The only child of a process.
+/// A server listens before it has made its worker.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between two looks.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The only child of a process, waited for.
 pub(super) fn only_child(process: u32) -> Result<u32> {
     let file = format!("/proc/{process}/task/{process}/children");
-    let text = fs::read_to_string(&file).with_context(|| format!("read {file}"))?;
-    text.trim().parse().with_context(|| format!("one child expected in {file}, found `{}`", text.trim()))
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let text = fs::read_to_string(&file).with_context(|| format!("read {file}"))?;
+        if text.trim().is_empty() && Instant::now() < deadline {
+            thread::sleep(PAUSE);
+            continue;
+        }
+        return text
+            .trim()
+            .parse()
+            .with_context(|| format!("one child expected in {file}, found `{}`", text.trim()));
+    }
 }
