@@ -7,7 +7,7 @@ use wirespan_span::span::Key;
 use crate::tally::Tally;
 
 /// Futexes of one process that are known apart.
-const MAX_FUTEXES: usize = 4096;
+const MAX_FUTEXES: usize = 1024;
 
 /// A futex without examples of its own is thought to be somewhat worse than others of its process, and this many examples that
 /// thought is worth.

@@ -10,6 +10,9 @@ use crate::{
     traces::{Traces, WakeOrder},
 };
 
+/// A hand-over that is believed less says nothing, not even enough for a link.
+const LEAST: f32 = 0.4;
+
 impl Traces {
     /// A thread woke another one of its process, which had waited at this futex. Call it between the activities, at its place
     /// in time.
@@ -31,6 +34,11 @@ impl Traces {
                 self.handovers.passes_on(waker, woken, futex, open);
             }
         }
+    }
+
+    /// A process ended: what was learned of its wake-ups is not another's that has its number later.
+    pub fn ended(&mut self, pid: u32) {
+        self.handovers.forget(pid);
     }
 
     /// The one request that this thread has read and not answered.
@@ -56,6 +64,7 @@ impl Traces {
             return None;
         }
         let (server, confidence) = self.handovers.work(thread)?;
-        self.working(server, task.pid, time).then(|| Evidence::new(server, Method::Handoff, confidence))
+        let tells = confidence >= LEAST && self.working(server, task.pid, time);
+        tells.then(|| Evidence::new(server, Method::Handoff, confidence))
     }
 }

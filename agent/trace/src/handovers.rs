@@ -18,6 +18,9 @@ use crate::{
 /// Futexes at which one thread was woken that are remembered; the one of longest ago goes first.
 const MAX_HANDED: usize = 8;
 
+/// Processes whose wake-ups are told at a time.
+const MAX_PROCESSES: usize = 256;
+
 /// Wake-ups after which it is asked whether they are worth it.
 const TRIAL: u32 = 16_384;
 
@@ -71,15 +74,16 @@ pub(crate) struct Handovers {
 }
 
 impl Handovers {
-    /// For so many threads, and processes.
+    /// For so many threads.
     pub(crate) fn new(max: usize) -> Self {
         Self { workers: FxHashMap::default(), processes: FxHashMap::default(), max }
     }
 
-    /// A thread woke another one, while `several` requests were open, or not. `false`: this process's wake-ups explain nothing, and need not be told any more.
+    /// A thread woke another one, while `several` requests were open, or not. `false`: this process's wake-ups explain nothing, or
+    /// there is no room for one more; they need not be told any more.
     pub(crate) fn worth(&mut self, pid: u32, several: bool) -> bool {
-        if self.processes.len() >= self.max && !self.processes.contains_key(&pid) {
-            self.processes.clear();
+        if self.processes.len() >= MAX_PROCESSES && !self.processes.contains_key(&pid) {
+            return false;
         }
         let process = self.processes.entry(pid).or_default();
         if several && !process.several {
@@ -181,6 +185,13 @@ impl Handovers {
     pub(crate) fn explained(&mut self, pid: u32) {
         if let Some(process) = self.processes.get_mut(&pid) {
             process.explained += 1;
+        }
+    }
+
+    /// The process ended.
+    pub(crate) fn forget(&mut self, pid: u32) {
+        if self.processes.remove(&pid).is_some() {
+            self.workers.retain(|thread, _| thread.pid != pid);
         }
     }
 

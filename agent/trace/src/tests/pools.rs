@@ -234,6 +234,20 @@ fn wake_ups_are_asked_for_where_they_may_tell_and_given_up_where_they_do_not() {
 }
 
 #[test]
+fn one_process_too_many_is_told_off_until_another_ends() {
+    let mut world = World::new(settings());
+    let mut woke = |pid: u32| {
+        world.run(&format!("1 woke 11 {pid}.1 90"));
+        world.traces.wake_orders().collect::<Vec<_>>()
+    };
+    assert!((1..=256).all(|pid| woke(pid).is_empty()));
+    assert_eq!(woke(1000), [WakeOrder { pid: 1000, told: false }]);
+    world.traces.ended(7);
+    world.run("2 woke 11 1000.1 90");
+    assert_eq!(world.traces.wake_orders().count(), 0);
+}
+
+#[test]
 fn a_process_that_answers_nothing_needs_no_wake_ups() {
     let mut world = World::new(settings());
     for n in 0..100 {
