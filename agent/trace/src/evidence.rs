@@ -9,7 +9,7 @@ use crate::{
 
 /// The first call of a task that was started while its starter worked on one request, or soon after it.
 const STARTED: f32 = 0.97;
-/// A name that one request alone had, and its call. Of 2,486 such calls of seven runtimes none was another's.
+/// A name that one request alone had, and its call. Of 4,674 such calls of seven runtimes none was another's.
 const ECHO: f32 = 0.98;
 
 /// The request that a program was answering, as evidence has it.
