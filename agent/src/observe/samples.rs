@@ -99,6 +99,7 @@ fn spans(page: &mut Page, snapshot: &Snapshot) {
         (["task"], traces.task),
         (["handoff"], traces.handoff),
         (["echo"], traces.echo),
+        (["timing"], traces.timing),
         (["none"], traces.roots),
     ];
     page.metric(&LINKS, methods);

@@ -77,6 +77,8 @@ pub(crate) struct Habit {
     open: u32,
     /// Calls made while requests were open, by threads of which nothing tells for whom.
     strangers: u32,
+    /// Calls made while requests were open, that got no parent.
+    unplaced: u32,
 }
 
 /// What all processes were seen to do. Bounded: a process that is not remembered begins anew.
@@ -168,8 +170,13 @@ impl Habit {
     /// What the evidence for a call of this kind is worth, 0 to 1: jobs of an event loop run between its requests, and now and
     /// then seem to run for one. A thread that works on one request at a time has no such jobs.
     pub(crate) fn worth(&self, shape: u64) -> f32 {
+        if self.several { self.kind(shape) } else { 1.0 }
+    }
+
+    /// The same of evidence that does not look at threads.
+    pub(crate) fn kind(&self, shape: u64) -> f32 {
         let share = self.shapes.get(&shape).map_or(1.0, |tally| tally.share(0.99, 3.0));
-        if self.several && share < OF_REQUESTS { share } else { 1.0 }
+        if share < OF_REQUESTS { share } else { 1.0 }
     }
 
     /// The logical task that had read a request answered it, or another did.
@@ -212,6 +219,12 @@ impl Habit {
     pub(crate) const fn strange(&mut self) -> bool {
         self.strangers = self.strangers.saturating_add(1);
         self.strangers == STRANGERS && !self.several
+    }
+
+    /// A call was made without a parent. Is this the one that makes it worth while to look at times?
+    pub(crate) const fn unplaced(&mut self) -> bool {
+        self.unplaced = self.unplaced.saturating_add(1);
+        self.unplaced == STRANGERS
     }
 
     /// Is the process answering more than one request?

@@ -36,9 +36,10 @@ impl Traces {
         }
     }
 
-    /// A process ended: what was learned of its wake-ups is not another's that has its number later.
+    /// A process ended: what was learned of it is not another's that has its number later.
     pub fn ended(&mut self, pid: u32) {
         self.handovers.forget(pid);
+        self.timing.forget(pid);
     }
 
     /// The one request that this thread has read and not answered.

@@ -46,7 +46,7 @@ impl Traces {
     }
 
     /// A call that seemed to come out of nothing may have been for this request.
-    fn explained(&mut self, call: Key, server: Key) {
+    pub(crate) fn explained(&mut self, call: Key, server: Key) {
         let Some(call) = self.nodes.get(&call).filter(|call| call.parent.is_none()) else { return };
         let before = self.nodes.get(&server).is_some_and(|server| server.start <= call.start);
         if before {
@@ -80,6 +80,7 @@ impl Traces {
             let (group, moved) = self.groups.merge(group, node.group);
             node.group = group;
             self.moved(&moved, group);
+            self.timing.known(node.pid, call, server);
         }
         self.nodes.insert(call, node);
     }

@@ -28,8 +28,10 @@
 //!    calls made for them. Which of those it is, the process has shown by its answers (`habits`), and how well the
 //!    rule holds is the confidence. Below [`Settings::min_confidence`](settings::Settings::min_confidence) *S*
 //!    becomes a link;
-//! 8. none: it begins a trace, which waits a while: the answer that follows may tell for whom it was made, the end of
-//!    the thread, or who waits for the result.
+//! 8. of all that the process has read lately, *S*, or the response to a call for it, lies as far back as causes do there, and
+//!    nothing else does (`timing`): `timing`;
+//! 9. none: it begins a trace, which waits a while: the answer that follows may tell for whom it was made, when that comes, the
+//!    end of the thread, or who waits for the result.
 //!
 //! A message that names no context is linked to the span that sent it, by its id (`messages`).
 //!
@@ -42,6 +44,7 @@
 
 mod assembly;
 mod connects;
+mod delays;
 mod echoes;
 mod evidence;
 mod futexes;
@@ -57,12 +60,14 @@ mod node;
 mod order;
 mod placing;
 mod queues;
+mod reasons;
 pub mod settings;
 mod tally;
 mod tasks;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod timing;
 pub mod trace;
 mod traces;
 mod wire;

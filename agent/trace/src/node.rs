@@ -6,6 +6,7 @@ use crate::{
     assembly::GroupId,
     header::Context,
     threads::{Sight, ThreadKey},
+    timing::Reason,
     trace::{Link, Method, Parent, SpanId, TracedSpan},
     wire::End,
 };
@@ -60,6 +61,8 @@ pub(crate) struct Node {
     pub(crate) rivals: Option<Box<(Key, Key)>>,
     /// What its thread had read when it was made. Boxed, like the rivals: few have any, and what is held is to stay small.
     pub(crate) sight: Option<Box<Sight>>,
+    /// Why it was made, by the time at which it was.
+    pub(crate) reason: Option<Box<Reason>>,
     pub(crate) group: GroupId,
     /// Its span, once it has ended.
     pub(crate) span: Option<Box<Span>>,
@@ -89,6 +92,7 @@ impl Node {
             opener: None,
             rivals: None,
             sight: None,
+            reason: None,
             group: GroupId::default(),
             span: None,
         }

@@ -54,6 +54,7 @@ impl Traces {
         self.tasks.reads(task, node.key);
         self.queues.join(node.key);
         self.echoes.reads(node.pid, &node.tokens, node.key);
+        self.timing.reads(node.pid, node.key, node.start);
         if self.threads.several(task) {
             habit.has_several();
         }
@@ -74,14 +75,20 @@ impl Traces {
             .evidence(opened, task, node.start, told)
             .filter(|evidence| Some(evidence.server) != own_server);
         let echo = self.echo(&node, evidence).filter(|echo| Some(echo.server) != own_server);
+        let own = matches!(told, Told::Nobody | Told::Doubt);
+        node.reason = self.timing.calls(node.pid, node.start).filter(|_| !own).map(Box::new);
+        let by_time = self.by_time(&node).filter(|evidence| Some(evidence.server) != own_server);
         let habit = self.habits.of(node.pid);
         // What a call is that builds on such a one says nothing about its kind.
         if !evidence.is_some_and(|evidence| evidence.guessed) {
-            habit.called(node.shape, echo.or(evidence).map_or(0.0, |evidence| evidence.confidence));
+            let known = [echo, evidence, by_time].into_iter().flatten().map(|evidence| evidence.confidence);
+            habit.called(node.shape, known.fold(0.0, f32::max));
         }
         // What the task itself tells is no chance.
         let worth = if matches!(told, Told::Request(_)) { 1.0 } else { habit.worth(node.shape) };
         let evidence = echo.or(evidence.map(|evidence| evidence.of_worth(worth)));
+        let by_time = by_time.map(|evidence| evidence.of_worth(habit.kind(node.shape)));
+        let evidence = self.surer(evidence, by_time);
         node.server = evidence.map(|evidence| evidence.server);
         node.sure = evidence.is_some_and(|evidence| evidence.confidence >= self.settings.min_confidence);
         if let Some(evidence) = evidence.filter(|_| node.sure) {
@@ -96,7 +103,6 @@ impl Traces {
             None => self.place_by_evidence(&mut node, evidence),
         };
         let (key, group) = (node.key, node.group);
-        let own = matches!(told, Told::Nobody | Told::Doubt);
         node.own = own;
         let settled = node.parent.is_some() || own;
         self.hold(node);
@@ -114,6 +120,9 @@ impl Traces {
         let habit = self.habits.of(task.pid);
         if !habit.answers() {
             return;
+        }
+        if !settled && habit.unplaced() {
+            self.timing.watch(task.pid);
         }
         if server.is_none() && !settled && habit.strange() {
             self.wake_orders.push(WakeOrder { pid: task.pid, told: true });

@@ -74,6 +74,8 @@ pub struct Counters {
     pub handoff: u64,
     /// Of the spans: parent by a rare name.
     pub echo: u64,
+    /// Of the spans: parent by the times at which things happened.
+    pub timing: u64,
     /// Starts that were taken back.
     pub withdrawn: u64,
     /// Links that evidence spoke for and a veto prevented.

@@ -23,6 +23,8 @@ pub enum Method {
     Handoff,
     /// A rare name of the request that turned up in the call.
     Echo,
+    /// How soon it followed, as the process usually goes on.
+    Timing,
 }
 
 impl Method {
@@ -35,6 +37,7 @@ impl Method {
             Self::Task => "task",
             Self::Handoff => "handoff",
             Self::Echo => "echo",
+            Self::Timing => "timing",
         }
     }
 }

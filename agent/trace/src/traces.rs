@@ -23,6 +23,7 @@ use crate::{
     settings::{Counters, Settings},
     tasks::Tasks,
     threads::{Sight, Situation, Step, ThreadKey, Threads},
+    timing::Timing,
     trace::{Method, Trace, TracedSpan},
     wire::{End, Wires},
 };
@@ -58,6 +59,7 @@ pub struct Traces {
     pub(crate) forwarded: Forwarded,
     pub(crate) handovers: Handovers,
     pub(crate) echoes: Echoes,
+    pub(crate) timing: Timing,
     pub(crate) wake_orders: Vec<WakeOrder>,
     pub(crate) groups: Groups,
     /// The latest moment heard of.
@@ -85,6 +87,7 @@ impl Traces {
             forwarded: Forwarded::default(),
             wake_orders: Vec::new(),
             echoes: Echoes::default(),
+            timing: Timing::default(),
             groups: Groups::default(),
             now: Nanos::default(),
         }
@@ -212,6 +215,7 @@ impl Traces {
         let Some(node) = self.nodes.get(&key) else { return };
         let server = node.server.filter(|server| self.working(*server, task.pid, time));
         let sure = server.is_some() && node.sure;
+        self.timing.responded(node.pid, (key, node.start), time, server.filter(|_| sure));
         if let Some(calling) = self.threads.calling(task) {
             self.habits.of(task.pid).read_response(calling == key);
         }
@@ -271,6 +275,10 @@ impl Traces {
         }
         for call in self.threads.answers(task, key, time) {
             self.place_late(call, key, Method::Task, confidence);
+        }
+        // Nor when it would have been written without the others.
+        if !batched {
+            self.answers_in_time(key, time);
         }
     }
 
@@ -360,6 +368,7 @@ impl Traces {
         self.tasks.leave(key);
         self.queues.leave(key);
         self.echoes.leave(node.pid, &node.tokens, key);
+        self.timing.leave(node.pid, key);
         self.threads.leave(node.thread, key);
         for thread in std::mem::take(&mut node.resumed_on) {
             self.threads.leave(thread, key);
@@ -418,6 +427,7 @@ impl Traces {
                 Some(Method::Task) => &mut self.counters.task,
                 Some(Method::Handoff) => &mut self.counters.handoff,
                 Some(Method::Echo) => &mut self.counters.echo,
+                Some(Method::Timing) => &mut self.counters.timing,
             } += 1;
         }
         out.push(trace);

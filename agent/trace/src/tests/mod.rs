@@ -17,6 +17,7 @@ mod messages;
 mod others;
 mod pools;
 mod task;
+mod timing;
 mod turns;
 mod wire;
 
