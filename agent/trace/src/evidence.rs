@@ -20,13 +20,15 @@ pub(crate) struct Evidence {
     pub(crate) confidence: f32,
     /// Does it build on a call of which nobody knows for whom it was?
     pub(crate) guessed: bool,
+    /// Did its thread sleep since it read anything?
+    pub(crate) rested: bool,
     /// For whom the connection was opened, and on whom its thread works, where these are two.
     pub(crate) rivals: Option<(Key, Key)>,
 }
 
 impl Evidence {
     pub(crate) const fn new(server: Key, method: Method, confidence: f32) -> Self {
-        Self { server, method, confidence, guessed: false, rivals: None }
+        Self { server, method, confidence, guessed: false, rested: false, rivals: None }
     }
 
     pub(crate) fn of_worth(self, worth: f32) -> Self {
@@ -154,7 +156,8 @@ impl Traces {
         if holds_back && self.queues.behind(server) {
             confidence *= UNSURE;
         }
-        Some(Evidence { guessed: !step.sure, ..Evidence::new(server, Method::Task, confidence) })
+        let (guessed, rested) = (!step.sure, sight.rested());
+        Some(Evidence { guessed, rested, ..Evidence::new(server, Method::Task, confidence) })
     }
 
     /// For whom a task opens a connection.

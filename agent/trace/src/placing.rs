@@ -81,7 +81,9 @@ impl Traces {
         let habit = self.habits.of(node.pid);
         // What a call is that builds on such a one says nothing about its kind.
         if !evidence.is_some_and(|evidence| evidence.guessed) {
-            let known = [echo, evidence, by_time].into_iter().flatten().map(|evidence| evidence.confidence);
+            // Behind a sleep timers fire.
+            let read = evidence.filter(|evidence| !evidence.rested || !habit.several());
+            let known = [echo, read, by_time].into_iter().flatten().map(|evidence| evidence.confidence);
             habit.called(node.shape, known.fold(0.0, f32::max));
         }
         // What the task itself tells is no chance.

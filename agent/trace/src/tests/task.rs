@@ -265,3 +265,34 @@ fn calls_of_another_kind_are_believed() {
     world.run(&jobs("shape=8")).run("9000000 sweep");
     assert!(world.spans()["call"].1.parent.is_some());
 }
+
+/// Where answers come behind a sleep, the one request that is open seems to be what a thread works on then: also when a timer fires.
+#[test]
+fn nor_is_what_its_timers_do() {
+    let turn = |at: u64| {
+        format!(
+            "{at} serve page{at} 1:{at} 20.1@{at}
+             {} ask timer{at} 5:{at} 20.1@{} shape=7
+             {} end timer{at}
+             {} answer page{at} 20.1@{}
+             {} end page{at}\n",
+            at + 1,
+            at + 1,
+            at + 2,
+            at + 3,
+            at + 3,
+            at + 4
+        )
+    };
+    let turns: String = (0..40).map(|number| turn(100 + number * 10)).collect();
+    let mut world = World::new(settings());
+    world.run(&format!(
+        "0 serve first 1 20.1\n1 serve second 2 20.1\n2 end first\n3 end second\n{turns}
+         1000 serve page 1:1000 20.1@1000
+         1001 ask call 3 20.1@1000 shape=7
+         1002 end call
+         1003 end page
+         9000000 sweep"
+    ));
+    assert_eq!(world.spans()["call"].1.parent.map(|parent| parent.method.name()), None);
+}
