@@ -39,6 +39,10 @@ pub(crate) trait Command: Sized {
     fn is_mark(&self) -> bool {
         false
     }
+    /// Rare names among its keys.
+    fn tokens(&self) -> Tokens {
+        Tokens::default()
+    }
     /// Another command of the same pipeline goes on in this one.
     fn join(&mut self, other: Self, max_text: usize);
     /// Takes an answer; says how many of those due it stands for.
@@ -272,7 +276,7 @@ impl<C: Command> Waiting<C> {
                 start,
                 carrier,
                 shape,
-                tokens: Tokens::default(),
+                tokens: self.command.tokens(),
             }));
         }
     }

@@ -17,8 +17,8 @@ const LENGTHS: std::ops::RangeInclusive<usize> = 16..=64;
 /// Digits that one has at least: words have few.
 const MIN_DIGITS: usize = 4;
 
-/// Bytes of a target that are looked at.
-const MAX_TARGET: usize = 512;
+/// Bytes of a text that are looked at.
+const MAX_TEXT: usize = 512;
 
 /// Rare names of one request, as hashes. Two different ones may have the same by chance, so they are evidence and no proof.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,13 +27,25 @@ pub struct Tokens([u64; MAX]);
 impl Tokens {
     /// Of a request's target, and of the id that a proxy or client gave it.
     pub(crate) fn of(target: &[u8], carrier: &Carrier) -> Self {
-        let target = target.get(..MAX_TARGET).unwrap_or(target);
         let mut tokens = Self::default();
-        let names = carrier.request_ids().chain([target]).flat_map(|text| text.split(|byte| !is_part(*byte)));
-        for (slot, name) in tokens.0.iter_mut().zip(names.filter(|name| is_rare(name))) {
+        carrier.request_ids().chain([target]).for_each(|text| tokens.look(text));
+        tokens
+    }
+
+    /// Of a text: a key, or parameters.
+    pub(crate) fn within(text: &[u8]) -> Self {
+        let mut tokens = Self::default();
+        tokens.look(text);
+        tokens
+    }
+
+    /// Looks for more of them in a text: a target, a key, a literal, a parameter.
+    pub(crate) fn look(&mut self, text: &[u8]) {
+        let text = text.get(..MAX_TEXT).unwrap_or(text);
+        let names = text.split(|byte| !is_part(*byte)).filter(|name| is_rare(name));
+        for (slot, name) in self.0.iter_mut().filter(|slot| **slot == 0).zip(names) {
             *slot = hash(name);
         }
-        tokens
     }
 
     /// From numbers, 0 for none; for tests and other sources of requests.
@@ -95,7 +107,7 @@ mod tests {
     fn how_many_and_how_far_is_bounded() {
         let id = "1234567890123456";
         assert_eq!(of(&format!("/{id}/x{id}/y{id}/z{id}")).iter().count(), MAX);
-        assert_eq!(of(&format!("/{}/{id}", "a/".repeat(MAX_TARGET))).iter().count(), 0);
+        assert_eq!(of(&format!("/{}/{id}", "a/".repeat(MAX_TEXT))).iter().count(), 0);
         assert_eq!(of(&"7".repeat(4096)).iter().count(), 0);
     }
 }

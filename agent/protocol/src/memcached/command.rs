@@ -7,6 +7,7 @@ use crate::{
     attributes::Attributes,
     exchange::{Outcome, Value},
     pipeline,
+    token::Tokens,
 };
 
 /// A command that waits for its answer.
@@ -67,6 +68,10 @@ impl pipeline::Command for Command {
 
     fn is_mark(&self) -> bool {
         matches!(self.name.as_ref(), "mn" | "noop")
+    }
+
+    fn tokens(&self) -> Tokens {
+        Tokens::within(self.text.as_bytes())
     }
 
     fn join(&mut self, other: Self, max_text: usize) {

@@ -1,5 +1,5 @@
 //! Comes in: a client's command. Goes out: what it asks, and what will answer it (MySQL Internals, "Command Phase").
-//! Refuses: parameters and passwords, which are not looked at.
+//! Refuses: passwords, and parameters, of which nothing but hashes of rare names is kept.
 
 use super::wire;
 use crate::{
@@ -7,6 +7,7 @@ use crate::{
     cursor::Cursor,
     settings::Settings,
     sql::{Dialect, Digest},
+    token::Tokens,
 };
 
 /// COM_QUERY
@@ -97,8 +98,8 @@ pub(super) enum Object {
     Nothing,
     /// A statement's text.
     Text(Box<Digest>),
-    /// A prepared statement to be run.
-    Statement(u32),
+    /// A prepared statement to be run, and the rare names among its parameters.
+    Statement(u32, Tokens),
     /// A prepared statement to be forgotten.
     Closed(u32),
     /// A database.
@@ -127,7 +128,9 @@ pub(super) fn read(payload: &[u8], whole: bool, reading: Reading<'_>) -> Option<
             Object::Text(Box::new(digest))
         }
         PREPARE => Object::Text(Box::new(digest(cursor.rest(), whole, reading))),
-        EXECUTE | 0xfa | 0x1c => cursor.u32_le().map_or(Object::Nothing, Object::Statement),
+        EXECUTE | 0xfa | 0x1c => cursor
+            .u32_le()
+            .map_or(Object::Nothing, |number| Object::Statement(number, Tokens::within(cursor.rest()))),
         CLOSE => cursor.u32_le().map_or(Object::Nothing, Object::Closed),
         INIT_DB => Object::Database(String::from_utf8_lossy(cursor.rest()).into_owned()),
         _ => Object::Nothing,

@@ -104,7 +104,8 @@ impl Pairing {
         let mut work = Work::new(reply);
         match object {
             Object::Text(digest) => self.text(*digest, &mut ask, &mut work),
-            Object::Statement(number) => {
+            Object::Statement(number, tokens) => {
+                ask.tokens = tokens;
                 ask.digest =
                     if number == LAST_PREPARED { self.last.clone() } else { self.statements.get(&number) };
                 ask.unknown = ask.digest.is_none();
@@ -122,7 +123,7 @@ impl Pairing {
             work.database = name.map(Into::into);
         }
         let digest = Arc::new(digest);
-        ask.digest = Some(Arc::clone(&digest));
+        (ask.tokens, ask.digest) = (digest.tokens, Some(Arc::clone(&digest)));
         if work.reply == Reply::Prepared {
             self.last = Some(Arc::clone(&digest));
             work.prepares = Some(digest);

@@ -1,9 +1,11 @@
-//! Comes in: a client's message. Goes out: what it asks. Refuses: passwords and parameters, which are not looked at.
+//! Comes in: a client's message. Goes out: what it asks. Refuses: passwords, and
+//! parameters, of which nothing but hashes of rare names is kept.
 
 use crate::{
     cursor::Cursor,
     settings::Settings,
     sql::{Dialect, Digest},
+    token::Tokens,
 };
 
 /// A client's message.
@@ -19,8 +21,8 @@ pub(super) enum Request {
     Query(Box<Statement>),
     /// A statement, to be prepared by this name.
     Parse(Vec<u8>, Box<Statement>),
-    /// A portal of this name, of the statement of that name.
-    Bind(Vec<u8>, Vec<u8>),
+    /// A portal of this name, of the statement of that name, and the rare names among its parameters.
+    Bind(Vec<u8>, Vec<u8>, Tokens),
     /// To run a portal.
     Execute(Vec<u8>),
     /// To tell the columns of a statement or portal.
@@ -61,7 +63,7 @@ pub(super) fn request(
             let name = name(&mut cursor);
             Request::Parse(name, Box::new(statement(cursor.rest(), whole, dialect, settings)))
         }
-        b'B' => Request::Bind(name(&mut cursor), name(&mut cursor)),
+        b'B' => Request::Bind(name(&mut cursor), name(&mut cursor), Tokens::within(cursor.rest())),
         b'E' => Request::Execute(name(&mut cursor)),
         b'D' => Request::Describe,
         b'C' => Request::Close { statement: cursor.u8() == Some(b'S'), name: name(&mut cursor) },

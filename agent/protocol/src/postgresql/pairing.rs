@@ -168,7 +168,8 @@ impl Pairing {
                 draft.ask = ask;
                 keep(&mut self.statements, name, digest, scene);
             }
-            Request::Bind(portal, name) => {
+            Request::Bind(portal, name, tokens) => {
+                draft.ask.tokens = tokens;
                 draft.binds = true;
                 draft.statement(self.statements.get(&name));
                 match &draft.ask.digest {
@@ -466,7 +467,8 @@ fn ask_for(statement: Statement) -> (Ask, Arc<Digest>) {
     let Statement { mut digest, truncated } = statement;
     let carrier = std::mem::take(&mut digest.carrier);
     let digest = Arc::new(digest);
-    let ask = Ask { digest: Some(Arc::clone(&digest)), truncated, carrier, ..Ask::default() };
+    let tokens = digest.tokens;
+    let ask = Ask { digest: Some(Arc::clone(&digest)), truncated, carrier, tokens, ..Ask::default() };
     (ask, digest)
 }
 

@@ -11,6 +11,7 @@ use crate::{
     attributes::{Attributes, count},
     exchange::{Outcome, Value},
     pipeline,
+    token::Tokens,
 };
 
 /// What a command changes for the connection.
@@ -88,6 +89,10 @@ impl pipeline::Command for Command {
 
     fn blocks(&self) -> bool {
         self.words.blocks || self.words.known.is_some_and(|known| BLOCKING.contains(&known.name))
+    }
+
+    fn tokens(&self) -> Tokens {
+        Tokens::within(self.words.text.as_bytes())
     }
 
     fn join(&mut self, other: Self, max_text: usize) {

@@ -8,6 +8,7 @@ use super::{
     summary::Summary,
     text::Text,
 };
+use crate::token::Tokens;
 
 /// What is told of a statement, or of several in one text. Holds no literal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Digest {
     pub text: String,
     /// Headers of a trace context in a comment behind the last statement.
     pub carrier: Vec<(Cow<'static, str>, String)>,
+    /// Rare names among its literals.
+    pub tokens: Tokens,
 }
 
 impl Digest {
@@ -30,17 +33,20 @@ impl Digest {
     pub fn of(sql: &[u8], dialect: Dialect, cut: bool, limit: usize) -> Self {
         let mut text = Text::new(limit);
         let mut summary = Summary::default();
-        let mut last = None;
+        let (mut last, mut tokens) = (None, Tokens::default());
         for token in Lexer::new(sql, dialect, cut) {
             text.push(&token);
             summary.push(&token);
+            if token.kind == Kind::Literal {
+                tokens.look(token.text);
+            }
             if token.text != b";" {
                 last = Some(token);
             }
         }
         let carrier = last.map(context).unwrap_or_default();
         let (summary, operation, collection) = summary.finish();
-        Self { operation, collection, summary, text: text.finish(), carrier }
+        Self { operation, collection, summary, text: text.finish(), carrier, tokens }
     }
 
     /// Bytes it takes to keep.

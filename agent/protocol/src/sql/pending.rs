@@ -44,6 +44,8 @@ pub(crate) struct Ask {
     pub(crate) compressed: bool,
     /// Headers of a trace context.
     pub(crate) carrier: Vec<(Cow<'static, str>, String)>,
+    /// Rare names among its literals and parameters.
+    pub(crate) tokens: Tokens,
 }
 
 /// Why it failed, as the server said.
@@ -95,7 +97,7 @@ impl<W> Pending<W> {
             start,
             carrier,
             shape,
-            tokens: Tokens::default(),
+            tokens: ask.tokens,
         }));
         let request = message(extent, ask.truncated);
         let (told, returned, affected, failure) = (None, None, None, None);
