@@ -87,3 +87,8 @@ fn sql() {
 fn query_parameters() {
     check("api", targets::api, 40);
 }
+
+#[test]
+fn jaegers_calls() {
+    check("jaeger", targets::jaeger, 200);
+}

@@ -2,20 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
+#[path = "../fuzz/src/grpc.rs"]
+mod grpc;
+
 use std::{
     collections::BTreeSet,
     io::{Read, Write},
     net::{SocketAddr, TcpStream},
 };
 
-use axum::http::uri::PathAndQuery;
-use bytes::{Buf, BufMut};
-use tonic::{
-    Request, Status,
-    client::Grpc,
-    codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder},
-    transport::Channel,
-};
+use bytes::Buf;
+use grpc::call;
+use tonic::transport::Channel;
 use wirespan_collector::{Keep, Running, Settings};
 use wirespan_ingest::{Limits, otlp::decode_protobuf};
 use wirespan_store::Span;
@@ -58,59 +56,6 @@ fn send(place: SocketAddr, body: &[u8]) {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
-}
-
-/// Messages as they are on the wire.
-#[derive(Clone, Copy, Default)]
-struct Raw;
-
-impl Codec for Raw {
-    type Encode = Vec<u8>;
-    type Decode = Vec<u8>;
-    type Encoder = Self;
-    type Decoder = Self;
-
-    fn encoder(&mut self) -> Self {
-        Self
-    }
-
-    fn decoder(&mut self) -> Self {
-        Self
-    }
-}
-
-impl Encoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn encode(&mut self, item: Vec<u8>, into: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        into.put_slice(&item);
-        Ok(())
-    }
-}
-
-impl Decoder for Raw {
-    type Item = Vec<u8>;
-    type Error = Status;
-
-    fn decode(&mut self, from: &mut DecodeBuf<'_>) -> Result<Option<Vec<u8>>, Status> {
-        Ok(Some(from.copy_to_bytes(from.remaining()).to_vec()))
-    }
-}
-
-/// `method` with its version, as `api_v3.QueryService/GetTrace`.
-async fn call(channel: &Channel, method: &str, body: Vec<u8>, token: &str) -> Result<Vec<Vec<u8>>, Status> {
-    let path: PathAndQuery = format!("/jaeger.{method}").parse().unwrap();
-    let mut request = Request::new(body);
-    request.metadata_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
-    let mut client = Grpc::new(channel.clone());
-    client.ready().await.unwrap();
-    let mut stream = client.server_streaming(request, path, Raw).await?.into_inner();
-    let mut messages = Vec::new();
-    while let Some(message) = stream.message().await? {
-        messages.push(message);
-    }
-    Ok(messages)
 }
 
 /// The parts of a message of one repeated field that are shorter than 128 bytes.

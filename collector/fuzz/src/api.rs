@@ -3,17 +3,16 @@
 
 use std::{
     fmt::Write as _,
-    io::{BufRead, BufReader, Read, Write},
+    io::BufReader,
     net::{SocketAddr, TcpStream},
     sync::{LazyLock, Mutex, PoisonError},
 };
 
-use wirespan_collector::{Keep, Running, Settings};
-use wirespan_ingest::otlp::encode_protobuf;
+use super::{
+    query,
+    running::{RUNNING, TOKEN, connect, exchange},
+};
 
-use super::{query, spans};
-
-const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 /// Port (0 the page's, 1 Zipkin's, 2 Tempo's) and path. What has no parameters is asked with some all the same.
 const PATHS: &[(usize, &str)] = &[
     (0, "/api/services"),
@@ -65,17 +64,22 @@ const PIECES: &[&str] = &[
     "spanKind",
     "server",
     "query.serviceName",
+    "query.operation_name",
     "query.start_time_min",
     "query.startTimeMax",
     "2026-01-01T00:00:00Z",
     "2027-01-01T00:00:00Z",
     "query.attributes",
     "query.durationMin",
+    "query.duration_max",
     "query.searchDepth",
+    "query.num_traces",
     "query.filter",
     "query.rawTraces",
     "startTime",
+    "start_time",
     "endTime",
+    "span_kind",
     "endTs",
     "1800000000000",
     "serviceName",
@@ -101,7 +105,6 @@ const PIECES: &[&str] = &[
     "count",
     "step",
     "by",
-    "sql",
     "SELECT name FROM spans",
     "18446744073709551615",
     "-1",
@@ -113,7 +116,6 @@ const PIECES: &[&str] = &[
 ];
 
 struct Client {
-    _running: Running,
     ports: [SocketAddr; 3],
     streams: [Option<BufReader<TcpStream>>; 3],
 }
@@ -122,33 +124,10 @@ static CLIENT: LazyLock<Mutex<Client>> = LazyLock::new(|| Mutex::new(Client::sta
 
 impl Client {
     fn start() -> Self {
-        let any = || Some("127.0.0.1:0".to_owned());
-        let settings = Settings {
-            listen: "127.0.0.1:0".to_owned(),
-            otlp_grpc: None,
-            otlp_http: any(),
-            zipkin: any(),
-            tempo: any(),
-            jaeger_grpc: None,
-            tls: None,
-            lenient: false,
-            remote: false,
-            token: Some(TOKEN.to_owned()),
-            ingest_token: None,
-            keep: Keep::Memory(1000),
-        };
-        let running = wirespan_collector::start(&settings).expect("ports of the loopback can be had");
-        let addresses = &running.addresses;
+        let addresses = &RUNNING.addresses;
         let port = |place: Option<SocketAddr>| place.expect("it was asked for");
         let ports = [addresses.page, port(addresses.zipkin), port(addresses.tempo)];
-        let body = encode_protobuf(&spans());
-        let head = format!(
-            "POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        let mut stream = connect(port(addresses.otlp_http));
-        assert_eq!(exchange(&mut stream, &[head.as_bytes(), &body].concat()), Some(200));
-        Self { _running: running, ports, streams: [None, None, None] }
+        Self { ports, streams: [None, None, None] }
     }
 
     /// The status of the answer. A connection may have been closed since the last request, a new one not.
@@ -161,33 +140,6 @@ impl Client {
         let stream = self.streams[port].insert(connect(self.ports[port]));
         exchange(stream, request.as_bytes()).unwrap_or_else(|| panic!("no answer: {request}"))
     }
-}
-
-fn connect(place: SocketAddr) -> BufReader<TcpStream> {
-    let stream = TcpStream::connect(place).expect("the collector listens");
-    stream.set_nodelay(true).expect("it is TCP");
-    BufReader::new(stream)
-}
-
-/// Sends a request and reads the answer; gives its status.
-fn exchange(stream: &mut BufReader<TcpStream>, request: &[u8]) -> Option<u16> {
-    stream.get_mut().write_all(request).ok()?;
-    let mut line = String::new();
-    stream.read_line(&mut line).ok()?;
-    let status = line.get(9..12)?.parse().ok()?;
-    let mut length = None;
-    loop {
-        let mut line = String::new();
-        stream.read_line(&mut line).ok()?;
-        let line = line.trim().to_ascii_lowercase();
-        if line.is_empty() {
-            break;
-        }
-        length = length.or(line.strip_prefix("content-length: ").and_then(|number| number.parse().ok()));
-    }
-    let mut body = vec![0; length.expect("answers have a length")];
-    stream.read_exact(&mut body).ok()?;
-    Some(status)
 }
 
 /// As a browser would write it, but for what stands between parameters.

@@ -2,8 +2,12 @@
 //! libFuzzer and, with a few inputs each, for a plain test of the collector (`collector/tests/fuzz.rs`).
 
 mod api;
+mod grpc;
+mod jaeger;
 mod otlp;
+mod pieces;
 mod printed;
+mod running;
 mod search;
 mod shop;
 mod sql_query;
@@ -11,6 +15,7 @@ mod traceql;
 mod zipkin;
 
 pub use api::api;
+pub use jaeger::jaeger;
 pub use otlp::otlp;
 pub use search::search;
 pub use sql_query::sql_query;

@@ -1,50 +1,11 @@
 //! Whatever text is asked: an answer, no panic; an error points into the text.
 
+#[path = "../../fuzz/src/pieces.rs"]
+mod pieces;
+
+use pieces::PIECES;
 use proptest::prelude::*;
 use wirespan_query::{duration, time, traceql::parse};
-
-/// Pieces that queries are made of, so that more than the first character is reached.
-const PIECES: &[&str] = &[
-    "{",
-    "}",
-    "(",
-    ")",
-    "&&",
-    "||",
-    "!",
-    "=",
-    "!=",
-    "=~",
-    "!~",
-    ">",
-    ">>",
-    "<",
-    "<<",
-    "~",
-    "|",
-    " ",
-    ".a",
-    "span.b",
-    "resource.\"c d\"",
-    "name",
-    "status",
-    "error",
-    "duration",
-    "1.5s",
-    "-7",
-    "3.5",
-    "nil",
-    "true",
-    "\"x\"",
-    "`(`",
-    "é",
-    "traceDuration",
-    "\"",
-    "-",
-    ".",
-    ":",
-    "span:id",
-];
 
 fn check(text: &str) -> Result<(), TestCaseError> {
     if let Err(error) = parse(text) {
