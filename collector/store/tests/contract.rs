@@ -143,7 +143,25 @@ fn searches(store: &dyn Store) {
     assert_eq!(count(Filter::Exists(Field::ParentId)), TRACES * (SPANS - 1));
     assert_eq!(count(Filter::Compare(Field::Service, Op::Eq, Operand::Text("cart".into()))), TRACES * 2);
     assert_eq!(count(Filter::Compare(Field::Service, Op::Eq, Operand::Text("nobody".into()))), 0);
+    for (found, owner, key, written) in WRITTEN {
+        let filter = attribute(owner, key, Op::Eq, Operand::Written(written.into()));
+        let both = Filter::Or(vec![Filter::Exists(Field::Attribute(Owner::Any, "no.such".into())), filter]);
+        assert_eq!(count(both), found * TRACES, "{owner:?} {key} {written}");
+    }
+    assert_eq!(count(attribute(Owner::Any, "no.such", Op::Ne, Operand::Int(1))), 0);
 }
+
+/// How many spans of a trace have such an attribute.
+const WRITTEN: [(u64, Owner, &str, &str); 8] = [
+    (0, Owner::Any, "http.request.method", "PUT"),
+    (1, Owner::Any, "http.request.method", "GET"),
+    (0, Owner::Any, "host.name", "shop"),
+    (SPANS, Owner::Any, "host.name", "shop-1"),
+    (2, Owner::Resource, "service.name", "web"),
+    (0, Owner::Span, "service.name", "web"),
+    (1, Owner::Any, "server.port", "5432"),
+    (1, Owner::Any, "tags", "a"),
+];
 
 fn orders_and_pages(store: &dyn Store) {
     let roots = Filter::Not(Box::new(Filter::Exists(Field::ParentId)));

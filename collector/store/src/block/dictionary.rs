@@ -1,5 +1,7 @@
-//! A condition and a row group in; out, whether a dictionary alone tells that no row can meet the condition. Reads one
-//! small page where decoding a column would read them all.
+//! A condition and a row group in; out, whether dictionaries alone tell that no row can meet the condition. Reads a few
+//! small pages where decoding a column would read them all.
+
+use std::str::from_utf8;
 
 use parquet::{
     basic::Encoding,
@@ -11,7 +13,7 @@ use parquet::{
 use super::columns::{self, Column, DEDICATED, FIRST_DEDICATED, Form};
 use crate::{Field, Filter, Op, Operand, Owner};
 
-/// True when some text that the filter requires is in no row.
+/// True when what the filter requires is in no row.
 pub(super) fn excludes(group: &dyn RowGroupReader, filter: &Filter) -> Result<bool> {
     match filter {
         Filter::And(filters) => {
@@ -22,42 +24,75 @@ pub(super) fn excludes(group: &dyn RowGroupReader, filter: &Filter) -> Result<bo
             }
             Ok(false)
         }
-        Filter::Compare(field, Op::Eq, Operand::Text(text)) => match column(field) {
-            Some(column) => Ok(lacks(group, column, text.as_bytes())? && !is_irregular(group, field)?),
-            None => Ok(false),
-        },
-        _ => Ok(false),
-    }
-}
-
-/// The column that has every text that the field can have.
-fn column(field: &Field) -> Option<Column> {
-    match field {
-        Field::Service => Some(columns::SERVICE),
-        Field::Name => Some(columns::NAME),
-        Field::Attribute(Owner::Span, key) => {
-            let at = columns::dedicated(key)?;
-            DEDICATED.get(at).filter(|(_, form)| *form == Form::Text)?;
-            Some(FIRST_DEDICATED + at)
+        Filter::Or(filters) => {
+            for filter in filters {
+                if !excludes(group, filter)? {
+                    return Ok(false);
+                }
+            }
+            Ok(true)
         }
-        _ => None,
+        Filter::Compare(field, Op::Eq, Operand::Text(text) | Operand::Written(text)) => {
+            is_absent(group, field, Some(text))
+        }
+        Filter::Compare(field, ..) | Filter::Exists(field) => is_absent(group, field, None),
+        Filter::All | Filter::Not(_) => Ok(false),
     }
 }
 
-/// May the field's attribute be among the rest, because its type is not that of its column (a list of texts, say)?
-fn is_irregular(group: &dyn RowGroupReader, field: &Field) -> Result<bool> {
-    match field {
-        Field::Attribute(_, key) => Ok(!lacks(group, columns::KEYS, key.as_bytes())?),
+/// Has no row the field, or none with this text? In doubt, not.
+fn is_absent(group: &dyn RowGroupReader, field: &Field, text: Option<&str>) -> Result<bool> {
+    match (field, text) {
+        (Field::Service, Some(text)) => lacks(group, columns::SERVICE, text),
+        (Field::Name, Some(text)) => lacks(group, columns::NAME, text),
+        (Field::Attribute(Owner::Span, key), _) => own_lacks(group, key, text),
+        (Field::Attribute(Owner::Resource, key), _) => resources_lack(group, key, text),
+        (Field::Attribute(Owner::Any, key), _) => {
+            Ok(own_lacks(group, key, text)? && resources_lack(group, key, text)?)
+        }
         _ => Ok(false),
     }
 }
 
-fn lacks(group: &dyn RowGroupReader, column: Column, text: &[u8]) -> Result<bool> {
+/// Of the spans' own attributes. Those of a key with a column stand among the rest all the same where their type is another
+/// (a list of texts, say).
+fn own_lacks(group: &dyn RowGroupReader, key: &str, text: Option<&str>) -> Result<bool> {
+    let column = columns::dedicated(key).and_then(|at| Some((FIRST_DEDICATED + at, DEDICATED.get(at)?.1)));
+    let regular = match (column, text) {
+        (None, _) => true,
+        (Some((column, Form::Text)), Some(text)) => lacks(group, column, text)?,
+        _ => false,
+    };
+    Ok(regular && lacks(group, columns::KEYS, key)?)
+}
+
+/// Of the resources' attributes, which stand in the file as JSON: a key is written in one way, a text too, alone or in a list.
+fn resources_lack(group: &dyn RowGroupReader, key: &str, text: Option<&str>) -> Result<bool> {
+    let key = json(key) + ":";
+    // A number can be written in more than one way.
+    let text = text.filter(|text| text.parse::<f64>().is_err()).map(json);
+    let text = text.as_deref().map_or("", |text| text.trim_matches('"'));
+    none_of(group, columns::RESOURCE, |value| match from_utf8(value) {
+        Ok(value) => value.contains(&key) && value.contains(text),
+        Err(_) => true,
+    })
+}
+
+fn json(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+fn lacks(group: &dyn RowGroupReader, column: Column, text: &str) -> Result<bool> {
+    none_of(group, column, |value| value == text.as_bytes())
+}
+
+/// Is the column's dictionary all that it has, and none of it such a value?
+fn none_of(group: &dyn RowGroupReader, column: Column, is: impl FnMut(&[u8]) -> bool) -> Result<bool> {
     if !is_whole(group.metadata().column(column)) {
         return Ok(false);
     }
     Ok(match group.get_column_page_reader(column)?.get_next_page()? {
-        Some(Page::DictionaryPage { buf, .. }) => !values(&buf).any(|value| value == text),
+        Some(Page::DictionaryPage { buf, .. }) => !values(&buf).any(is),
         _ => false,
     })
 }
