@@ -188,7 +188,7 @@ fn tools(running: &Running) -> Vec<Case> {
         (zipkin, "/api/v2/dependencies".into(), "/0/child", json!("cart")),
         (tempo, format!("/api/search?q={ERROR}"), "/traces/0/rootServiceName", json!("web")),
         (tempo, "/api/search?tags=service.name%3Dweb".into(), "/traces/0/traceID", json!(TRACE)),
-        (tempo, format!("/api/traces/{TRACE}"), "/batches/0/scopeSpans/0/spans/0/traceId", json!(TRACE)),
+        (tempo, format!("/api/traces/{TRACE}"), "/batches/0/scopeSpans/0/spans/0/name", json!("GET")),
         (
             tempo,
             "/api/v2/search/tag/resource.service.name/values".into(),

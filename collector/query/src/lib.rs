@@ -10,6 +10,6 @@ pub mod sql;
 mod summary;
 pub mod traceql;
 
-pub use ask::{Answer, Ask, traces};
+pub use ask::{Answer, Ask, Match, matches, traces};
 pub use parse::{BadText, duration, time};
 pub use summary::Summary;

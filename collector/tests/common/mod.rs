@@ -17,7 +17,7 @@ pub(crate) fn start() -> Running {
         otlp_grpc: None,
         otlp_http: any(),
         zipkin: any(),
-        tempo: None,
+        tempo: any(),
         jaeger_grpc: None,
         tls: None,
         lenient: false,

@@ -5,11 +5,13 @@
 mod eval;
 mod lexer;
 mod parser;
+mod witness;
 
 use wirespan_store::{Field, Filter, Owner, Text};
 
 pub use eval::evaluate;
 pub use parser::parse;
+pub use witness::{Met, met};
 
 /// A set of spans of one trace.
 #[derive(Clone, Debug)]
@@ -84,6 +86,19 @@ impl Spanset {
             Self::Where(filter) => relax(filter),
             Self::And(left, _) | Self::Related(_, left, _) => left.candidates(),
             Self::Or(left, right) => Filter::Or(vec![left.candidates(), right.candidates()]),
+        }
+    }
+}
+
+impl Spanset {
+    /// Calls `each` with every comparison that a span of the set may meet.
+    fn filters<'a>(&'a self, each: &mut dyn FnMut(&'a Filter)) {
+        match self {
+            Self::Where(filter) => witness::comparisons(filter, each),
+            Self::And(left, right) | Self::Or(left, right) | Self::Related(_, left, right) => {
+                left.filters(each);
+                right.filters(each);
+            }
         }
     }
 }

@@ -280,11 +280,28 @@ fn value(word: &str, at: usize) -> Result<Side, BadQuery> {
 /// A field by itself is one that must be true.
 fn alone(side: Side) -> Result<Filter, String> {
     match side {
-        Side::Field(field) => Ok(Filter::Compare(field, Op::Eq, Operand::Bool(true))),
+        Side::Field(field) => compared(field, Op::Eq, Operand::Bool(true)),
         Side::Value(Operand::Bool(yes)) => {
             Ok(if yes { Filter::All } else { Filter::Not(Filter::All.into()) })
         }
         _ => Err("a value by itself is no condition: compare it with a field".to_owned()),
+    }
+}
+
+/// A comparison that no span could meet is a mistake.
+fn compared(field: Field, op: Op, operand: Operand) -> Result<Filter, String> {
+    let wanted = match (&field, &operand) {
+        (Field::Status, Operand::Status(_)) | (Field::Kind, Operand::Kind(_)) => None,
+        (Field::Status, _) => Some("a status is error, ok or unset"),
+        (Field::Kind, _) => Some("a kind is unspecified, internal, server, client, producer or consumer"),
+        (Field::Duration, Operand::Int(_) | Operand::Float(_)) => None,
+        (Field::Duration, _) => Some("a duration is a number with a unit, such as 100ms"),
+        (Field::Attribute(..) | Field::Start, _) | (_, Operand::Text(_) | Operand::Pattern(_)) => None,
+        _ => Some("this field is compared with text, in quotes"),
+    };
+    match wanted {
+        Some(said) => Err(said.to_owned()),
+        None => Ok(Filter::Compare(field, op, operand)),
     }
 }
 
@@ -295,12 +312,12 @@ fn compare(left: Side, op: Op, pattern: bool, right: Side) -> Result<Filter, Str
             Op::Eq => Ok(Filter::Not(Filter::Exists(field).into())),
             _ => Err("nil can only be compared with `=` and `!=`".to_owned()),
         },
-        (Side::Field(field), Side::Pattern(text)) => Ok(Filter::Compare(field, op, operand(text, pattern)?)),
-        (Side::Field(field), Side::Value(value)) if !pattern => Ok(Filter::Compare(field, op, value)),
+        (Side::Field(field), Side::Pattern(text)) => compared(field, op, operand(text, pattern)?),
+        (Side::Field(field), Side::Value(value)) if !pattern => compared(field, op, value),
         (Side::Pattern(text), Side::Field(field)) if !pattern => {
-            Ok(Filter::Compare(field, flip(op), Operand::Text(text.into())))
+            compared(field, flip(op), Operand::Text(text.into()))
         }
-        (Side::Value(value), Side::Field(field)) if !pattern => Ok(Filter::Compare(field, flip(op), value)),
+        (Side::Value(value), Side::Field(field)) if !pattern => compared(field, flip(op), value),
         (Side::Field(_), Side::Value(_)) => Err("a pattern stands in quotes".to_owned()),
         _ => Err("compare a field with a value".to_owned()),
     }

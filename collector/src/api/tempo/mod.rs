@@ -1,4 +1,6 @@
-//! Tempo's query API, as Grafana calls it (grafana/tempo, docs/sources/tempo/api_docs).
+//! Tempo's query API, as Grafana calls it (grafana/tempo, docs/sources/tempo/api_docs): traces and searches.
+
+mod tags;
 
 use axum::{
     Json, Router,
@@ -15,23 +17,18 @@ use wirespan_ingest::otlp::{encode_json, encode_protobuf};
 use wirespan_query::{
     Ask,
     form::tempo,
-    traceql::{self, Spanset},
+    matches,
+    traceql::{self, ROOT_NAME, ROOT_SERVICE, Spanset, of_trace},
     traces,
 };
-use wirespan_store::{Field, Filter, Op, Operand, Owner, Sort, Span};
+use wirespan_store::{Field, Filter, Op, Operand, Owner, Sort};
 
 use super::{Api, Parameters, Problem, now, trace::spans_of, until};
 
 const SECOND: u64 = 1_000_000_000;
 /// Traces that one answer has at most.
 const MOST: usize = 1000;
-/// Recent spans that tags are learned from.
-const SAMPLE: usize = 5000;
 const PROTOBUF: &str = "application/protobuf";
-/// What Tempo calls the fields that are no attributes.
-const INTRINSICS: [&str; 7] =
-    ["duration", "kind", "name", "rootName", "rootServiceName", "status", "statusMessage"];
-
 /// The paths.
 pub(crate) fn router(api: Api) -> Router {
     Router::new()
@@ -41,17 +38,17 @@ pub(crate) fn router(api: Api) -> Router {
         .route("/api/traces/{id}", get(trace))
         .route("/api/v2/traces/{id}", get(trace_2))
         .route("/api/search", get(search))
-        .route("/api/search/tags", get(tags))
-        .route("/api/v2/search/tags", get(tags_2))
-        .route("/api/search/tag/{tag}/values", get(values))
-        .route("/api/v2/search/tag/{tag}/values", get(values_2))
+        .merge(tags::router())
         .with_state(api)
 }
 
 type Answer = Result<Json<Json_>, Problem>;
 
 async fn build() -> Json<Json_> {
-    Json(json!({ "version": env!("CARGO_PKG_VERSION"), "branch": "", "revision": "", "goVersion": "" }))
+    Json(json!({
+        "version": env!("CARGO_PKG_VERSION"), "revision": "", "branch": "",
+        "buildUser": "", "buildDate": "", "goVersion": "",
+    }))
 }
 
 fn wants_protobuf(headers: &HeaderMap) -> bool {
@@ -62,12 +59,14 @@ async fn trace(
     State(api): State<Api>,
     Path(id): Path<String>,
     headers: HeaderMap,
+    mut parameters: Parameters,
 ) -> Result<Response, Problem> {
+    range(&mut parameters)?;
     let spans = spans_of(&api, &id).await?;
     if wants_protobuf(&headers) {
         return Ok(([(CONTENT_TYPE, PROTOBUF)], encode_protobuf(&spans)).into_response());
     }
-    let mut json = encode_json(&spans);
+    let mut json = tempo::spans(encode_json(&spans));
     Ok(Json(json!({ "batches": json["resourceSpans"].take() })).into_response())
 }
 
@@ -75,12 +74,14 @@ async fn trace_2(
     State(api): State<Api>,
     Path(id): Path<String>,
     headers: HeaderMap,
+    mut parameters: Parameters,
 ) -> Result<Response, Problem> {
+    range(&mut parameters)?;
     let spans = spans_of(&api, &id).await?;
     if wants_protobuf(&headers) {
         return Ok(([(CONTENT_TYPE, PROTOBUF)], nested(encode_protobuf(&spans))).into_response());
     }
-    Ok(Json(json!({ "trace": encode_json(&spans), "status": "COMPLETE" })).into_response())
+    Ok(Json(json!({ "trace": tempo::spans(encode_json(&spans)) })).into_response())
 }
 
 /// A message whose first field is `message` (tempo.proto, `TraceByIDResponse.trace`): tag, length as a varint, bytes.
@@ -96,131 +97,110 @@ fn nested(message: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
+/// `start` and `end`, here in seconds, in nanoseconds; zero where one is not said. Other parameters of a trace are hints that
+/// change nothing here.
+fn range(parameters: &mut Parameters) -> Result<(u64, u64), Problem> {
+    let most = (u64::MAX / SECOND) as usize;
+    let start = parameters.number("start", 0, most)? as u64 * SECOND;
+    let end = parameters.number("end", 0, most)? as u64 * SECOND;
+    if end != 0 && start >= end {
+        return Err(Problem::bad("start", "`start` must be before `end`"));
+    }
+    Ok((start, end))
+}
+
 async fn search(State(api): State<Api>, mut parameters: Parameters) -> Answer {
-    let query = match parameters.one("q") {
-        Some(text) => traceql::parse(&text).map_err(|error| Problem::bad_query("q", &error))?,
+    let text = parameters.one("q");
+    let query = match &text {
+        Some(text) => traceql::parse(text).map_err(|error| Problem::bad_query("q", &error))?,
         None => Spanset::Where(Filter::And(by_tags(&mut parameters)?)),
     };
-    let seconds = (u64::MAX / SECOND) as usize;
-    let end = parameters.number("end", 0, seconds)? as u64 * SECOND;
+    let (start, end) = range(&mut parameters)?;
     let end = if end == 0 { now() } else { end };
-    let start = parameters.number("start", 0, seconds)? as u64 * SECOND;
     let start = if start == 0 { end.saturating_sub(3600 * SECOND) } else { start };
-    let limit = parameters.number("limit", 20, MOST)?;
-    // Spans a set; ten are shown however many are asked for.
-    parameters.number("spss", 3, MOST)?;
+    let limit = parameters.limit(20, MOST)?;
+    let shown = parameters.number("spss", 3, MOST)?;
+    if shown == 0 {
+        return Err(Problem::bad("spss", "ask for at least one span of each trace"));
+    }
     parameters.finish()?;
     let ask = Ask { query, start, end, sort: Sort::Newest, limit, offset: 0, count: false, until: until() };
-    let answer = api.ask(move |store| traces(store, &ask)).await?;
-    Ok(Json(tempo::search(&answer)))
+    let answer = match text {
+        Some(_) => api.ask(move |store| Ok(tempo::query(&ask.query, &matches(store, &ask)?, shown))).await?,
+        None => api.ask(move |store| Ok(tempo::search(&traces(store, &ask)?))).await?,
+    };
+    Ok(Json(answer))
 }
 
 /// `tags` (logfmt), `minDuration` and `maxDuration`: the search before TraceQL.
 fn by_tags(parameters: &mut Parameters) -> Result<Vec<Filter>, Problem> {
     let mut all = Vec::new();
-    for pair in parameters.one("tags").unwrap_or_default().split_whitespace() {
-        let (key, value) = pair
-            .split_once('=')
-            .ok_or_else(|| Problem::bad("tags", "tags are `key=value`, between blanks"))?;
-        let field = match key {
+    for (key, value) in pairs(&parameters.one("tags").unwrap_or_default())? {
+        let field = match key.as_str() {
             "name" => Field::Name,
             "service.name" => Field::Service,
+            "status.code" => Field::Status,
+            "root.name" => of_trace(ROOT_NAME),
+            "root.service.name" => of_trace(ROOT_SERVICE),
             _ => Field::Attribute(Owner::Any, key.into()),
         };
-        all.push(Filter::Compare(field, Op::Eq, Operand::Written(value.trim_matches('"').into())));
+        all.push(Filter::Compare(field, Op::Eq, Operand::Written(value.into())));
     }
-    for (name, op) in [("minDuration", Op::Ge), ("maxDuration", Op::Le)] {
-        if let Some(bound) = parameters.duration(name)? {
-            all.push(Filter::Compare(Field::Duration, op, Operand::Int(bound as i64)));
-        }
+    let (least, most) = (parameters.duration("minDuration")?, parameters.duration("maxDuration")?);
+    if least.zip(most).is_some_and(|(least, most)| least >= most) {
+        return Err(Problem::bad("maxDuration", "`maxDuration` must be more than `minDuration`"));
+    }
+    let bound = |op, bound: u64| Filter::Compare(Field::Duration, op, Operand::Int(bound as i64));
+    all.extend(least.map(|least| bound(Op::Ge, least)));
+    all.extend(most.map(|most| bound(Op::Le, most)));
+    Ok(all)
+}
+
+/// `key=value` between blanks; a value with blanks stands in quotation marks, where `\` takes the next character as it is.
+fn pairs(text: &str) -> Result<Vec<(String, String)>, Problem> {
+    let bad = || Problem::bad("tags", "tags are `key=value`, between blanks");
+    let mut all = Vec::new();
+    let mut rest = text.trim_start();
+    while !rest.is_empty() {
+        let (key, after) = rest.split_once('=').filter(|(key, _)| !key.contains(' ')).ok_or_else(bad)?;
+        let (value, after) = value(after);
+        all.push((key.to_owned(), value));
+        rest = after.trim_start();
     }
     Ok(all)
 }
 
-/// Keys of attributes: of spans, and of resources.
-async fn keys(api: &Api) -> Result<[Vec<String>; 2], Problem> {
-    let spans = api.ask(|store| store.recent(SAMPLE)).await?;
-    let mut keys = [std::collections::BTreeSet::new(), std::collections::BTreeSet::new()];
-    let [own, resource] = &mut keys;
-    for span in &spans {
-        own.extend(span.attributes.iter().map(|attribute| attribute.key.to_string()));
-        resource.extend(span.resource.attributes.iter().map(|attribute| attribute.key.to_string()));
+/// A value, and what comes after it.
+fn value(text: &str) -> (String, &str) {
+    let Some(quoted) = text.strip_prefix('"') else {
+        let end = text.find(' ').unwrap_or(text.len());
+        let (value, rest) = text.split_at_checked(end).unwrap_or((text, ""));
+        return (value.to_owned(), rest);
+    };
+    let mut value = String::new();
+    let mut letters = quoted.chars();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' => break,
+            '\\' => value.extend(letters.next()),
+            letter => value.push(letter),
+        }
     }
-    Ok(keys.map(|keys| keys.into_iter().collect()))
+    (value, letters.as_str())
 }
 
-async fn tags(State(api): State<Api>) -> Answer {
-    let [own, resource] = keys(&api).await?;
-    let mut all = [own, resource].concat();
-    all.sort();
-    all.dedup();
-    Ok(Json(json!({ "tagNames": all })))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-async fn tags_2(State(api): State<Api>) -> Answer {
-    let [own, resource] = keys(&api).await?;
-    Ok(Json(json!({ "scopes": [
-        { "name": "span", "tags": own },
-        { "name": "resource", "tags": resource },
-        { "name": "intrinsic", "tags": INTRINSICS },
-    ] })))
-}
-
-/// Values of a tag by how many recent spans have them, and their type as Tempo names it.
-async fn all_values(api: &Api, tag: &str) -> Result<Vec<(String, &'static str)>, Problem> {
-    // Grafana encodes names twice.
-    let tag = tag.replace("%2F", "/").replace("%3A", ":").replace("%20", " ").replace("%22", "\"");
-    let tag = tag.replace('"', "");
-    let catalogue = api.ask(|store| store.catalogue()).await?;
-    let text = |names: Vec<String>| names.into_iter().map(|name| (name, "string")).collect();
-    Ok(match tag.as_str() {
-        "service.name" | "resource.service.name" | ".service.name" | "rootServiceName" => {
-            text(catalogue.services().iter().map(|service| service.name.to_string()).collect())
-        }
-        "name" | "span:name" | "rootName" => {
-            let mut names: Vec<_> =
-                catalogue.operations(None).iter().map(|operation| operation.name.to_string()).collect();
-            names.sort();
-            names.dedup();
-            text(names)
-        }
-        "status" | "span:status" => {
-            ["error", "ok", "unset"].map(|name| (name.to_owned(), "keyword")).to_vec()
-        }
-        "kind" | "span:kind" => {
-            wirespan_store::Kind::ALL.map(|kind| (kind.name().to_owned(), "keyword")).to_vec()
-        }
-        other => sample(&api.ask(|store| store.recent(SAMPLE)).await?, other),
-    })
-}
-
-fn sample(spans: &[Span], tag: &str) -> Vec<(String, &'static str)> {
-    use wirespan_store::Value;
-    let scopes = ["span.", "resource.", "."];
-    let key = scopes.iter().find_map(|scope| tag.strip_prefix(scope)).unwrap_or(tag);
-    let all = spans.iter().flat_map(|span| span.attributes.iter().chain(&span.resource.attributes));
-    let values: std::collections::BTreeSet<_> = all
-        .filter(|attribute| attribute.key == key)
-        .map(|attribute| {
-            let kind = match attribute.value {
-                Value::Int(_) => "int",
-                Value::Float(_) => "float",
-                Value::Bool(_) => "bool",
-                _ => "string",
-            };
-            (attribute.value.text().into_owned(), kind)
-        })
-        .collect();
-    values.into_iter().take(MOST).collect()
-}
-
-async fn values(State(api): State<Api>, Path(tag): Path<String>) -> Answer {
-    let values = all_values(&api, &tag).await?.into_iter().map(|(value, _)| value);
-    Ok(Json(json!({ "tagValues": values.collect::<Vec<_>>() })))
-}
-
-async fn values_2(State(api): State<Api>, Path(tag): Path<String>) -> Answer {
-    let values = all_values(&api, &tag).await?.into_iter();
-    let values = values.map(|(value, kind)| json!({ "type": kind, "value": value }));
-    Ok(Json(json!({ "tagValues": values.collect::<Vec<_>>() })))
+    #[test]
+    fn tags_may_stand_in_quotation_marks() {
+        let text = r#" name="GET \"/a\" b" service.name=web x=""#;
+        let expected = [("name", "GET \"/a\" b"), ("service.name", "web"), ("x", "")];
+        assert_eq!(
+            pairs(text).unwrap_or_default(),
+            expected.map(|(key, value)| (key.to_owned(), value.to_owned()))
+        );
+        assert!(pairs("a b=c").is_err() && pairs("a").is_err());
+    }
 }
