@@ -119,6 +119,9 @@ export interface Detail {
   scope: { name: string; version: string; attributes: Attributes };
 }
 
+/** An agent's metrics by name; those with labels by the labels' values. */
+export type Agent = Record<string, number | Record<string, number>>;
+
 export interface Health {
   version: string;
   now: string;
@@ -137,7 +140,7 @@ export interface Health {
   ingest: { accepted: number; refused: Record<string, number>; attributes_cut: number; joined: number; repeated: number };
   tail: { readers: number };
   /** The agent's metrics, where it runs in the same process. */
-  agent: Record<string, number | Record<string, number>> | null;
+  agent: Agent | null;
   delays: Record<'transfer' | 'storage' | 'analysis', Durations>;
 }
 
