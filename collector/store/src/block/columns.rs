@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, LazyLock};
 
-use parquet::schema::{parser::parse_message_type, types::Type};
+use parquet::{
+    file::{metadata::ColumnChunkMetaData, statistics::Statistics},
+    schema::{parser::parse_message_type, types::Type},
+};
 use rustc_hash::FxHashMap;
 
 /// A column's place in the file.
@@ -79,6 +82,27 @@ pub(super) fn dedicated(key: &str) -> Option<usize> {
     BY_KEY.get(key).copied()
 }
 
+/// Columns that are often without a value, or the same in every row: statistics tell so, and they need not be read.
+pub(super) fn often_empty() -> impl Iterator<Item = String> {
+    let others = [
+        "status_message",
+        "trace_state",
+        "flags",
+        "dropped_attributes",
+        "dropped_events",
+        "dropped_links",
+        "events",
+        "links",
+    ];
+    DEDICATED.iter().map(|(key, _)| key.replace('.', "_")).chain(others.map(str::to_owned))
+}
+
+/// Has no row a value in this column of a row group? In doubt, not.
+pub(super) fn is_empty(column: &ColumnChunkMetaData) -> bool {
+    let nulls = column.statistics().and_then(Statistics::null_count_opt);
+    nulls.is_some() && nulls == u64::try_from(column.num_values()).ok()
+}
+
 /// The schema as Parquet writes it.
 pub(super) static SCHEMA: LazyLock<Arc<Type>> =
     LazyLock::new(|| Arc::new(parse_message_type(&message()).expect("the schema is right by its test")));
@@ -150,6 +174,13 @@ mod tests {
             assert_eq!(schema.column(place).path().string(), name);
         }
         assert_eq!(schema.num_columns(), VALUES + 1);
+    }
+
+    #[test]
+    fn columns_with_statistics_are_in_the_schema() {
+        let schema = SchemaDescriptor::new(SCHEMA.clone());
+        let paths: Vec<_> = schema.columns().iter().map(|column| column.path().string()).collect();
+        assert!(often_empty().all(|column| paths.contains(&column)));
     }
 
     #[test]

@@ -88,7 +88,11 @@ fn lacks(group: &dyn RowGroupReader, column: Column, text: &str) -> Result<bool>
 
 /// Is the column's dictionary all that it has, and none of it such a value?
 fn none_of(group: &dyn RowGroupReader, column: Column, is: impl FnMut(&[u8]) -> bool) -> Result<bool> {
-    if !is_whole(group.metadata().column(column)) {
+    let metadata = group.metadata().column(column);
+    if columns::is_empty(metadata) {
+        return Ok(true);
+    }
+    if !is_whole(metadata) {
         return Ok(false);
     }
     Ok(match group.get_column_page_reader(column)?.get_next_page()? {

@@ -12,7 +12,7 @@ use parquet::{
         ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType, Int32Type, Int64Type,
     },
     errors::{ParquetError, Result},
-    file::reader::RowGroupReader,
+    file::{reader::RowGroupReader, statistics::Statistics},
 };
 use rustc_hash::FxHashMap;
 use serde_json::Value as Json;
@@ -92,6 +92,9 @@ impl<'b> Group<'b> {
 
     fn load(&self, column: Column) -> Result<Loaded> {
         use columns::*;
+        if let Some(told) = self.told(column) {
+            return Ok(told);
+        }
         Ok(match column {
             TRACE | SPAN | PARENT => Loaded::Fixed(self.read::<FixedLenByteArrayType>(column)?),
             KIND | STATUS | FLAGS | DROPPED_ATTRIBUTES | DROPPED_EVENTS | DROPPED_LINKS => {
@@ -102,6 +105,25 @@ impl<'b> Group<'b> {
             _ if is_int(column) => Loaded::Long(self.read::<Int64Type>(column)?),
             _ => Loaded::Bytes(self.read::<ByteArrayType>(column)?),
         })
+    }
+
+    /// A column whose statistics tell what every row has: nothing, or the same.
+    fn told(&self, column: Column) -> Option<Loaded> {
+        let metadata = self.reader.metadata().column(column);
+        if columns::is_empty(metadata) {
+            return Some(if is_int(column) { Loaded::Long(Vec::new()) } else { Loaded::Bytes(Vec::new()) });
+        }
+        match metadata.statistics()? {
+            Statistics::Int32(range) => {
+                let same = range.min_opt().filter(|least| range.max_opt() == Some(least))?;
+                Some(Loaded::Int(vec![Some(*same); self.rows]))
+            }
+            Statistics::ByteArray(range) if range.null_count_opt() == Some(0) => {
+                let empty = range.max_is_exact() && range.max_opt()?.is_empty();
+                empty.then(|| Loaded::Bytes(vec![range.max_opt().cloned(); self.rows]))
+            }
+            _ => None,
+        }
     }
 
     /// A column without repetition, one entry a row.

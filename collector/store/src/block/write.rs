@@ -62,10 +62,16 @@ fn properties() -> WriterProperties {
         .set_created_by(concat!("wirespan ", env!("CARGO_PKG_VERSION")).to_owned())
         .set_compression(Compression::ZSTD(level))
         .set_statistics_enabled(EnabledStatistics::None)
+        // What is asked of them is whether there is anything.
+        .set_statistics_truncate_length(Some(8))
         .set_data_page_row_count_limit(PAGE)
         .set_write_batch_size(PAGE);
     for random in ["trace_id", "span_id", "parent_id"] {
         properties = properties.set_column_dictionary_enabled(ColumnPath::from(random), false);
+    }
+    for column in columns::often_empty() {
+        properties =
+            properties.set_column_statistics_enabled(ColumnPath::from(&*column), EnabledStatistics::Chunk);
     }
     for number in ["start", "duration"] {
         let column = ColumnPath::from(number);
