@@ -50,10 +50,11 @@ pub(crate) fn wirespan_for(arch: Arch, profile: &str) -> Result<PathBuf> {
     Ok(binary)
 }
 
-/// Does the daemon compile for `arch`? The kernel programs are the same everywhere and are left out.
+/// Does what knows the processor compile for `arch`? That is one crate; all of the daemon would take minutes. The kernel
+/// programs are the same everywhere and are left out.
 pub(crate) fn check(arch: Arch) -> Result<()> {
     let mut cargo = cargo("check", arch, "debug");
-    cargo.env("WIRESPAN_SKIP_EBPF", "1").args(["--package", "wirespan", "--bin", "wirespan"]);
+    cargo.env("WIRESPAN_SKIP_EBPF", "1").args(["--package", "wirespan-kernel"]);
     child::run(&mut cargo)
 }
 
