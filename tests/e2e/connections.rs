@@ -1,6 +1,7 @@
 //! Every form of connection: IPv6, UNIX sockets, sockets shared by fork, io_uring.
 
 use std::{
+    net::{TcpListener, TcpStream},
     process::Command,
     sync::atomic::{AtomicBool, Ordering},
     thread,
@@ -10,8 +11,8 @@ use std::{
 use anyhow::{Context, Result, anyhow, ensure};
 use wirespan_tests::{
     agent::Agent,
-    program,
-    servers::{Nginx, Server},
+    metrics, program,
+    servers::{Nginx, Server, free_address},
     span::{Kind, Span, count, of_kind, only},
     visitors::{Visitor, curl, request},
     wait,
@@ -142,5 +143,27 @@ fn requests_under_way_while_it_starts_get_no_others_answers() -> Result<()> {
             ensure!(pair[0].end <= pair[1].start, "{:#?} and {:#?}", pair[0], pair[1]);
         }
     }
+    Ok(())
+}
+
+/// Probes that connect and go: the daemon hears of both ends of each, and of both that they are over.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn connections_on_which_nothing_was_said_are_forgotten_when_they_end() -> Result<()> {
+    const PROBES: u32 = 50;
+    let (listener, pages) = (TcpListener::bind("127.0.0.1:0")?, free_address()?);
+    let address = listener.local_addr()?;
+    let port = address.port().to_string();
+    let agent = Agent::with(&["--metrics", &pages.to_string(), "--include-port", &port])?;
+
+    for _ in 0..PROBES {
+        let probe = TcpStream::connect(address)?;
+        let (accepted, _) = listener.accept()?;
+        drop((probe, accepted));
+    }
+
+    let opened = ("wirespan_connection_changes_total{change=\"opened\"}", 2.0 * f64::from(PROBES));
+    metrics::until(pages, &[opened, ("wirespan_connections", 0.0)])?;
+    ensure!(agent.stop()?.is_empty(), "a span of nothing");
     Ok(())
 }

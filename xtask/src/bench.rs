@@ -27,6 +27,8 @@ enum Other {
     Causality(causality::Arguments),
     /// Measure how fast a recording goes through the pipeline, on one core, without root.
     Pipeline(pipeline::Arguments),
+    /// Measure whether the daemon's memory stays where it is, for half an hour and a warm-up.
+    Soak(cost::soak::Arguments),
     /// Measure what the collector's store costs.
     Store(store::Arguments),
 }
@@ -36,6 +38,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     match &arguments.other {
         Some(Other::Store(arguments)) => store::run(arguments),
         Some(Other::Pipeline(arguments)) => pipeline::run(arguments),
+        Some(Other::Soak(arguments)) => {
+            setup::require_root("cargo xtask bench soak")?;
+            cost::soak::run(arguments)
+        }
         Some(Other::Causality(arguments)) => {
             setup::require_root("cargo xtask bench causality")?;
             causality::run(arguments)

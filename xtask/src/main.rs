@@ -1,6 +1,7 @@
 //! Comes in: `cargo xtask COMMAND`. Goes out: a machine that is set up, a built binary, a running wirespan, a verdict.
 //! Refuses: leaving a child process behind, asking questions.
 
+mod arch;
 mod bench;
 mod build;
 mod child;

@@ -7,6 +7,8 @@ use std::{
 
 use anyhow::{Context, Result};
 
+use crate::arch::Arch;
+
 /// The workspace's root folder.
 pub(crate) fn root() -> PathBuf {
     let own = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -21,6 +23,11 @@ pub(crate) fn target() -> PathBuf {
 /// The wirespan binary of a profile, `release` or `debug`.
 pub(crate) fn binary(profile: &str) -> PathBuf {
     target().join(profile).join("wirespan")
+}
+
+/// The folder of what cargo built for `arch` with a profile.
+pub(crate) fn built(arch: Arch, profile: &str) -> PathBuf {
+    if arch.is_foreign() { target().join(arch.target()).join(profile) } else { target().join(profile) }
 }
 
 /// A folder under `out/`, made if it is not there.

@@ -4,6 +4,7 @@
 mod apt;
 mod bpf;
 mod collector;
+mod cross;
 mod kafka;
 mod maven;
 mod mongodb;
@@ -16,6 +17,7 @@ use anyhow::{Result, bail};
 use crate::{place, step::note};
 
 pub(crate) use apt::install as packages;
+pub(crate) use cross::{prepare as prepare_cross, target};
 
 /// What the programs of the end-to-end tests and of the bench need.
 const TEST_PACKAGES: &[&str] = &[

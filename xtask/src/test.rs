@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::Command};
 use anyhow::Result;
 
 use crate::{
+    arch::Arch,
     build, child, fuzz, page, place,
     setup::{self, Purpose},
     step::{note, step},
@@ -74,6 +75,7 @@ fn ordinary() -> Vec<Stage> {
 fn root(arguments: &Arguments) -> Vec<Stage> {
     let Arguments { fuzz_seconds, newest_kernel, .. } = *arguments;
     vec![
+        Stage::new("check for arm64", check_for_arm64),
         Stage::new("release build", || build::wirespan("release").map(drop)),
         Stage::new("the page in a browser", page::views),
         Stage::new("end-to-end tests", end_to_end),
@@ -84,6 +86,17 @@ fn root(arguments: &Arguments) -> Vec<Stage> {
 
 fn cargo(arguments: &[&str]) -> Result<()> {
     child::run(Command::new("cargo").current_dir(place::root()).args(arguments))
+}
+
+/// Left out where the tools to compile for it are not to be had.
+fn check_for_arm64() -> Result<()> {
+    match setup::prepare_cross(Arch::Arm64) {
+        Ok(()) => build::check(Arch::Arm64),
+        Err(error) => {
+            note(&format!("the check for arm64 is left out: {error:#}"));
+            Ok(())
+        }
+    }
 }
 
 /// One test at a time: each starts a daemon that sees the whole host.

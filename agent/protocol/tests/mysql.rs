@@ -286,6 +286,45 @@ fn a_file_that_local_infile_loads_is_counted_and_not_told() {
     assert_eq!((first.request.bytes, answer.bytes), (requested as u64, answered as u64));
 }
 
+/// What a client sends that asks the server to load one of its files.
+const LOAD: &[u8] = b"\x03LOAD DATA LOCAL INFILE '/hush' INTO TABLE t";
+
+/// ERR packet: code, SQLSTATE, text.
+fn refusal(number: u8, code: u16) -> Vec<u8> {
+    packet(number, &[&[0xff], &code.to_le_bytes()[..], b"#42000hush is not allowed"].concat())
+}
+
+/// ER_CLIENT_LOCAL_FILES_DISABLED of MySQL 8, ER_NOT_ALLOWED_COMMAND of MariaDB: no file is asked for.
+#[test]
+fn local_infile_that_the_server_refuses_is_an_error() {
+    for code in [3948, 1148] {
+        let shown = after_login(vec![
+            sent(packet(0, LOAD)),
+            received(refusal(1, code)),
+            sent(ping()),
+            received(ok()),
+        ]);
+        let text = "LOAD DATA LOCAL INFILE ? INTO TABLE t";
+        assert_eq!(shown, [format!("LOAD t, error {code}, state 42000: {text}"), "PING".to_owned()]);
+    }
+}
+
+/// A client that does not give the file sends the empty packet that would end it; servers answer with an error or with
+/// nothing loaded.
+#[test]
+fn local_infile_that_the_client_refuses_is_told_as_the_server_answers() {
+    let answers = [
+        (refusal(3, 2068), "LOAD t, error 2068, state 42000"),
+        (packet(3, &[0, 0, 0, 2, 0, 0, 0]), "LOAD t, changed 0"),
+    ];
+    for (answer, expected) in answers {
+        let asked = [sent(packet(0, LOAD)), received(packet(1, b"\xfb/hush"))];
+        let refused = [sent(packet(2, b"")), received(answer), sent(ping()), received(ok())];
+        let shown = after_login(asked.into_iter().chain(refused).collect());
+        assert_eq!(shown, [format!("{expected}: LOAD DATA LOCAL INFILE ? INTO TABLE t"), "PING".to_owned()]);
+    }
+}
+
 #[test]
 fn packets_of_16_mib_go_on_in_the_next_one() {
     const MAX: usize = 0xff_ffff;

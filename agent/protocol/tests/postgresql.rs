@@ -359,6 +359,65 @@ fn after_welcome(calls: Vec<Call>) -> (Vec<String>, u64, u64) {
     (bench.exchanges().map(line).collect(), first.request.bytes, answered)
 }
 
+/// A Query message may hold several statements; each answers, and one ReadyForQuery ends them all.
+#[test]
+fn a_simple_query_is_one_span_with_the_rows_of_all_its_statements() {
+    let row = message(b'D', b"\0\x01\0\0\0\x04hush");
+    let table = [message(b'T', b"\0\0"), row.clone(), row, message(b'C', b"SELECT 2\0")].concat();
+    let answer = [table, message(b'C', b"DELETE 3\0"), message(b'Z', b"I")].concat();
+    let ask = message(b'Q', b"SELECT name FROM users WHERE name = 'hush'; DELETE FROM logs\0");
+    let (told, requested, answered) = after_welcome(vec![sent(&ask), received(&answer)]);
+    let expected = "SELECT users DELETE logs, rows 2, changed 3: SELECT name FROM users WHERE name = ?; DELETE FROM logs";
+    assert_eq!(told, [expected]);
+    assert_eq!((requested, answered), (ask.len() as u64, answer.len() as u64));
+}
+
+#[test]
+fn a_simple_query_that_fails_has_its_sqlstate_and_the_next_is_unharmed() {
+    let failed =
+        [message(b'E', b"SERROR\0C42P01\0Mrelation \"hush\" does not exist\0\0"), message(b'Z', b"I")];
+    let ask = message(b'Q', b"SELECT 1 FROM nowhere\0");
+    let (told, ..) = after_welcome(vec![sent(ask), received(failed.concat()), sent(SELECT), received(ONE)]);
+    assert_eq!(told, ["SELECT nowhere, error 42P01: SELECT ? FROM nowhere", "SELECT, rows 1: SELECT ?"]);
+}
+
+/// Named, so that it is parsed once and executed as often as wanted. What is prepared by itself is a span of its own.
+#[test]
+fn an_extended_query_is_a_span_for_each_execution_of_its_statement() {
+    let sync = || message(b'S', b"");
+    let parse = message(b'P', b"by_name\0SELECT id FROM users WHERE name = $1\0\0\0");
+    let bind = message(b'B', b"\0by_name\0\0\0\0\x01\0\0\0\x04hush\0\0");
+    let execute = [bind, message(b'E', &[0; 5]), sync()].concat();
+    let prepared = [message(b'1', b""), message(b't', b"\0\0"), message(b'T', b"\0\0"), message(b'Z', b"I")];
+    let row = message(b'D', b"\0\x01\0\0\0\x011");
+    let executed = |rows: usize| {
+        let complete = message(b'C', format!("SELECT {rows}\0").as_bytes());
+        [message(b'2', b""), row.repeat(rows), complete, message(b'Z', b"I")].concat()
+    };
+    let (told, ..) = after_welcome(vec![
+        sent([parse, message(b'D', b"Sby_name\0"), sync()].concat()),
+        received(prepared.concat()),
+        sent(&execute),
+        received(executed(1)),
+        sent(&execute),
+        received(executed(2)),
+    ]);
+    let text = "SELECT id FROM users WHERE name = $1";
+    let expected = ["PREPARE SELECT users", "SELECT users, rows 1", "SELECT users, rows 2"]
+        .map(|what| format!("{what}: {text}"));
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn an_extended_query_that_fails_has_its_sqlstate() {
+    let ask = [execution("INSERT INTO users VALUES ('hush')"), message(b'S', b"")].concat();
+    let bound = [message(b'1', b""), message(b'2', b"")].concat();
+    let failed = [bound, message(b'E', b"SERROR\0C23505\0Mhush\0\0"), message(b'Z', b"I")].concat();
+    let (told, ..) = after_welcome(vec![sent(ask), received(failed), sent(SELECT), received(ONE)]);
+    let expected = ["INSERT users, error 23505: INSERT INTO users VALUES (?)", "SELECT, rows 1: SELECT ?"];
+    assert_eq!(told, expected);
+}
+
 #[test]
 fn copy_in_counts_the_rows_and_bytes_that_the_client_sends() {
     let ask = message(b'Q', b"COPY users FROM STDIN\0");

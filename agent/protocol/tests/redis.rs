@@ -174,13 +174,36 @@ fn a_transaction_that_is_discarded_is_an_error_of_exec() {
     assert_eq!(client(calls), ["MULTI [0] ok", "NOPE [0] ERR", "EXEC [0] EXECABORT"]);
 }
 
-#[test]
-fn redirects_say_where_to() {
+/// Outcomes of what a client asks a node of a cluster.
+fn outcomes(calls: Vec<Call>) -> Vec<Outcome> {
     let mut bench = Bench::new(REGISTRY, Side::Client);
-    bench.play(&talk(vec![sent(command(&["GET", "k"])), received("-MOVED 3999 127.0.0.1:6381\r\n")]));
-    let outcome = bench.exchanges().next().map(|exchange| exchange.outcome.clone());
-    let expected = Outcome::Error("MOVED".into(), Some("MOVED 3999 127.0.0.1:6381".into()));
-    assert_eq!(outcome, Some(expected));
+    bench.play(&talk(calls));
+    bench.exchanges().map(|exchange| exchange.outcome.clone()).collect()
+}
+
+#[test]
+fn a_moved_redirect_says_where_to() {
+    let found = outcomes(vec![sent(command(&["GET", "k"])), received("-MOVED 3999 127.0.0.1:6381\r\n")]);
+    assert_eq!(found, [Outcome::Error("MOVED".into(), Some("MOVED 3999 127.0.0.1:6381".into()))]);
+}
+
+#[test]
+fn an_ask_redirect_says_where_to() {
+    let found = outcomes(vec![
+        sent(command(&["SET", "k", "hush"])),
+        received("-ASK 3999 127.0.0.1:6381\r\n"),
+        sent(command(&["GET", "j"])),
+        received("$-1\r\n"),
+    ]);
+    let redirect = Outcome::Error("ASK".into(), Some("ASK 3999 127.0.0.1:6381".into()));
+    assert_eq!(found, [redirect, Outcome::Unset]);
+}
+
+/// The node that an ASK names is told so first, in one pipeline, and answers both.
+#[test]
+fn what_follows_an_ask_redirect_is_two_commands() {
+    let ask = [command(&["ASKING"]), command(&["SET", "k", "hush"])].concat();
+    assert_eq!(client(vec![sent(ask), received("+OK\r\n+OK\r\n")]), ["ASKING [0] ok", "SET k ? [0] ok"]);
 }
 
 #[test]

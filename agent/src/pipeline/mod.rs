@@ -248,7 +248,7 @@ impl Road {
                 self.processes.exit(exit);
                 self.verdicts.forget(exit.pid, orders);
                 self.followed.remove(&exit.pid);
-                self.traces.ended(exit.pid);
+                self.traces.ended(exit.pid, exit.time);
                 false
             }
             Event::Birth(birth) => {

@@ -15,7 +15,7 @@ mod program;
 mod resource;
 mod source;
 
-use std::{net::IpAddr, path::PathBuf, sync::Arc};
+use std::{collections::VecDeque, net::IpAddr, path::PathBuf, sync::Arc};
 
 use globset::GlobMatcher;
 use rustc_hash::FxHashMap;
@@ -34,6 +34,10 @@ use source::Source;
 
 pub(crate) use environ::kept as kept_environ;
 pub use host::HostFacts;
+
+/// A process that ended stays known for so long, for spans that are still to come. Its sockets are closed by then, unless
+/// others share them.
+const MOURNING_NS: u64 = 120_000_000_000;
 
 /// What filters ask of a process. What is not known is `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,6 +111,8 @@ pub struct Processes {
     capacity: usize,
     clock: u64,
     entries: FxHashMap<u32, Entry>,
+    /// Those that ended and when, in that order. Their pid may be another's by now.
+    ended: VecDeque<(Nanos, u32)>,
     /// By cgroup id, for processes that are gone before anybody can look.
     places: FxHashMap<u64, Arc<Place>>,
 }
@@ -139,6 +145,7 @@ impl Processes {
             capacity: capacity.max(1),
             clock: 0,
             entries: FxHashMap::default(),
+            ended: VecDeque::new(),
             places: FxHashMap::default(),
         }
     }
@@ -190,10 +197,19 @@ impl Processes {
         }
     }
 
-    /// A process ended. It stays known for spans that are still to come.
+    /// A process ended. It stays known for two minutes; with it go those that ended before that.
     pub fn exit(&mut self, exit: &Exit) {
         if let Some(entry) = self.entries.get_mut(&exit.pid) {
             entry.exited = Some(exit.time);
+            self.ended.push_back((exit.time, exit.pid));
+        }
+        while let Some(&(time, pid)) = self.ended.front()
+            && (exit.time.since(time) > MOURNING_NS || self.ended.len() > self.capacity)
+        {
+            self.ended.pop_front();
+            if self.entries.get(&pid).is_some_and(|entry| entry.exited == Some(time)) {
+                self.entries.remove(&pid);
+            }
         }
     }
 

@@ -245,6 +245,22 @@ fn memory_is_bounded_and_the_living_stay() {
 }
 
 #[test]
+fn who_ended_is_forgotten_two_minutes_later() {
+    let host = Host::new();
+    let mut processes = host.processes(&[], 100);
+    for second in 0..10 {
+        processes.exec(&exec(second, "/bin/goes\0", ""));
+        processes.exit(&Exit { time: Nanos(u64::from(second) * 1_000_000_000), pid: second });
+    }
+    // The pid of one that ended is another's by now.
+    processes.fork(&Fork { time: Nanos(11_000_000_000), parent: 9, pid: 4 });
+    processes.exec(&exec(77, "/bin/last\0", ""));
+    processes.exit(&Exit { time: Nanos(125_500_000_000), pid: 77 });
+    assert_eq!(processes.len(), 6);
+    assert_eq!([4, 6, 77].map(|pid| service(&mut processes, pid)), ["goes", "goes", "last"]);
+}
+
+#[test]
 fn this_very_process_is_found_in_the_real_proc() {
     let host = HostFacts::read(Path::new("/proc"), Path::new("/"));
     let mut processes = Processes::new(Sources::default(), host, &Vec::new(), 10);

@@ -6,8 +6,10 @@
 //! An event loop that runs callbacks at once works on what it read last; one that runs tasks later works through what it
 //! read in order; a pool hands over to other threads, and no such rule holds. Programs show which they are.
 
+use std::collections::VecDeque;
+
 use rustc_hash::FxHashMap;
-use wirespan_span::span::Key;
+use wirespan_span::span::{Key, Nanos};
 
 use crate::{
     tally::Tally,
@@ -81,16 +83,35 @@ pub(crate) struct Habit {
     unplaced: u32,
 }
 
+/// What a process that ended was seen to do is kept for so long: its last requests may still be waiting for their places.
+const KEPT_NS: u64 = 120_000_000_000;
+
 /// What all processes were seen to do. Bounded: a process that is not remembered begins anew.
 #[derive(Debug)]
 pub(crate) struct Habits {
     processes: FxHashMap<u32, Habit>,
+    /// Those that ended and when, in that order.
+    ended: VecDeque<(Nanos, u32)>,
     max: usize,
 }
 
 impl Habits {
     pub(crate) fn new(max: usize) -> Self {
-        Self { processes: FxHashMap::default(), max }
+        Self { processes: FxHashMap::default(), ended: VecDeque::new(), max }
+    }
+
+    /// A process ended; those that ended long before are forgotten. Else short-lived ones would fill the table, and what the
+    /// lasting ones taught would go with it.
+    pub(crate) fn ended(&mut self, pid: u32, time: Nanos) {
+        if self.processes.contains_key(&pid) {
+            self.ended.push_back((time, pid));
+        }
+        while let Some(&(then, pid)) = self.ended.front()
+            && (time.since(then) > KEPT_NS || self.ended.len() > self.max)
+        {
+            self.ended.pop_front();
+            self.processes.remove(&pid);
+        }
     }
 
     pub(crate) fn of(&mut self, pid: u32) -> &mut Habit {
@@ -317,6 +338,18 @@ mod tests {
     fn two() -> Sight {
         let step = |number| Step { request: Some(key(number)), call: None, sure: true };
         Sight { situation: Situation::Several, latest: step(2), oldest: step(1), next: Some(step(1)) }
+    }
+
+    #[test]
+    fn processes_that_end_do_not_take_with_them_what_others_taught() {
+        let mut habits = Habits::new(1000);
+        habits.of(1).several = true;
+        for second in 2..10_000 {
+            habits.of(second);
+            habits.ended(second, Nanos(u64::from(second) * 1_000_000_000));
+        }
+        assert!(habits.of(1).several);
+        assert_eq!((habits.processes.len(), habits.ended.len()), (122, 121));
     }
 
     #[test]

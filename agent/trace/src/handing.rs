@@ -37,7 +37,8 @@ impl Traces {
     }
 
     /// A process ended: what was learned of it is not another's that has its number later.
-    pub fn ended(&mut self, pid: u32) {
+    pub fn ended(&mut self, pid: u32, time: Nanos) {
+        self.habits.ended(pid, time);
         self.handovers.forget(pid);
         self.timing.forget(pid);
     }

@@ -119,8 +119,10 @@ static X86_64: Table = table(&[
     (426, IO_URING),
 ]);
 
-/// `include/uapi/asm-generic/unistd.h`.
+/// `include/uapi/asm-generic/unistd.h`. The registers of `io_uring`'s threads are all zero (`arch/arm64/kernel/process.c`,
+/// `copy_thread`), and 0 is `io_setup`, in which no socket moves bytes.
 static ARM64: Table = table(&[
+    (0, IO_URING),
     (63, READ),
     (64, WRITE),
     (65, READV),
@@ -195,11 +197,18 @@ impl Arguments {
     #[cfg(not(feature = "older"))]
     #[inline(always)]
     pub(crate) unsafe fn read_inside<M: Memory>(registers: *const u8) -> Self {
-        // SAFETY: ax lies within the structure.
+        // SAFETY: ax, x0 and orig_x0 lie within the structure.
         unsafe {
             let mut arguments = Self::read::<M>(registers);
-            // `arch/x86/entry/entry_64.S`: from a call's begin until its result is known, ax says so.
-            if setting!(arch) == ARCH_X86_64 && M::read::<i64>(registers, 80) != -ENOSYS {
+            let inside = if setting!(arch) == ARCH_X86_64 {
+                // `arch/x86/entry/entry_64.S`: from a call's begin until its result is known, ax says so.
+                M::read::<i64>(registers, 80) == -ENOSYS
+            } else {
+                // `arch/arm64/kernel/syscall.c`: until then x0 is what it was. A call whose result is its descriptor's
+                // number is taken for one that has not ended.
+                M::read::<u64>(registers, 0) == M::read::<u64>(registers, 272)
+            };
+            if !inside {
                 arguments.class = Class::IO_URING;
             }
             arguments

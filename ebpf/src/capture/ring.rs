@@ -39,7 +39,9 @@ pub(crate) fn reserve(size: u32, stream_bytes: u32) -> Option<Reserved> {
     let size = (size + ALIGN - 1) & !(ALIGN - 1);
     match claim(control, size) {
         Some(position) => {
-            let offset = (position as u32 & (RING_BYTES - 1)) as usize;
+            // Positions are multiples of ALIGN. The verifier must see it: on arm64 the head is written by an atomic
+            // exchange, and those it takes at aligned places alone.
+            let offset = (position as u32 & (RING_BYTES - ALIGN)) as usize;
             // SAFETY: `offset` is below RING_BYTES and the slack is larger than any record.
             let record = unsafe { (&raw mut (*ring).records).cast::<u8>().add(offset) };
             Some(Reserved { control, record, size })

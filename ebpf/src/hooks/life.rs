@@ -74,7 +74,7 @@ unsafe fn cares(sk: *const u8, change: u8) -> Option<u64> {
         let connector = if change == CONNECTING { connector(sk)? } else { 0 };
         let state = stand_in::remembered(sk, born);
         if state.is_null() {
-            return None;
+            return unspoken(change).then_some(0);
         }
         if born {
             (*state).connector = connector;
@@ -82,6 +82,14 @@ unsafe fn cares(sk: *const u8, change: u8) -> Option<u64> {
         }
         ((*state).seen != 0).then_some((*state).connector)
     }
+}
+
+/// The daemon was told of every connection that was accepted, and keeps those of which nothing was heard since: probes
+/// that say nothing, programs that are left out. Their ends must be told too. (The ports, which a filter may go by, are
+/// no longer in the socket; the daemon passes over ends of connections that it does not know.)
+#[inline(always)]
+fn unspoken(change: u8) -> bool {
+    change == CLOSED && setting!(by_descriptor) == 0 && setting!(filter) != FILTER_ONLY
 }
 
 /// Whose connection it will be is not known yet: only with a list of processes is it left to its first bytes.

@@ -5,6 +5,7 @@
 mod loads;
 mod process;
 mod report;
+pub(super) mod soak;
 mod start;
 mod workloads;
 
@@ -64,8 +65,8 @@ impl Condition {
         match self {
             Self::Without => None,
             // Nobody listens on port 1 of a host that measures.
-            Self::Filtered => Some(&["--include-port", "1"]),
-            Self::Whole => Some(&[]),
+            Self::Filtered => Some(&["--metrics", "off", "--include-port", "1"]),
+            Self::Whole => Some(&["--metrics", "off"]),
         }
     }
 }
@@ -159,7 +160,7 @@ impl Daemon {
     /// Starts it and waits until it captures. Its spans go to `spans`.
     fn start(binary: &Path, arguments: &[&str], spans: Stdio) -> Result<Self> {
         let mut command = Command::new(binary);
-        command.args(["agent", "--output", "json", "--metrics", "off", "--cpu-percent", "0"]).args(arguments);
+        command.args(["agent", "--output", "json", "--cpu-percent", "0"]).args(arguments);
         let mut running = Running::start(command.stdout(spans).stderr(Stdio::piped()))?;
         let mut words = BufReader::new(running.stderr()?);
         while !line(&mut words)?.contains("capturing") {}

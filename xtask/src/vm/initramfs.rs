@@ -1,49 +1,51 @@
-//! Files in, an initramfs out: busybox, programs with the libraries they load, and the check script as `/init`. Written
-//! as the kernel's Documentation/driver-api/early-userspace/buffer-format.rst has it (cpio "newc", not compressed).
+//! Files in, an initramfs out: busybox, programs with the libraries that they load, and the check script as `/init`.
+//! Written as the kernel's Documentation/driver-api/early-userspace/buffer-format.rst has it (cpio "newc", not compressed).
 
 use std::{
     collections::BTreeSet,
     fs::{self, File},
     io::{self, BufWriter, Write},
     path::Path,
-    process::Command,
 };
 
 use anyhow::{Context, Result};
 
-use crate::{child, place};
+use super::libraries;
+use crate::arch::Arch;
 
 const FOLDER: u32 = 0o040_755;
 const EXECUTABLE: u32 = 0o100_755;
 /// The name that ends an archive.
 const TRAILER: &str = "TRAILER!!!";
 
+/// What goes in.
+pub(super) struct Content<'a> {
+    /// The processor that it is for.
+    pub(super) arch: Arch,
+    pub(super) busybox: &'a Path,
+    /// The script that is started first.
+    pub(super) init: &'a Path,
+    /// What that script calls.
+    pub(super) programs: &'a [&'a Path],
+}
+
 /// Writes the archive to `file`.
-pub(super) fn write(file: &Path, init: &Path, programs: &[&Path]) -> Result<()> {
+pub(super) fn write(file: &Path, content: &Content<'_>) -> Result<()> {
     let out = File::create(file).with_context(|| format!("create {}", file.display()))?;
     let mut archive = Archive { out: BufWriter::new(out), number: 0, folders: BTreeSet::new() };
     for name in ["proc", "sys", "dev", "tmp"] {
         archive.folder(name)?;
     }
-    let busybox = place::program("busybox").context("busybox is not installed")?;
-    archive.copy(init, "init")?;
-    archive.copy(&busybox, "bin/busybox")?;
-    let mut needed = BTreeSet::new();
-    for program in programs {
+    archive.copy(content.init, "init")?;
+    archive.copy(content.busybox, "bin/busybox")?;
+    for program in content.programs {
         let name = program.file_name().context("a program without a name")?.to_string_lossy();
         archive.copy(program, &format!("bin/{name}"))?;
-        needed.extend(libraries(program)?);
     }
-    for library in needed {
-        archive.copy(Path::new(&library), library.trim_start_matches('/'))?;
+    for (from, name) in libraries::of(content.programs, content.arch)? {
+        archive.copy(&from, &name)?;
     }
     archive.finish()
-}
-
-/// Paths of the shared libraries and of the loader that `program` needs, as ldd lists them.
-fn libraries(program: &Path) -> Result<Vec<String>> {
-    let listing = child::read(Command::new("ldd").arg(program))?;
-    Ok(listing.split_whitespace().filter(|word| word.starts_with('/')).map(str::to_owned).collect())
 }
 
 struct Archive<W> {

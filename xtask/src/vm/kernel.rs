@@ -1,16 +1,15 @@
-//! A kernel series in, the path of a stock Debian kernel image out. Packages come through apt, which checks their
-//! signatures, with lists of its own under `out/vm/`: the host's apt is left as it is.
+//! A kernel series and a processor in, the path of a stock Debian kernel image out.
 
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
 
 use anyhow::{Context, Result, bail};
 
+use super::package::Source;
 use crate::{
-    child,
+    arch::Arch,
     step::{note, step},
 };
 
@@ -23,18 +22,10 @@ pub(super) struct Series {
     version: &'static str,
     /// Is it part of a release, and so to be had on every day?
     pub(super) released: bool,
-    /// The emulated processor.
-    pub(super) cpu: &'static str,
 }
 
-/// Every feature that there is.
-const MAX: &str = "max";
-/// QEMU 7.2 now and then spoils the memory of a kernel whose allocator relies on `cmpxchg16b`; without the instruction it
-/// takes a lock instead. Since Linux 6.18 there is another allocator, and BPF gets no memory where the instruction is missing.
-const NO_CX16: &str = "max,cx16=off";
-
 const fn released(name: &'static str, release: &'static str, version: &'static str) -> Series {
-    Series { name, release, version, released: true, cpu: NO_CX16 }
+    Series { name, release, version, released: true }
 }
 
 /// The kernels that are checked.
@@ -42,20 +33,18 @@ pub(super) const SERIES: [Series; 4] = [
     released("5.10", "bullseye", "5.10."),
     released("6.1", "bookworm", "6.1."),
     released("6.12", "trixie", "6.12."),
-    Series { name: "newest", release: "sid", version: "", released: false, cpu: MAX },
+    Series { name: "newest", release: "sid", version: "", released: false },
 ];
-const MIRROR: &str = "http://deb.debian.org/debian";
-const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// The image of the newest kernel of `series`; fetched once, then kept in `folder`.
-pub(super) fn image(series: &Series, folder: &Path) -> Result<PathBuf> {
+pub(super) fn image(series: &Series, arch: Arch, folder: &Path) -> Result<PathBuf> {
     let folder = folder.join(series.name);
     if let Some(image) = unpacked(&folder) {
         note(&format!("kernel: {}", image.display()));
         return Ok(image);
     }
-    let what = format!("fetch Debian's Linux {} ({})", series.name, series.release);
-    step(&what, || fetch(series, &folder))?;
+    let what = format!("fetch Debian's Linux {} for {} ({})", series.name, arch.debian(), series.release);
+    step(&what, || fetch(series, arch, &folder))?;
     unpacked(&folder).with_context(|| format!("the package held no kernel image, see {}", folder.display()))
 }
 
@@ -71,50 +60,19 @@ fn unpacked(folder: &Path) -> Option<PathBuf> {
     boot.chain(modules).find(is_image)
 }
 
-fn fetch(series: &Series, folder: &Path) -> Result<()> {
+fn fetch(series: &Series, arch: Arch, folder: &Path) -> Result<()> {
     let Series { release, version, .. } = series;
-    for name in ["lists/partial", "cache/archives/partial", "state"] {
-        fs::create_dir_all(folder.join(name))
-            .with_context(|| format!("make {}", folder.join(name).display()))?;
-    }
-    fs::write(folder.join("state/status"), "").context("write an empty package state")?;
-    let source = format!("deb [signed-by={KEYS}] {MIRROR} {release} main\n");
-    fs::write(folder.join("sources.list"), source).context("write the list of sources")?;
-    child::quiet(apt("apt-get", folder).args(["update", "--quiet"]))?;
+    let source = Source::open(folder, release, arch)?;
     let mut names = String::new();
     for prefix in PREFIXES {
-        let prefix = format!("{prefix}{version}");
-        names += &child::read(apt("apt-cache", folder).args(["pkgnames", &prefix]))?;
+        names += &source.names(&format!("{prefix}{version}"))?;
     }
-    let Some(package) = newest(&names) else {
+    let Some(package) = newest(&names, arch) else {
         bail!(
             "Debian {release} has no cloud kernel {version} any more: adapt the table of series in xtask/src/vm/kernel.rs"
         );
     };
-    child::quiet(apt("apt-get", folder).args(["download", package]))?;
-    unpack(folder)
-}
-
-/// apt with its state, cache and sources under `folder`.
-fn apt(program: &str, folder: &Path) -> Command {
-    let option = |key: &str, name: &str| format!("-o{key}={}", folder.join(name).display());
-    let mut command = Command::new(program);
-    command
-        .current_dir(folder)
-        .args([option("Dir::Etc::SourceList", "sources.list"), "-oDir::Etc::SourceParts=-".to_owned()])
-        .args([option("Dir::State::Lists", "lists"), option("Dir::State::status", "state/status")])
-        // Downloads as root would otherwise switch to a user that cannot write here, and warn.
-        .args([option("Dir::Cache", "cache"), "-oAPT::Sandbox::User=root".to_owned()]);
-    command
-}
-
-fn unpack(folder: &Path) -> Result<()> {
-    let entries = fs::read_dir(folder).with_context(|| format!("list {}", folder.display()))?;
-    let mut files = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let package = files.find(|path| path.extension().is_some_and(|extension| extension == "deb"));
-    let package = package.context("apt-get download left no package")?;
-    child::quiet(Command::new("dpkg-deb").arg("-x").arg(&package).arg(folder.join("root")))?;
-    fs::remove_file(&package).with_context(|| format!("remove {}", package.display()))
+    source.unpack(package)
 }
 
 /// What names of packages with a kernel in them begin with. Where there is one of the first, that of the second only
@@ -122,35 +80,43 @@ fn unpack(folder: &Path) -> Result<()> {
 const PREFIXES: [&str; 2] = ["linux-binary-", "linux-image-"];
 
 /// The signed cloud kernel with the highest version among package names, one a line.
-fn newest(names: &str) -> Option<&str> {
-    let signed = |name: &&str| name.ends_with("-cloud-amd64") && !name.contains("unsigned");
+fn newest(names: &str, arch: Arch) -> Option<&str> {
+    let ending = format!("-cloud-{}", arch.debian());
+    let versions = names.lines().filter(|name| !name.contains("unsigned"));
+    let versions = versions.filter_map(|name| Some((name, numbers(name.strip_suffix(&ending)?))));
     let is_binary = |name: &str| name.starts_with(PREFIXES[0]);
-    names.lines().filter(signed).max_by_key(|name| (numbers(name), is_binary(name)))
+    versions.max_by_key(|(name, numbers)| (numbers.clone(), is_binary(name))).map(|(name, _)| name)
 }
 
 fn numbers(name: &str) -> Vec<u64> {
-    name.trim_end_matches("-cloud-amd64")
-        .split(|character: char| !character.is_ascii_digit())
+    name.split(|character: char| !character.is_ascii_digit())
         .filter_map(|digits| digits.parse().ok())
         .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::newest;
+    use super::*;
 
     #[test]
     fn the_newest_signed_cloud_kernel_is_taken() {
         let names = "linux-image-6.1.0-9-cloud-amd64\nlinux-image-6.1.0-47-cloud-amd64\n\
                      linux-image-6.1.0-48-amd64\nlinux-image-6.1.0-50-cloud-amd64-unsigned\n";
-        assert_eq!(newest(names), Some("linux-image-6.1.0-47-cloud-amd64"));
-        assert_eq!(newest("linux-image-6.1.0-48-rt-amd64\n"), None);
+        assert_eq!(newest(names, Arch::X86_64), Some("linux-image-6.1.0-47-cloud-amd64"));
+        assert_eq!(newest("linux-image-6.1.0-48-rt-amd64\n", Arch::X86_64), None);
     }
 
     #[test]
     fn a_package_that_only_depends_on_the_kernel_is_not_taken() {
         let names = "linux-image-cloud-amd64\nlinux-binary-unsigned-7.2.13+deb14-cloud-amd64\n\
                      linux-binary-7.2.13+deb14-cloud-amd64\nlinux-image-7.2.13+deb14-cloud-amd64\n";
-        assert_eq!(newest(names), Some("linux-binary-7.2.13+deb14-cloud-amd64"));
+        assert_eq!(newest(names, Arch::X86_64), Some("linux-binary-7.2.13+deb14-cloud-amd64"));
+    }
+
+    #[test]
+    fn a_kernel_of_another_processor_is_not_taken() {
+        let names = "linux-image-6.12.107+deb13-cloud-arm64\nlinux-image-6.12.107+deb13-cloud-arm64-dbg\n\
+                     linux-image-6.12.108+deb13-cloud-amd64\n";
+        assert_eq!(newest(names, Arch::Arm64), Some("linux-image-6.12.107+deb13-cloud-arm64"));
     }
 }

@@ -243,7 +243,7 @@ fn one_process_too_many_is_told_off_until_another_ends() {
     };
     assert!((1..=256).all(|pid| woke(pid).is_empty()));
     assert_eq!(woke(1000), [WakeOrder { pid: 1000, told: false }]);
-    world.traces.ended(7);
+    world.traces.ended(7, Nanos(1000));
     world.run("2 woke 11 1000.1 90");
     assert_eq!(world.traces.wake_orders().count(), 0);
 }

@@ -174,7 +174,7 @@ impl Target {
     }
 }
 
-fn free_port() -> Result<u16> {
+pub(super) fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
@@ -206,7 +206,7 @@ app.router.add_get('/', hello)
 web.run_app(app, host='127.0.0.1', port=int(sys.argv[1]), print=None, access_log=None)
 ";
 
-fn python() -> Result<Target> {
+pub(super) fn python() -> Result<Target> {
     let (python, port) = (setup::python()?, free_port()?);
     Target::server(port, &python.display().to_string(), &["-c", PYTHON, &port.to_string()])
 }
@@ -221,7 +221,7 @@ fn node() -> Result<Target> {
     Target::server(port, "node", &["-e", NODE, &port.to_string()])
 }
 
-fn redis() -> Result<Target> {
+pub(super) fn redis() -> Result<Target> {
     let port = free_port()?;
     let number = port.to_string();
     let arguments = ["--bind", "127.0.0.1", "--port", &number, "--save", "", "--appendonly", "no"];
