@@ -248,7 +248,7 @@ impl Road {
                 self.processes.exit(exit);
                 self.verdicts.forget(exit.pid, orders);
                 self.followed.remove(&exit.pid);
-                self.traces.ended(exit.pid, exit.time);
+                self.traces.ended(exit.pid);
                 false
             }
             Event::Birth(birth) => {

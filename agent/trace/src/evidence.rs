@@ -4,7 +4,13 @@
 use wirespan_span::span::{Key, Nanos, Task};
 
 use crate::{
-    connects::Opened, habits::UNSURE, node::Node, tasks::Work, threads::Sight, trace::Method, traces::Traces,
+    connects::Opened,
+    habits::{Deed, UNSURE},
+    node::Node,
+    tasks::Work,
+    threads::Sight,
+    trace::Method,
+    traces::Traces,
 };
 
 /// The first call of a task that was started while its starter worked on one request, or soon after it.
@@ -20,15 +26,13 @@ pub(crate) struct Evidence {
     pub(crate) confidence: f32,
     /// Does it build on a call of which nobody knows for whom it was?
     pub(crate) guessed: bool,
-    /// Did its thread sleep since it read anything?
-    pub(crate) rested: bool,
     /// For whom the connection was opened, and on whom its thread works, where these are two.
     pub(crate) rivals: Option<(Key, Key)>,
 }
 
 impl Evidence {
     pub(crate) const fn new(server: Key, method: Method, confidence: f32) -> Self {
-        Self { server, method, confidence, guessed: false, rested: false, rivals: None }
+        Self { server, method, confidence, guessed: false, rivals: None }
     }
 
     pub(crate) fn of_worth(self, worth: f32) -> Self {
@@ -64,13 +68,13 @@ impl Traces {
         opened: Option<Opened>,
         evidence: Option<Evidence>,
         task: Task,
-    ) -> Option<Sight> {
+    ) -> Option<(Deed, Sight)> {
         let habit = self.habits.of(task.pid);
         let rivals = evidence.is_some_and(|evidence| evidence.rivals.is_some());
         match opened {
             Some(_) if rivals && habit.opens_for_itself() < self.settings.min_confidence => None,
-            Some(opened) if habit.several() => opened.sight,
-            _ => self.threads.look(task),
+            Some(opened) if habit.several() => opened.sight.map(|sight| (Deed::Open, sight)),
+            _ => self.threads.look(task).map(|sight| (Deed::Call, sight)),
         }
     }
 
@@ -85,17 +89,17 @@ impl Traces {
         match told {
             Told::Request(evidence) => return Some(evidence),
             Told::Nobody => {
-                self.counters.vetoed += u64::from(self.by_task(task, time).is_some());
+                self.counters.vetoed += u64::from(self.by_task(task, time, Deed::Call).is_some());
                 return None;
             }
             Told::Doubt => {
-                let evidence = self.by_task(task, time);
+                let evidence = self.by_task(task, time, Deed::Call);
                 return evidence
                     .map(|evidence| Evidence { confidence: evidence.confidence * UNSURE, ..evidence });
             }
             Told::Nothing => {}
         }
-        let by_work = self.by_task(task, time).or_else(|| self.by_handover(task, time));
+        let by_work = self.by_task(task, time, Deed::Call).or_else(|| self.by_handover(task, time));
         let serial = !self.habits.of(task.pid).several();
         match opened.map(|opened| opened.request) {
             _ if serial && by_work.is_some() => by_work,
@@ -147,17 +151,16 @@ impl Traces {
     }
 
     /// The request that the thread works on, as the habits of its process tell.
-    pub(crate) fn by_task(&mut self, task: Task, time: Nanos) -> Option<Evidence> {
+    pub(crate) fn by_task(&mut self, task: Task, time: Nanos, deed: Deed) -> Option<Evidence> {
         let sight = self.threads.look(task)?;
         let habit = self.habits.of(task.pid);
-        let (step, mut confidence) = habit.judge(&sight)?;
+        let (step, mut confidence) = habit.judge(&sight, deed)?;
         let holds_back = habit.holds_back();
         let server = step.request.filter(|server| self.working(*server, task.pid, time))?;
         if holds_back && self.queues.behind(server) {
             confidence *= UNSURE;
         }
-        let (guessed, rested) = (!step.sure, sight.rested());
-        Some(Evidence { guessed, rested, ..Evidence::new(server, Method::Task, confidence) })
+        Some(Evidence { guessed: !step.sure, ..Evidence::new(server, Method::Task, confidence) })
     }
 
     /// For whom a task opens a connection.
@@ -166,7 +169,7 @@ impl Traces {
             Told::Request(evidence) => Some(evidence),
             Told::Nobody | Told::Doubt => None,
             Told::Nothing => {
-                let by_thread = self.by_task(task, time);
+                let by_thread = self.by_task(task, time, Deed::Open);
                 self.stays(task, time, by_thread).or(by_thread).or_else(|| self.by_handover(task, time))
             }
         };
@@ -179,7 +182,7 @@ impl Traces {
         if !matches!(told, Told::Nothing) {
             return told;
         }
-        let by_thread = self.by_task(task, time);
+        let by_thread = self.by_task(task, time, Deed::Call);
         if let Some(evidence) = self.stays(task, time, by_thread) {
             return Told::Request(evidence);
         }

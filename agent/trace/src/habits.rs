@@ -6,10 +6,8 @@
 //! An event loop that runs callbacks at once works on what it read last; one that runs tasks later works through what it
 //! read in order; a pool hands over to other threads, and no such rule holds. Programs show which they are.
 
-use std::collections::VecDeque;
-
 use rustc_hash::FxHashMap;
-use wirespan_span::span::{Key, Nanos};
+use wirespan_span::span::Key;
 
 use crate::{
     tally::Tally,
@@ -19,6 +17,8 @@ use crate::{
 /// Which of the things that a thread has read it works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
+    /// The first request of which no work is seen yet, ahead of responses.
+    Request,
     /// The last one.
     Latest,
     /// The first one that is not answered.
@@ -27,7 +27,25 @@ pub(crate) enum Rule {
     Next,
 }
 
-const RULES: [Rule; 3] = [Rule::Latest, Rule::Oldest, Rule::Next];
+const RULES: [Rule; 4] = [Rule::Request, Rule::Latest, Rule::Oldest, Rule::Next];
+
+/// What a thread does, of which it is asked for whom.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// It answers.
+    Answer,
+    /// It calls.
+    Call,
+    /// It opens a connection. That is done by who wants one; what is called over one that exists may be written by another.
+    Open,
+}
+
+impl Deed {
+    const COUNT: usize = 3;
+}
+
+/// Calls that weigh as much as all answers do.
+const LIKE_ANSWERS: f32 = 5.0;
 
 /// What is left of a rule's word where it builds on a guess.
 pub(crate) const UNSURE: f32 = 0.5;
@@ -48,7 +66,8 @@ const OF_REQUESTS: f32 = 0.67;
 /// What one process was seen to do.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Habit {
-    tallies: [[Tally; RULES.len()]; Situation::COUNT],
+    /// What each rule would have said before an answer, and before a call whose request became known.
+    tallies: [[[Tally; RULES.len()]; Situation::COUNT]; Deed::COUNT],
     /// Calls after which the thread did nothing before it read the response, against those after which it did.
     blocking: Tally,
     /// Answers right behind the response to a call: of the call's own request, or of another.
@@ -83,35 +102,16 @@ pub(crate) struct Habit {
     unplaced: u32,
 }
 
-/// What a process that ended was seen to do is kept for so long: its last requests may still be waiting for their places.
-const KEPT_NS: u64 = 120_000_000_000;
-
 /// What all processes were seen to do. Bounded: a process that is not remembered begins anew.
 #[derive(Debug)]
 pub(crate) struct Habits {
     processes: FxHashMap<u32, Habit>,
-    /// Those that ended and when, in that order.
-    ended: VecDeque<(Nanos, u32)>,
     max: usize,
 }
 
 impl Habits {
     pub(crate) fn new(max: usize) -> Self {
-        Self { processes: FxHashMap::default(), ended: VecDeque::new(), max }
-    }
-
-    /// A process ended; those that ended long before are forgotten. Else short-lived ones would fill the table, and what the
-    /// lasting ones taught would go with it.
-    pub(crate) fn ended(&mut self, pid: u32, time: Nanos) {
-        if self.processes.contains_key(&pid) {
-            self.ended.push_back((time, pid));
-        }
-        while let Some(&(then, pid)) = self.ended.front()
-            && (time.since(then) > KEPT_NS || self.ended.len() > self.max)
-        {
-            self.ended.pop_front();
-            self.processes.remove(&pid);
-        }
+        Self { processes: FxHashMap::default(), max }
     }
 
     pub(crate) fn of(&mut self, pid: u32) -> &mut Habit {
@@ -120,13 +120,24 @@ impl Habits {
         }
         self.processes.entry(pid).or_default()
     }
+
+    /// The same, of a process that was seen to do anything.
+    pub(crate) fn known(&mut self, pid: u32) -> Option<&mut Habit> {
+        self.processes.get_mut(&pid)
+    }
+
+    /// The process ended.
+    pub(crate) fn forget(&mut self, pid: u32) {
+        self.processes.remove(&pid);
+    }
 }
 
 impl Habit {
-    /// A thread that saw `sight` answered `key`. What nobody knows for whom it was is no example.
-    pub(crate) fn answered(&mut self, sight: &Sight, key: Key) {
-        for (rule, tally) in RULES.iter().zip(&mut self.tallies[sight.situation as usize]) {
-            if let Some(pick) = sight.pick(*rule).filter(|pick| pick.sure) {
+    /// A thread that saw `sight` did this for `key`. What nobody knows for whom it was is no example.
+    pub(crate) fn did(&mut self, deed: Deed, sight: &Sight, key: Key) {
+        let situation = sight.situation(deed);
+        for (rule, tally) in RULES.iter().zip(&mut self.tallies[deed as usize][situation as usize]) {
+            if let Some(pick) = sight.pick(*rule, deed).filter(|pick| pick.sure) {
                 tally.add(pick.request == Some(key));
             }
         }
@@ -290,26 +301,44 @@ impl Habit {
     }
 
     /// The step that a thread with this sight works on, and the confidence in its request.
-    pub(crate) fn judge(&self, sight: &Sight) -> Option<(Step, f32)> {
-        let (step, trust) = self.follow(sight)?;
+    pub(crate) fn judge(&self, sight: &Sight, deed: Deed) -> Option<(Step, f32)> {
+        let (step, trust) = self.follow(sight, deed)?;
         Some((step, if step.sure { trust } else { trust * UNSURE }))
     }
 
     /// What a thread with this sight works on, as the best rule has it, and how often that is right.
-    pub(crate) fn follow(&self, sight: &Sight) -> Option<(Step, f32)> {
-        let trust = |rule: Rule| {
-            let (expected, weight) = self.expected(sight.situation, rule);
-            self.tallies[sight.situation as usize][rule as usize].share(expected, weight)
-        };
-        let known = RULES.into_iter().filter_map(|rule| Some((sight.pick(rule)?, rule)));
-        let best = known.map(|(pick, rule)| (pick, trust(rule))).max_by(|a, b| a.1.total_cmp(&b.1));
-        match sight.situation {
+    pub(crate) fn follow(&self, sight: &Sight, deed: Deed) -> Option<(Step, f32)> {
+        let situation = sight.situation(deed);
+        let trust = |rule: Rule| self.trust(deed, situation, rule);
+        match situation {
             // Worked on in order, by whoever waits for what it calls.
             Situation::Pipelined => {
                 let trust = trust(Rule::Oldest).max(self.blocks());
                 Some((sight.oldest, if self.ahead { trust * UNSURE } else { trust }))
             }
-            _ => best,
+            Situation::Only => Some((sight.latest, trust(Rule::Latest))),
+            _ => {
+                let known = RULES.into_iter().filter_map(|rule| Some((sight.pick(rule, deed)?, trust(rule))));
+                known.max_by(|one, other| one.1.total_cmp(&other.1))
+            }
+        }
+    }
+
+    /// How often a rule is right, 0 to 1. What else a thread does is as its answers are, until enough of it has shown; but after
+    /// a sleep, answers still have a cause, while a timer may have called.
+    fn trust(&self, deed: Deed, situation: Situation, rule: Rule) -> f32 {
+        let tally = |deed: Deed| self.tallies[deed as usize][situation as usize][rule as usize];
+        let rested = matches!(situation, Situation::Rested | Situation::RestedSeveral);
+        let (expected, weight) = self.expected(situation, rule);
+        let answers = tally(Deed::Answer).share(expected, weight);
+        match (deed, situation) {
+            (Deed::Answer, _) => answers,
+            _ if rested && self.several => expected,
+            // What works on the last of several does so whatever is among them.
+            (_, Situation::Mixed) if rule == Rule::Latest => {
+                tally(deed).share(self.trust(deed, Situation::Several, rule), LIKE_ANSWERS)
+            }
+            _ => tally(deed).share(answers, LIKE_ANSWERS),
         }
     }
 
@@ -319,7 +348,7 @@ impl Habit {
             (Situation::Only, _) => (0.99, 40.0),
             (Situation::Rested, _) if !self.several => (0.99, 20.0),
             (Situation::Chained, Rule::Latest) => (0.97, 10.0),
-            (Situation::Several, Rule::Latest) => (0.9, 5.0),
+            (Situation::Several | Situation::Mixed, Rule::Latest) => (0.9, 5.0),
             _ => (0.5, 2.0),
         }
     }
@@ -337,29 +366,19 @@ mod tests {
 
     fn two() -> Sight {
         let step = |number| Step { request: Some(key(number)), call: None, sure: true };
-        Sight { situation: Situation::Several, latest: step(2), oldest: step(1), next: Some(step(1)) }
-    }
-
-    #[test]
-    fn processes_that_end_do_not_take_with_them_what_others_taught() {
-        let mut habits = Habits::new(1000);
-        habits.of(1).several = true;
-        for second in 2..10_000 {
-            habits.of(second);
-            habits.ended(second, Nanos(u64::from(second) * 1_000_000_000));
-        }
-        assert!(habits.of(1).several);
-        assert_eq!((habits.processes.len(), habits.ended.len()), (122, 121));
+        let (latest, oldest) = (step(2), step(1));
+        Sight { situation: Situation::Several, latest, oldest, next: Some(oldest), request: None }
     }
 
     #[test]
     fn a_process_shows_in_which_order_it_works() {
         let (mut at_once, mut in_order) = (Habit::default(), Habit::default());
         for _ in 0..50 {
-            at_once.answered(&two(), key(2));
-            in_order.answered(&two(), key(1));
+            at_once.did(Deed::Answer, &two(), key(2));
+            in_order.did(Deed::Answer, &two(), key(1));
         }
-        let (last, first) = (at_once.judge(&two()).unwrap(), in_order.judge(&two()).unwrap());
+        let (last, first) =
+            (at_once.judge(&two(), Deed::Answer).unwrap(), in_order.judge(&two(), Deed::Answer).unwrap());
         assert_eq!((last.0.request, first.0.request), (Some(key(2)), Some(key(1))));
         assert!(last.1 > 0.95 && first.1 > 0.95);
     }
@@ -368,8 +387,8 @@ mod tests {
     fn what_follows_no_rule_is_not_trusted() {
         let mut habit = Habit::default();
         for number in 0..200 {
-            habit.answered(&two(), key(1 + number % 3));
+            habit.did(Deed::Answer, &two(), key(1 + number % 3));
         }
-        assert!(habit.judge(&two()).unwrap().1 < 0.6);
+        assert!(habit.judge(&two(), Deed::Call).unwrap().1 < 0.6);
     }
 }

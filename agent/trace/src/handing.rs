@@ -37,8 +37,9 @@ impl Traces {
     }
 
     /// A process ended: what was learned of it is not another's that has its number later.
-    pub fn ended(&mut self, pid: u32, time: Nanos) {
-        self.habits.ended(pid, time);
+    pub fn ended(&mut self, pid: u32) {
+        self.habits.forget(pid);
+        self.tasks.forget(pid);
         self.handovers.forget(pid);
         self.timing.forget(pid);
     }

@@ -23,15 +23,23 @@ impl Traces {
                 self.explained(call, server);
             }
             self.place_late(call, server, Method::Task, confidence * worth);
-            let Some(sight) = sight else { return };
+            let Some((deed, sight)) = sight else { return };
             let habit = self.habits.of(pid);
             if !sight.rested() {
-                habit.answered(&sight, server);
+                habit.did(deed, &sight, server);
             }
             let before = habit
-                .follow(&sight)
+                .follow(&sight, deed)
                 .filter(|(step, trust)| !step.sure && *trust >= self.settings.min_confidence);
             next = before.and_then(|(step, _)| step.call);
+        }
+    }
+
+    /// A call turns out to have been for the request that it seemed to be for, or for this other one.
+    pub(crate) fn confirm(&mut self, call: Key, server: Key) {
+        let Some(call) = self.nodes.get(&call) else { return };
+        if let Some((deed, sight)) = call.sight.as_deref().filter(|(_, sight)| !sight.rested()) {
+            self.habits.of(call.pid).did(*deed, sight, server);
         }
     }
 

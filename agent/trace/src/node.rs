@@ -4,6 +4,7 @@ use wirespan_span::span::{Key, Nanos, Role, Span, Start, Tokens};
 
 use crate::{
     assembly::GroupId,
+    habits::Deed,
     header::Context,
     threads::{Sight, ThreadKey},
     timing::Reason,
@@ -59,8 +60,9 @@ pub(crate) struct Node {
     pub(crate) opener: Option<Key>,
     /// For whom its connection was opened, and on whom its thread worked, where these are two.
     pub(crate) rivals: Option<Box<(Key, Key)>>,
-    /// What its thread had read when it was made. Boxed, like the rivals: few have any, and what is held is to stay small.
-    pub(crate) sight: Option<Box<Sight>>,
+    /// What its thread had read when it was made, or its connection opened. Boxed, like the rivals: few have any, and what is held is
+    /// to stay small.
+    pub(crate) sight: Option<Box<(Deed, Sight)>>,
     /// Why it was made, by the time at which it was.
     pub(crate) reason: Option<Box<Reason>>,
     pub(crate) group: GroupId,

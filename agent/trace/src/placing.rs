@@ -81,9 +81,7 @@ impl Traces {
         let habit = self.habits.of(node.pid);
         // What a call is that builds on such a one says nothing about its kind.
         if !evidence.is_some_and(|evidence| evidence.guessed) {
-            // Behind a sleep timers fire.
-            let read = evidence.filter(|evidence| !evidence.rested || !habit.several());
-            let known = [echo, read, by_time].into_iter().flatten().map(|evidence| evidence.confidence);
+            let known = [echo, evidence, by_time].into_iter().flatten().map(|evidence| evidence.confidence);
             habit.called(node.shape, known.fold(0.0, f32::max));
         }
         // What the task itself tells is no chance.
@@ -104,13 +102,13 @@ impl Traces {
             Some(context) => self.place_by_header(&mut node, &context, evidence),
             None => self.place_by_evidence(&mut node, evidence),
         };
-        let (key, group) = (node.key, node.group);
+        let (key, group, sure) = (node.key, node.group, node.sure);
         node.own = own;
         let settled = node.parent.is_some() || own;
         self.hold(node);
         // What a task does for itself is no work on a request.
         let server = evidence.filter(|_| !own).map(|evidence| evidence.server);
-        self.called(task, key, server, group, settled);
+        self.called(task, key, server.map(|server| (server, sure)), group, settled);
         if let Some(server) = own_server {
             self.bind_late(key, server);
         }
@@ -118,7 +116,7 @@ impl Traces {
 
     /// Remembers what the thread did. Where nobody knows for whom, an answer may tell: the one that the thread will give,
     /// where its process waits for what it calls, or the one right behind the response.
-    fn called(&mut self, task: Task, call: Key, server: Option<Key>, group: GroupId, settled: bool) {
+    fn called(&mut self, task: Task, call: Key, server: Option<(Key, bool)>, group: GroupId, settled: bool) {
         let habit = self.habits.of(task.pid);
         if !habit.answers() {
             return;
@@ -129,7 +127,8 @@ impl Traces {
         if server.is_none() && !settled && habit.strange() {
             self.wake_orders.push(WakeOrder { pid: task.pid, told: true });
         }
-        self.threads.calls(task, call, server);
+        let (request, surely) = server.map_or((None, true), |(server, sure)| (Some(server), sure));
+        self.threads.calls(task, call, request, surely);
         if self.threads.only(task.into()).is_none() {
             self.handovers.calls(task.into(), call);
         }

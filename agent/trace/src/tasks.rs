@@ -7,7 +7,7 @@
 //! call, who started it. Or another one reads for it (asyncio): then it stays with the request that it was first seen to
 //! work on until that is answered, and what it called for an unknown one was for the one that it answers.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use wirespan_span::span::{Key, Task};
 
 /// Open requests of one task that are remembered, the oldest goes first: a task works on one, or on a pipeline.
@@ -67,12 +67,15 @@ pub(crate) struct Tasks {
     workers: FxHashMap<Name, Worker>,
     /// The task that has each open request.
     owners: FxHashMap<Key, Name>,
+    /// Those that have workers: of others nothing need be looked for when they end.
+    processes: FxHashSet<u32>,
     max: usize,
 }
 
 impl Tasks {
     pub(crate) fn new(max: usize) -> Self {
-        Self { workers: FxHashMap::default(), owners: FxHashMap::default(), max }
+        let (workers, owners, processes) = Default::default();
+        Self { workers, owners, processes, max }
     }
 
     /// A task read a request. Where it is the helper of one that serves requests (Go's server lets a goroutine of its own
@@ -174,6 +177,14 @@ impl Tasks {
         }
     }
 
+    /// The process ended: numbers of tasks begin anew in the next.
+    pub(crate) fn forget(&mut self, pid: u32) {
+        if self.processes.remove(&pid) {
+            self.workers.retain(|name, _| name.pid != pid);
+            self.owners.retain(|_, name| name.pid != pid);
+        }
+    }
+
     fn only(&self, name: Name) -> Option<Key> {
         match self.workers.get(&name)?.open.as_slice() {
             [request] => Some(*request),
@@ -185,11 +196,15 @@ impl Tasks {
         if self.workers.len() >= self.max && !self.workers.contains_key(&name) {
             // Tasks that end are not heard of; those that have a request are in use.
             self.workers.retain(|_, worker| !worker.open.is_empty());
+            self.processes = self.workers.keys().map(|name| name.pid).collect();
             if self.workers.len() >= self.max {
                 return None;
             }
         }
-        Some(self.workers.entry(name).or_default())
+        Some(self.workers.entry(name).or_insert_with(|| {
+            self.processes.insert(name.pid);
+            Worker::default()
+        }))
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 use wirespan_span::span::{Key, Nanos, Task};
 
-use crate::habits::Rule;
+use crate::habits::{Deed, Rule};
 
 /// Things read and not done with that a thread is remembered for; the oldest goes first.
 const MAX_STEPS: usize = 64;
@@ -57,6 +57,8 @@ struct Taken {
 #[derive(Debug, Default)]
 struct Thread {
     steps: VecDeque<Taken>,
+    /// How often it had slept when it made a call and it could only be guessed for whom: on what it worked is not sure since.
+    guessed: Option<u32>,
     /// The call that the thread made last, if it did nothing since.
     calling: Option<Key>,
     /// When it answered last.
@@ -74,6 +76,8 @@ pub(crate) enum Situation {
     Chained,
     /// It read several since it slept.
     Several,
+    /// It read several since it slept, a response before a request, and work on neither was seen.
+    Mixed,
     /// All that it read since it slept came on one connection at once.
     Pipelined,
     /// It slept since it read anything. One thing is open.
@@ -83,7 +87,7 @@ pub(crate) enum Situation {
 }
 
 impl Situation {
-    pub(crate) const COUNT: usize = 6;
+    pub(crate) const COUNT: usize = 7;
 }
 
 /// What a thread may be working on.
@@ -94,6 +98,8 @@ pub(crate) struct Sight {
     pub(crate) oldest: Step,
     /// `None` where work on all of them was seen.
     pub(crate) next: Option<Step>,
+    /// In [`Situation::Mixed`] the first request that waits.
+    pub(crate) request: Option<Step>,
 }
 
 impl Sight {
@@ -107,9 +113,18 @@ impl Sight {
         matches!(self.situation, Situation::Rested | Situation::RestedSeveral)
     }
 
+    /// How things stand for what it does: whatever was read before a response, that may be answered.
+    pub(crate) fn situation(&self, deed: Deed) -> Situation {
+        match (self.situation, deed) {
+            (Situation::Mixed, Deed::Answer) => Situation::Several,
+            (situation, _) => situation,
+        }
+    }
+
     /// On which of them the thread works, as a rule has it.
-    pub(crate) fn pick(&self, rule: Rule) -> Option<Step> {
+    pub(crate) fn pick(&self, rule: Rule, deed: Deed) -> Option<Step> {
         match rule {
+            Rule::Request => self.request.filter(|_| deed != Deed::Answer),
             Rule::Latest => Some(self.latest),
             Rule::Oldest => Some(self.oldest),
             Rule::Next => self.next,
@@ -135,7 +150,12 @@ impl Threads {
             return true;
         }
         let Some(thread) = self.room(task) else { return false };
-        thread.steps.retain(|taken| taken.step.request != step.request);
+        let stays = |taken: &Taken| match step.request {
+            // Of responses to calls that nobody knows the cause of the answers may tell.
+            None => taken.step.request.is_some() || taken.rests == task.rests,
+            request => taken.step.request != request,
+        };
+        thread.steps.retain(stays);
         if thread.steps.len() >= MAX_STEPS {
             thread.steps.pop_front();
         }
@@ -145,24 +165,30 @@ impl Threads {
 
     /// What the task may be working on; `None` where it has read nothing that is open.
     pub(crate) fn look(&self, task: Task) -> Option<Sight> {
-        let steps = &self.threads.get(&task.into())?.steps;
+        let Thread { steps, guessed, .. } = self.threads.get(&task.into())?;
+        let guessed = *guessed == Some(task.rests);
         let rested = !steps.iter().any(|taken| taken.rests == task.rests);
         let among = || steps.iter().filter(|taken| rested || taken.rests == task.rests);
         let (first, last) = (among().next()?, among().next_back()?);
+        let mut waiting = among().filter(|taken| !taken.acted).map(|taken| taken.step);
+        let next = waiting.next();
+        let response = next.filter(|next| next.call.is_some());
+        let request = response.and_then(|_| waiting.find(|step| step.call.is_none()));
         let situation = match (rested, among().nth(1).is_some()) {
             (false, false) => Situation::Only,
             (true, false) => Situation::Rested,
             _ if among().all(|taken| pipelined(first.step, taken.step)) => Situation::Pipelined,
-            (false, true) if chained(among()) => Situation::Chained,
+            (false, true) if !guessed && chained(among()) => Situation::Chained,
+            (false, true) if request.is_some() => Situation::Mixed,
             (false, true) => Situation::Several,
             (true, true) => Situation::RestedSeveral,
         };
-        let next = among().find(|taken| !taken.acted).map(|taken| taken.step);
+        let request = request.filter(|_| situation == Situation::Mixed);
         let oldest = match situation {
             Situation::Pipelined => among().min_by_key(|taken| taken.step.request.map(|key| key.offset))?,
             _ => first,
         };
-        Some(Sight { situation, latest: last.step, oldest: oldest.step, next })
+        Some(Sight { situation, latest: last.step, oldest: oldest.step, next, request })
     }
 
     /// The one request that this thread was seen to work on and that was not answered.
@@ -181,11 +207,14 @@ impl Threads {
         })
     }
 
-    /// The task made a call, for `request` as far as is known.
-    pub(crate) fn calls(&mut self, task: Task, call: Key, request: Option<Key>) {
+    /// The task made a call, for `request` as far as is known, and whether that is more than a guess.
+    pub(crate) fn calls(&mut self, task: Task, call: Key, request: Option<Key>, surely: bool) {
         let Some(thread) = self.room(task) else { return };
         thread.calling = Some(call);
         thread.acted(request);
+        if !surely {
+            thread.guessed = Some(task.rests);
+        }
     }
 
     /// For whom the task made this call will show when it answers.

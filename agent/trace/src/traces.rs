@@ -10,7 +10,7 @@ use crate::{
     assembly::{GroupId, Groups},
     connects::{Connects, Opened},
     echoes::Echoes,
-    habits::Habits,
+    habits::{Deed, Habits},
     handovers::Handovers,
     header,
     ids::Ids,
@@ -118,7 +118,8 @@ impl Traces {
     /// `maker` made a thread of its process. Call it between the activities, at its place in time.
     pub fn born(&mut self, tid: u32, maker: Task, time: Nanos) {
         self.heard(time);
-        let work = self.by_task(maker, time).map(|evidence| (evidence.server, evidence.confidence));
+        let work =
+            self.by_task(maker, time, Deed::Call).map(|evidence| (evidence.server, evidence.confidence));
         let inherited = self.lineage.of(maker.into());
         let work = work.or(inherited).filter(|(server, _)| self.working(*server, maker.pid, time));
         if let Some((server, confidence)) = work
@@ -284,20 +285,24 @@ impl Traces {
 
     fn learn(&mut self, sight: &Sight, answered: Key, pid: u32) {
         let habit = self.habits.of(pid);
-        let works_on = habit.follow(sight).filter(|(_, trust)| *trust >= self.settings.min_confidence);
+        let works_on =
+            habit.follow(sight, Deed::Answer).filter(|(_, trust)| *trust >= self.settings.min_confidence);
         match works_on {
             Some((Step { call: Some(call), sure: false, .. }, trust)) => {
                 let confidence = trust.min(habit.passes_on());
                 self.place_chain(call, answered, confidence);
             }
-            Some((Step { call: Some(_), request, .. }, _)) if sight.sole().is_some() => {
+            Some((Step { call: Some(call), request, .. }, _)) if sight.sole().is_some() => {
                 habit.passed_on(request == Some(answered));
+                if habit.passes_on() >= self.settings.min_confidence {
+                    self.confirm(call, answered);
+                }
             }
             _ => {}
         }
         // Answers to pipelined requests come in order, in whichever order the program works.
         if sight.situation != Situation::Pipelined {
-            self.habits.of(pid).answered(sight, answered);
+            self.habits.of(pid).did(Deed::Answer, sight, answered);
         }
     }
 
@@ -364,7 +369,10 @@ impl Traces {
     /// The context of a request ends with its answer.
     fn answered(&mut self, key: Key) {
         let Some(node) = self.nodes.get_mut(&key).filter(|node| node.end() == End::Answers) else { return };
-        self.habits.of(node.pid).closes();
+        // Connections of a process are closed when it has ended.
+        if let Some(habit) = self.habits.known(node.pid) {
+            habit.closes();
+        }
         self.tasks.leave(key);
         self.queues.leave(key);
         self.echoes.leave(node.pid, &node.tokens, key);

@@ -108,6 +108,7 @@ impl Plan {
         let Traces { load, spans, words } = self.watch(&place)?;
         let truth = Truth { lines: self.lines(&place, &truth, load.truth)?, since: load.since };
         if let Some(folder) = &self.record {
+            fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
             recorded::keep(&self.recording(folder), &place.scratch.join(RECORDING), &truth)?;
         }
         let (world, roots) = World::of(&truth.lines)?;

@@ -94,6 +94,25 @@ other",
     );
 }
 
+/// It was started for `a`, which is still worked on, and has become a worker: its thread has `b`.
+#[test]
+fn a_started_task_s_later_calls_may_be_for_others() {
+    check(
+        "0 serve a 1 20.1#5
+         1 ask a1 11:0 20.2#8<5
+         2 end a1
+         3 serve b 2 20.2#6
+         4 ask b1 11:90 20.2#8<5
+         5 end b1
+         6 end b
+         7 end a",
+        "b
+  b1 task 0.99
+a
+  a1 task 0.97",
+    );
+}
+
 #[test]
 fn a_task_first_seen_between_two_requests_belongs_to_neither() {
     check(

@@ -10,6 +10,7 @@ mod any_order;
 mod assembly;
 mod contexts;
 mod echo;
+mod ends;
 mod header;
 mod lineage;
 mod logical;

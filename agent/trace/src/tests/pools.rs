@@ -170,6 +170,24 @@ fn a_worker_is_not_taken_for_one_that_waits_for_results() {
     assert_ne!(method, Some("handoff"), "it was woken by one that had called");
 }
 
+/// It reads the first response while the second is on its way: that makes it no reader of requests, whose wake-ups hand work on.
+#[test]
+fn a_worker_with_two_calls_under_way_hands_nothing_on() {
+    let world = learned(&format!(
+        "{OPEN}20003 ask call 3:5000 20.11
+         20003 ask other-call 4:5000 20.11
+         20004 resume call 20.11
+         20005 woke 12 20.11 90
+         20006 ask next 5:5000 20.12
+         20007 end next
+         20007 end call
+         20007 end other-call
+         20008 end page
+         20009 end other"
+    ));
+    assert_eq!(parent(&world, "next"), None);
+}
+
 #[test]
 fn an_answered_request_has_nothing_called_for_it() {
     let world = learned(&format!(
@@ -243,7 +261,7 @@ fn one_process_too_many_is_told_off_until_another_ends() {
     };
     assert!((1..=256).all(|pid| woke(pid).is_empty()));
     assert_eq!(woke(1000), [WakeOrder { pid: 1000, told: false }]);
-    world.traces.ended(7, Nanos(1000));
+    world.traces.ended(7);
     world.run("2 woke 11 1000.1 90");
     assert_eq!(world.traces.wake_orders().count(), 0);
 }

@@ -66,6 +66,55 @@ background",
     );
 }
 
+/// A process opens a connection for a request, and one that it made uses it.
+#[test]
+fn what_another_process_calls_is_not_for_this_one_s_request() {
+    check(
+        "0 serve page 1 20.1
+         1 connect 11 20.1
+         2 ask call 11 21.1
+         3 end call
+         4 end page",
+        "call
+page",
+    );
+}
+
+/// The thread slept since it read anything, in a program that does not wait for each request: a timer may have woken it.
+#[test]
+fn what_an_event_loop_calls_after_a_sleep_may_be_nobody_s() {
+    check(
+        "0 serve a 1 20.1@0
+         1 serve b 2 20.1@1
+         2 ask a1 11 20.1@1
+         3 end b
+         4 ask call 12 20.1@5
+         5 end a1
+         6 end call
+         7 end a",
+        "b
+  a1 task 0.99
+a
+call linked",
+    );
+}
+
+/// What was read before the last sleep has had its turn.
+#[test]
+fn an_event_loop_works_on_what_it_read_since_it_slept() {
+    check(
+        "0 serve a 1 20.1@0
+         1 serve b 2 20.1@5
+         2 ask call 11 20.1@5
+         3 end call
+         4 end b
+         5 end a",
+        "b
+  call task 0.99
+a",
+    );
+}
+
 #[test]
 fn a_loop_works_on_what_it_read_last_and_a_response_brings_the_request_back() {
     check(

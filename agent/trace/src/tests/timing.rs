@@ -172,7 +172,7 @@ fn where_too_much_happens_at_once_time_tells_nothing() {
 fn a_process_that_ended_has_taught_the_next_one_nothing() {
     let mut world = World::new(settings());
     world.run(&before());
-    world.traces.ended(20, Nanos(THEN));
+    world.traces.ended(20);
     world.run(&format!(
         "{THEN} serve page 1 20.1
          {} ask call 3 20.9

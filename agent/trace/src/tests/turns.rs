@@ -124,3 +124,78 @@ fn calls_that_outlive_whom_they_were_opened_for_were_for_others() {
     let outlived: String = (0..4).map(outlived).collect();
     assert!(!placed(&(outlived + OPENED)));
 }
+
+fn lines(at: u32, lines: &[(u32, String)]) -> String {
+    lines.iter().map(|(after, what)| format!("{} {what}\n", at + after)).collect()
+}
+
+/// The name of the parent of this span.
+fn parent(world: &World, name: &str) -> Option<String> {
+    let spans = world.spans();
+    let parent = spans[name].1.parent?.span_id;
+    spans.iter().find(|(_, (_, span))| span.span_id == parent).map(|(name, _)| (*name).to_owned())
+}
+
+/// A proxy reads the response for `x`, the request `y` and the response for `z`; then it passes the request on, and only then
+/// the responses back.
+fn passed_on(number: u32) -> String {
+    let (n, offset, rests) = (number, number * 10, number * 10);
+    let (first, second, third) = (rests, rests + 1, rests + 2);
+    lines(
+        number * 100,
+        &[
+            (0, format!("serve x{n} 1:{offset} 20.1@{first}")),
+            (1, format!("ask cx{n} 11:{offset} 20.1@{first}")),
+            (2, format!("serve z{n} 3:{offset} 20.1@{first}")),
+            (3, format!("ask cz{n} 13:{offset} 20.1@{first}")),
+            (10, format!("resume cx{n} 20.1@{second}")),
+            (10, format!("serve y{n} 2:{offset} 20.1@{second}")),
+            (10, format!("resume cz{n} 20.1@{second}")),
+            (11, format!("ask cy{n} 12:{offset} 20.1@{second}")),
+            (12, format!("answer x{n} 20.1@{second}\n{0} end cx{n}\n{0} end x{n}", number * 100 + 12)),
+            (13, format!("answer z{n} 20.1@{second}\n{0} end cz{n}\n{0} end z{n}", number * 100 + 13)),
+            (20, format!("resume cy{n} 20.1@{third}")),
+            (21, format!("answer y{n} 20.1@{third}\n{0} end cy{n}\n{0} end y{n}", number * 100 + 21)),
+        ],
+    )
+}
+
+#[test]
+fn a_proxy_passes_requests_on_before_responses_back() {
+    // Nothing follows that could tell of this one.
+    let last = passed_on(60).lines().take(8).map(|line| format!("{line}\n")).collect::<String>()
+        + "7000 end cy60\n7001 end cx60\n7001 end cz60\n7002 end x60\n7002 end y60\n7002 end z60\n";
+    let mut world = World::new(settings());
+    world.run(&(0..60).map(passed_on).collect::<String>()).run(&last).run("9000000 sweep");
+    assert_eq!(parent(&world, "cy60").as_deref(), Some("y60"));
+}
+
+/// Connections are opened by who reads; calls over those that exist are written later, in the order of the requests.
+fn opened(number: u32) -> String {
+    let (n, offset, rests, opened) = (number, number * 10, number * 10, number + 100);
+    let (first, second, third) = (rests, rests + 1, rests + 2);
+    lines(
+        number * 100,
+        &[
+            (0, format!("serve a{n} 1:{offset} 20.1@{first}")),
+            (1, format!("serve b{n} 2:{offset} 20.1@{first}")),
+            (2, format!("connect {opened} 20.1@{first}")),
+            (3, format!("ask ca{n} 11:{offset} 20.1@{first}")),
+            (4, format!("ask cb{n} {opened} 20.1@{first}")),
+            (10, format!("resume ca{n} 20.1@{second}")),
+            (11, format!("answer a{n} 20.1@{second}\n{0} end ca{n}\n{0} end a{n}", number * 100 + 11)),
+            (20, format!("resume cb{n} 20.1@{third}")),
+            (21, format!("answer b{n} 20.1@{third}\n{0} end cb{n}\n{0} end b{n}", number * 100 + 21)),
+        ],
+    )
+}
+
+#[test]
+fn connections_may_be_opened_in_another_order_than_calls_are_made() {
+    let last = opened(60).lines().take(5).map(|line| format!("{line}\n")).collect::<String>()
+        + "7000 end ca60\n7001 end cb60\n7002 end a60\n7002 end b60\n";
+    let mut world = World::new(settings());
+    world.run(&(0..60).map(opened).collect::<String>()).run(&last).run("9000000 sweep");
+    assert_eq!(parent(&world, "ca60").as_deref(), Some("a60"));
+    assert_eq!(parent(&world, "cb60").as_deref(), Some("b60"));
+}
