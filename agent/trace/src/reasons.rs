@@ -4,7 +4,12 @@
 use wirespan_span::span::{Key, Nanos};
 
 use crate::{
-    evidence::Evidence, node::Node, placing::MAX_DEPTH, timing::Reason, trace::Method, traces::Traces,
+    evidence::Evidence,
+    node::Node,
+    placing::MAX_DEPTH,
+    timing::{Reason, SUREST},
+    trace::Method,
+    traces::Traces,
 };
 
 impl Traces {
@@ -61,7 +66,7 @@ impl Traces {
 fn both(confidence: f32, reason: Option<Reason>, server: Key) -> f32 {
     let Some(Reason { request: Some(request), confidence: other, .. }) = reason else { return confidence };
     if request == server {
-        return 1.0 - (1.0 - confidence) * (1.0 - other);
+        return (1.0 - (1.0 - confidence) * (1.0 - other)).min(SUREST);
     }
     let (right, wrong) = (confidence * (1.0 - other), (1.0 - confidence) * other);
     right / (right + wrong).max(f32::MIN_POSITIVE)

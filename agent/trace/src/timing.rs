@@ -22,7 +22,7 @@ const MAX_PROCESSES: usize = 256;
 const ENOUGH: f32 = 128.0;
 
 /// Nothing is surer: some things happen that this knows nothing of.
-const SUREST: f32 = 0.99;
+pub(crate) const SUREST: f32 = 0.99;
 
 /// Share of effects that may always have a cause that is not seen.
 const UNSEEN: f32 = 0.02;
