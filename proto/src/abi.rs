@@ -160,7 +160,8 @@ pub struct DataRecord {
     pub time: u64,
     /// The socket.
     pub socket: SocketRecord,
-    /// Stream offset of the first byte.
+    /// Stream offset of the first byte. Over TCP a sequence number, in the low half; in the high half of what was
+    /// [`RECEIVED`] stands `event::Data::acked`.
     pub offset: u64,
     /// Thread group and thread, as `bpf_get_current_pid_tgid` has them: thread in the low half.
     pub pid_tgid: u64,
@@ -435,6 +436,8 @@ pub struct Fields {
     pub write_seq: u32,
     /// `tcp_sock.snd_nxt`.
     pub snd_nxt: u32,
+    /// `tcp_sock.snd_una`.
+    pub snd_una: u32,
     /// `tcp_sock.tcp_wstamp_ns`.
     pub tcp_wstamp_ns: u32,
     /// `tcp_sock.srtt_us`, eighths of a µs.
@@ -522,7 +525,7 @@ const _: () = {
     assert!(size_of::<ThreadRecord>() == 32);
     assert!(size_of::<RuntimeRecord>() == 24);
     assert!(size_of::<Settings>() == 40);
-    assert!(size_of::<Fields>() == 58 * 4);
+    assert!(size_of::<Fields>() == 59 * 4);
     assert!(RING_BYTES.is_power_of_two() && POLICY_SLOTS.is_power_of_two());
     assert!(RUNTIME_SLOTS.is_power_of_two());
     assert!(SLACK >= 3 * MAX_HEAD + ALIGN + TAIL);

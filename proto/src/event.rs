@@ -197,6 +197,9 @@ pub struct Data<'a> {
     pub rtt_us: u32,
     /// Segments retransmitted on this connection so far; 0 where unknown.
     pub retransmits: u32,
+    /// Received over TCP: how far the peer had acknowledged what this side sent, a sequence number (`tcp_sock.snd_una`). A call
+    /// that sends is told of at its end, when its answer may have been read already: this says what that answer came after.
+    pub acked: Option<u32>,
     /// The first bytes of the call: `head.len() <= len`.
     pub head: &'a [u8],
     /// The last bytes of the call where `head` does not reach its end:

@@ -42,6 +42,7 @@ impl Broker {
             .env("RABBITMQ_NODE_PORT", address.port().to_string())
             .env("RABBITMQ_DIST_PORT", nodes.to_string())
             .env("RABBITMQ_CONF_ENV_FILE", "/dev/null")
+            .env("ERL_CRASH_DUMP", "/dev/null")
             .env("RABBITMQ_CONFIG_FILE", inside("rabbitmq.conf"))
             .env("RABBITMQ_ENABLED_PLUGINS_FILE", inside("plugins"))
             .env("RABBITMQ_MNESIA_BASE", inside("mnesia"))

@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Result, bail};
 
 /// Long enough for a busy machine with two cores; reached only by a test that fails.
-pub const DEADLINE: Duration = Duration::from_secs(30);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(10);
 
 /// Asks `condition` until it has a value. `what` names it in the error.

@@ -288,6 +288,7 @@ impl Teller {
             lost: 0,
             rtt_us: 0,
             retransmits: 0,
+            acked: None,
             head: piece.bytes,
             tail: &[],
         }

@@ -10,6 +10,9 @@ use crate::limits::Limits;
 use crate::piece::{Piece, unwrap_offset};
 use crate::store::Store;
 
+/// Bytes that may be on their way and not yet told of; an acknowledgement further ahead is one behind.
+const TCP_AHEAD: u32 = 1 << 30;
+
 /// One connection, or one datagram socket.
 #[derive(Debug)]
 pub struct Connection<S> {
@@ -135,13 +138,39 @@ impl<S> Connection<S> {
         if empty {
             return;
         }
-        let half = self.half(data.direction);
-        let offset = unwrap_offset(data.socket.transport, data.offset, half.newest());
-        match Piece::new(data, offset) {
-            Some(piece) => half.take(piece, limits, counters),
-            None => counters.implausible += 1,
+        let offset = unwrap_offset(data.socket.transport, data.offset, self.half(data.direction).newest());
+        match (Piece::new(data, offset), data.direction) {
+            (Some(piece), Direction::Received) => {
+                let after = self.causes(data);
+                self.received.take(Piece { after, ..piece }, limits, counters);
+            }
+            (Some(piece), Direction::Sent) => self.take_sent(piece, limits, counters),
+            (None, _) => counters.implausible += 1,
         }
         self.close_if_read(counters);
+    }
+
+    /// How far the sent stream must have come before these bytes may be read, or an answer is seen before its request: a call
+    /// that sends may lose its processor between the last byte and its end, where it is told of. The FIN, one place behind
+    /// the last byte, is acknowledged too. 0 where nothing is missing.
+    fn causes(&self, data: &Data<'_>) -> u64 {
+        let (Some(acked), Some(newest)) = (data.acked, self.sent.newest()) else { return 0 };
+        let ahead = acked.wrapping_sub(newest as u32);
+        if !(2..TCP_AHEAD).contains(&ahead) || self.received.waits_in_vain() {
+            return 0;
+        }
+        newest.saturating_add(u64::from(ahead) - 1)
+    }
+
+    fn take_sent(&mut self, mut piece: Piece<'_>, limits: &Limits, counters: &mut Counters) {
+        // What was read only after these bytes had arrived was not read before they left.
+        if let Some(read) = self.received.awaits() {
+            piece.mark.time = piece.mark.time.min(read);
+        }
+        self.sent.take(piece, limits, counters);
+        if let Some(newest) = self.sent.newest() {
+            self.received.other_reached(newest, counters);
+        }
     }
 
     fn learn(&mut self, data: &Data<'_>, counters: &mut Counters) {

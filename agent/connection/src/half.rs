@@ -32,6 +32,10 @@ pub struct Half {
     ending: Ending,
     ended: Nanos,
     begun: bool,
+    /// Was the other stream waited for in vain? Then it is not waited for again until it moves.
+    vain: bool,
+    /// How far the other stream has come, as far as this one was told.
+    other: u64,
     store: Option<Box<Store>>,
 }
 
@@ -91,7 +95,7 @@ impl Half {
     pub(crate) fn take(&mut self, piece: Piece<'_>, limits: &Limits, counters: &mut Counters) {
         self.begin(piece.offset);
         let ahead = piece.offset.saturating_sub(self.arrived);
-        if ahead <= piece.slack {
+        if ahead <= piece.slack && piece.after <= self.other {
             self.place(piece, counters);
             self.drain(counters);
         } else if ahead > FAR {
@@ -103,6 +107,25 @@ impl Half {
         }
         self.settle(piece.mark.time, limits, counters);
         self.trim(limits, counters);
+    }
+
+    /// The other stream has come so far: what waited for it goes on.
+    pub(crate) fn other_reached(&mut self, offset: u64, counters: &mut Counters) {
+        self.other = offset;
+        self.vain = false;
+        if self.waits() {
+            self.drain(counters);
+        }
+    }
+
+    /// Was the other stream waited for in vain?
+    pub(crate) fn waits_in_vain(&self) -> bool {
+        self.vain
+    }
+
+    /// When the first event that waits for the other stream happened.
+    pub(crate) fn awaits(&self) -> Option<Nanos> {
+        self.store.as_ref()?.held.awaits(self.other)
     }
 
     /// Gives up holes that have been waited for long enough at `now`.
@@ -179,6 +202,7 @@ impl Half {
 
     fn give_up_first(&mut self, counters: &mut Counters) {
         if let Some(held) = self.store().held.pop() {
+            self.vain |= held.piece().after > self.other;
             self.lose_until(held.piece().offset, counters);
             self.place(held.piece(), counters);
             self.drain(counters);
@@ -193,8 +217,8 @@ impl Half {
     }
 
     fn pop_reached(&mut self) -> Option<Held> {
-        let arrived = self.arrived;
-        self.store.as_mut()?.held.pop_reached(arrived)
+        let (arrived, other) = (self.arrived, if self.vain { u64::MAX } else { self.other });
+        self.store.as_mut()?.held.pop_reached(arrived, other)
     }
 
     /// Appends what `piece` adds to the bytes already there. It does not begin behind them.

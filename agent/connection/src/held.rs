@@ -19,6 +19,7 @@ pub(crate) struct Held {
     peer: Option<Address>,
     ends: bool,
     slack: u64,
+    after: u64,
 }
 
 impl Held {
@@ -33,6 +34,7 @@ impl Held {
             peer: piece.peer,
             ends: piece.ends,
             slack: piece.slack,
+            after: piece.after,
         }
     }
 
@@ -50,6 +52,7 @@ impl Held {
             begins: true,
             ends: self.ends,
             slack: self.slack,
+            after: self.after,
         }
     }
 
@@ -86,10 +89,16 @@ impl Early {
         Some(held)
     }
 
-    /// Takes the first event out if it continues a stream that reaches up to `arrived`.
-    pub(crate) fn pop_reached(&mut self, arrived: u64) -> Option<Held> {
+    /// Takes the first event out if it continues a stream that reaches up to `arrived`, and the other one up to `other`.
+    pub(crate) fn pop_reached(&mut self, arrived: u64, other: u64) -> Option<Held> {
         let first = self.events.front()?;
-        (first.offset <= arrived.saturating_add(first.slack)).then(|| self.pop()).flatten()
+        let reached = first.offset <= arrived.saturating_add(first.slack) && first.after <= other;
+        reached.then(|| self.pop()).flatten()
+    }
+
+    /// When the first event happened that waits for the other stream, which reaches up to `other`.
+    pub(crate) fn awaits(&self, other: u64) -> Option<Nanos> {
+        self.events.iter().find(|held| held.after > other).map(|held| held.mark.time)
     }
 
     /// When the event that waits longest happened.

@@ -35,6 +35,8 @@ pub(crate) struct Piece<'a> {
     /// How far beyond the last byte the end may stand: TCP counts the FIN it has read (`found_fin_ok` in
     /// `tcp_recvmsg_locked`, net/ipv4/tcp.c).
     pub(crate) slack: u64,
+    /// How far the other stream must have come before: the peer had acknowledged so much when these bytes were read.
+    pub(crate) after: u64,
 }
 
 impl<'a> Piece<'a> {
@@ -57,6 +59,7 @@ impl<'a> Piece<'a> {
             begins: true,
             ends,
             slack: u64::from(ends && data.socket.transport == Transport::Tcp),
+            after: 0,
         })
     }
 

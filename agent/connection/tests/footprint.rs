@@ -35,6 +35,7 @@ fn data(cookie: u64) -> Data<'static> {
         lost: 0,
         rtt_us: 0,
         retransmits: 0,
+        acked: None,
         head: &[b'x'; 1000],
         tail: &[],
     }

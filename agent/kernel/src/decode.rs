@@ -44,11 +44,15 @@ fn data(record: &[u8], clock: u64) -> Option<Event<'_>> {
     let (fixed, bytes) = DataRecord::ref_from_prefix(record).ok()?;
     let (head, rest) = bytes.split_at_checked(usize::from(fixed.head_len))?;
     let (tail, _) = rest.split_at_checked(usize::from(fixed.tail_len))?;
+    let socket = socket(&fixed.socket)?;
+    let direction = if fixed.direction == RECEIVED { Direction::Received } else { Direction::Sent };
+    let tcp = socket.transport == Transport::Tcp;
+    let acked = (tcp && direction == Direction::Received).then_some((fixed.offset >> 32) as u32);
     Some(Event::Data(Data {
         time: Nanos(fixed.time + clock),
-        socket: socket(&fixed.socket)?,
-        direction: if fixed.direction == RECEIVED { Direction::Received } else { Direction::Sent },
-        offset: fixed.offset,
+        socket,
+        direction,
+        offset: if tcp { fixed.offset & u64::from(u32::MAX) } else { fixed.offset },
         len: fixed.len,
         task: Task { key: fixed.task, ..task(fixed.pid_tgid, fixed.rests) },
         cgroup: fixed.cgroup,
@@ -56,6 +60,7 @@ fn data(record: &[u8], clock: u64) -> Option<Event<'_>> {
         lost: fixed.lost,
         rtt_us: fixed.socket.rtt_us,
         retransmits: fixed.retransmits,
+        acked,
         head,
         tail,
     }))

@@ -41,6 +41,7 @@ const NEEDED: &[Field] = fields! {
     rcv_nxt = "tcp_sock" "rcv_nxt",
     write_seq = "tcp_sock" "write_seq",
     snd_nxt = "tcp_sock" "snd_nxt",
+    snd_una = "tcp_sock" "snd_una",
     tcp_wstamp_ns = "tcp_sock" "tcp_wstamp_ns",
     srtt_us = "tcp_sock" "srtt_us",
     total_retrans = "tcp_sock" "total_retrans",

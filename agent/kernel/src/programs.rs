@@ -3,7 +3,7 @@
 
 use std::{
     fs, io,
-    os::fd::AsFd,
+    os::fd::{AsFd, AsRawFd},
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -326,6 +326,20 @@ impl Programs {
         self.hooks.iter().filter_map(|hook| self.cost(*hook)).collect()
     }
 
+    /// Times that the kernel did not run a program because it met it at work on the same processor already: an interrupt
+    /// came in the middle of one connection's change and changed another. A few system calls a program; none are counted
+    /// before Linux 5.12.
+    #[must_use]
+    pub fn interrupted(&self) -> u64 {
+        self.hooks.iter().filter_map(|hook| self.skips(*hook)).sum()
+    }
+
+    fn skips(&self, hook: Hook) -> Option<u64> {
+        let program: &BtfTracePoint = self.ebpf.program(hook.program)?.try_into().ok()?;
+        let fd = program.fd().ok()?.as_fd().as_raw_fd();
+        skips(&fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?)
+    }
+
     fn cost(&self, hook: Hook) -> Option<Cost> {
         let program: &BtfTracePoint = self.ebpf.program(hook.program)?.try_into().ok()?;
         let info = program.info().ok()?;
@@ -563,6 +577,11 @@ fn mapped(ebpf: &Ebpf, name: &str, len: usize) -> Result<Mapping, LoadError> {
     Mapping::new(data.fd().as_fd(), len).map_err(|error| refused(format!("mapping {name}"))(error.into()))
 }
 
+/// How often a program was left out, by `/proc/PID/fdinfo` of its descriptor (`bpf_prog_show_fdinfo`, `kernel/bpf/syscall.c`).
+fn skips(fdinfo: &str) -> Option<u64> {
+    fdinfo.lines().find_map(|line| line.strip_prefix("recursion_misses:"))?.trim().parse().ok()
+}
+
 /// EPERM means capabilities, not the program.
 fn denied_or(error: Box<dyn std::error::Error + Send + Sync>, what: &str) -> LoadError {
     let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error.as_ref());
@@ -593,5 +612,17 @@ fn brief(error: Box<dyn std::error::Error + Send + Sync>) -> Box<dyn std::error:
         }
         Ok(error) => error.into(),
         Err(error) => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_left_out_is_read() {
+        let fdinfo = "prog_type:\t26\nrun_cnt:\t9\nrecursion_misses:\t3\nverified_insns:\t7\n";
+        assert_eq!(skips(fdinfo), Some(3));
+        assert_eq!(skips("prog_type:\t26\nrun_cnt:\t9\n"), None, "before Linux 5.12");
     }
 }

@@ -77,6 +77,9 @@ pub(crate) fn put_data(fields: &mut Fields<'_>, data: &Data<'_>) {
     fields.u32(data.retransmits);
     fields.bytes(data.head);
     fields.bytes(data.tail);
+    if let Some(acked) = data.acked {
+        fields.u32(acked);
+    }
 }
 
 pub(crate) fn data<'a>(payload: &mut Payload<'a>) -> Option<Data<'a>> {
@@ -98,6 +101,8 @@ pub(crate) fn data<'a>(payload: &mut Payload<'a>) -> Option<Data<'a>> {
         retransmits: payload.u32()?,
         head: payload.bytes()?,
         tail: payload.bytes()?,
+        // Records of what was sent end here, and those of older recordings.
+        acked: payload.u32(),
     })
 }
 

@@ -63,6 +63,7 @@ fn data() -> impl Strategy<Value = Event<'static>> {
                 lost,
                 rtt_us,
                 retransmits,
+                acked: (!sent).then_some(retransmits),
                 head: &[],
                 tail: &[],
             })

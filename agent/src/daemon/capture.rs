@@ -229,6 +229,7 @@ impl Capture {
             counters: self.pipeline.counters(),
             held: self.pipeline.held(),
             losses: self.reader.losses(),
+            interrupted: self.programs.interrupted(),
             costs: self.programs.costs(),
             shares,
             reloads: self.reloaded,
@@ -273,6 +274,7 @@ impl Capture {
             counters: self.pipeline.counters(),
             unrecognised: self.pipeline.unrecognised(),
             losses: self.reader.losses(),
+            interrupted: self.programs.interrupted(),
             ..Summary::default()
         };
         // Nobody listens any more: the daemon is being dropped.

@@ -17,6 +17,8 @@ pub struct Summary {
     pub unrecognised: Vec<Group>,
     /// Of the rings.
     pub losses: Losses,
+    /// Times that the kernel left a program out.
+    pub interrupted: u64,
     /// Spans that the terminal could not take; `None` where none were shown.
     pub shown: Option<u64>,
     /// What became of the recording; `None` where there was none.
@@ -27,10 +29,11 @@ pub struct Summary {
 
 impl Summary {
     /// Everything that was missed, by cause.
-    fn causes(&self) -> [(u64, &'static str); 12] {
+    fn causes(&self) -> [(u64, &'static str); 13] {
         let Counters { connections, traces, panics, left_out, .. } = &self.counters;
         [
             (self.losses.lost_records, "events lost (ring full)"),
+            (self.interrupted, "events lost (the kernel left a program out that it met at work)"),
             (connections.lost, "bytes lost"),
             (connections.shed, "bytes shed"),
             (self.losses.faults, "unreadable buffers"),

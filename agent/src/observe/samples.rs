@@ -60,6 +60,7 @@ fn losses(page: &mut Page, snapshot: &Snapshot, watch: &Watch) {
     let counters = &snapshot.counters;
     let causes = [
         (["ring_full"], snapshot.losses.lost_records),
+        (["interrupted"], snapshot.interrupted),
         (["unreadable"], snapshot.losses.faults),
         (["io_uring_calls"], snapshot.losses.io_uring),
         (["implausible"], counters.connections.implausible),
@@ -206,6 +207,7 @@ mod tests {
         snapshot.counters.connections.lost = 100;
         snapshot.counters.exchanges = 42;
         snapshot.losses.lost_records = 5;
+        snapshot.interrupted = 3;
         let cost = Cost { program: "ws_sock_send", tracepoint: "sock_send_length", runs: 9, time_ns: 4_500 };
         snapshot.costs = vec![cost];
         let path = Some("/srv/my \"shop\"".to_owned());
@@ -225,6 +227,7 @@ mod tests {
             "wirespan_capture_ratio 0.75",
             "wirespan_missing_bytes_total{cause=\"lost\"} 100",
             "wirespan_losses_total{cause=\"ring_full\"} 5",
+            "wirespan_losses_total{cause=\"interrupted\"} 3",
             "wirespan_exchanges_total 42",
             "wirespan_kernel_program_runs_total{program=\"ws_sock_send\",tracepoint=\"sock_send_length\"} 9",
             "wirespan_kernel_program_seconds_total{program=\"ws_sock_send\",tracepoint=\"sock_send_length\"} 0.0000045",

@@ -30,6 +30,8 @@ pub struct Snapshot {
     pub held: Held,
     /// Of the rings.
     pub losses: Losses,
+    /// Times that the kernel left a program out ([`wirespan_kernel::Programs::interrupted`]).
+    pub interrupted: u64,
     /// Of each kernel program.
     pub costs: Vec<Cost>,
     /// Of each process.

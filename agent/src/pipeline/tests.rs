@@ -52,6 +52,7 @@ fn request(cookie: u64, offset: u64) -> Event<'static> {
         lost: 0,
         rtt_us: 0,
         retransmits: 0,
+        acked: None,
         head: BYTES,
         tail: b"",
     })

@@ -1,7 +1,7 @@
 //! Comes in: a request that was just seen. Goes out: its place, by the rules in the crate's documentation.
 
 use rustc_hash::FxHashMap;
-use wirespan_span::span::{Key, Nanos, Start, Task};
+use wirespan_span::span::{Key, Nanos, Start, Task, Transport};
 
 use crate::{
     assembly::GroupId,
@@ -218,8 +218,12 @@ impl Traces {
     }
 
     /// Lies the server's start within the client's time, as far as both are known? UNIX sockets that are older than
-    /// the daemon count differently at their ends, and may name two exchanges alike.
+    /// the daemon count differently at their ends, and may name two exchanges alike. What TCP numbers is one and the same,
+    /// however late it is read: a busy host may read long after a client gave up, or waited for no answer.
     fn fits(&mut self, identity: u128, start: &Start) -> bool {
+        if start.socket.transport == Transport::Tcp {
+            return true;
+        }
         let end = End::of(start.role);
         let partner = self.wires.partner(identity, end).and_then(|key| self.nodes.get(&key));
         let fits = partner.is_none_or(|partner| {

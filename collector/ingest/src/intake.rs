@@ -12,7 +12,7 @@ use std::{
 use tokio::sync::{Semaphore, broadcast};
 use wirespan_store::{Arrival, Join, Sketch, Span, Store, StoreError};
 
-use crate::{Batch, Limits, ends::Ends};
+use crate::{Batch, Limits, ends::Ends, names};
 
 /// Requests that may be decoded at once; others wait their turn.
 const AT_ONCE: usize = 4;
@@ -159,6 +159,7 @@ impl Inner {
             self.limits.apply(span);
             self.cut.fetch_add(u64::from(span.dropped.attributes - before), Ordering::Relaxed);
         }
+        names::share(&mut batch.spans);
         let taken = Taken { refused: batch.refused(), said: batch.said() };
         batch.refused.iter().for_each(|(cause, spans)| self.refuse(cause.name(), *spans));
         if batch.spans.is_empty() {

@@ -13,6 +13,7 @@ mod intake;
 pub mod jaeger;
 mod jaeger_file;
 mod limits;
+mod names;
 pub mod otlp;
 mod port;
 pub mod zipkin;

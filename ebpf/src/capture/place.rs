@@ -15,6 +15,7 @@ const FRESH_NS: u64 = 5_000_000;
 
 /// What the transports tell differently.
 pub(crate) struct Place {
+    /// As in `abi::DataRecord`.
     pub(crate) offset: u64,
     pub(crate) time: u64,
     pub(crate) rtt_us: u32,
@@ -51,16 +52,16 @@ pub(crate) unsafe fn find<M: Memory>(
         if tcp.is_null() {
             return None;
         }
-        let (end, time) = if direction == SENT {
+        let (end, time, acked): (u32, u64, u32) = if direction == SENT {
             let end: u32 = M::read(tcp, offset!(write_seq));
             let all_left = M::read::<u32>(tcp, offset!(snd_nxt)) == end;
-            (end, if all_left { left_at(M::read(tcp, offset!(tcp_wstamp_ns)), now) } else { now })
+            (end, if all_left { left_at(M::read(tcp, offset!(tcp_wstamp_ns)), now) } else { now }, 0)
         } else {
-            (read_until::<M>(sk, tcp), now)
+            (read_until::<M>(sk, tcp), now, M::read(tcp, offset!(snd_una)))
         };
         let srtt: u32 = M::read(tcp, offset!(srtt_us));
         Some(Place {
-            offset: u64::from(end.wrapping_sub(len)),
+            offset: u64::from(end.wrapping_sub(len)) | u64::from(acked) << 32,
             time,
             rtt_us: srtt >> 3,
             retransmits: M::read(tcp, offset!(total_retrans)),

@@ -59,6 +59,7 @@ pub(crate) fn data(socket: Socket, ms: u64, offset: u64, bytes: &[u8]) -> Data<'
         lost: 0,
         rtt_us: 0,
         retransmits: 0,
+        acked: None,
         head: bytes,
         tail: &[],
     }

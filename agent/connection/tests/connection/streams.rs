@@ -1,8 +1,11 @@
 //! Events in, what a reader sees out: order, gaps, ends.
 
-use crate::events::{address, check, closed, data, life, play, sent, tcp, udp, unix};
+use crate::events::{MS, Reader, address, check, closed, data, life, play, sent, tcp, udp, unix};
+use wirespan_connection::connections::Connections;
 use wirespan_connection::event::Event::Data as Bytes;
-use wirespan_connection::event::{Change, Data, DataFlags, Task};
+use wirespan_connection::event::{Change, Data, DataFlags, Direction, Event, Task};
+use wirespan_connection::limits::Limits;
+use wirespan_connection::stream::Stream;
 
 #[test]
 fn in_order() {
@@ -139,6 +142,58 @@ fn a_read_of_nothing_is_no_end() {
         Bytes(data(tcp(1), 3, 102, b"cd")),
     ];
     check(&events, "ab[end]cd");
+}
+
+/// Bytes received when the peer had acknowledged what was sent up to `acked`.
+fn answer(ms: u64, offset: u64, acked: u32, bytes: &[u8]) -> Event<'_> {
+    Bytes(Data { acked: Some(acked), ..data(tcp(1), ms, offset, bytes) })
+}
+
+#[test]
+fn an_answer_waits_for_the_request_that_it_answers() {
+    let first = [Bytes(sent(tcp(1), 1, 900, b"ask ")), answer(2, 100, 904, b"one ")];
+    // The call that sent it lost its processor before its end, and was told of late, with a late time.
+    let late = Bytes(sent(tcp(1), 9, 904, b"again "));
+    let events = [first[0], first[1], answer(5, 104, 910, b"two "), answer(6, 108, 910, b"three "), late];
+    let mut connections = Connections::<()>::new(Limits::default());
+    let mut seen = Vec::new();
+    for event in &events {
+        connections.accept(event, |connection| {
+            let mut reader = Reader::default();
+            let time = connection.half(Direction::Sent).mark(904).time;
+            reader.visit(connection);
+            seen.push((reader.sent, reader.received, time.0 / MS));
+        });
+    }
+    let text: Vec<_> = seen.iter().map(|(sent, received, _)| format!("{sent}|{received}")).collect();
+    assert_eq!(text, ["ask |", "|one ", "|", "|", "again |two three "]);
+    assert_eq!(seen.last().map(|(.., time)| *time), Some(5), "it left before the answer came");
+}
+
+#[test]
+fn a_request_that_is_never_told_of_is_waited_for_once() {
+    let events = [
+        Bytes(sent(tcp(1), 1, 900, b"ask ")),
+        answer(2, 100, 910, b"one "),
+        // Sweeps come several times a second.
+        answer(200, 104, 910, b"two "),
+        answer(201, 108, 916, b"three "),
+    ];
+    assert_eq!(play(&events[..2], 50).0.received, "");
+    assert_eq!(play(&events[..2], 150).0.received, "one ");
+    assert_eq!(play(&events, 202).0.received, "one two three ");
+    let closing = [events[0], events[1], closed(tcp(1), 3, 0)];
+    assert_eq!(play(&closing, 4).0.received, "one [end]");
+}
+
+#[test]
+fn what_was_acknowledged_may_be_unknown_or_the_end() {
+    let older = [answer(1, 100, 910, b"one "), Bytes(sent(tcp(1), 2, 920, b"ask "))];
+    assert_eq!(play(&older, 3).0.received, "one ", "nothing sent was seen: nothing is missing");
+    let fin = [Bytes(sent(tcp(1), 1, 900, b"ask ")), answer(2, 100, 905, b"one ")];
+    assert_eq!(play(&fin, 3).0.received, "one ");
+    let wraps = [Bytes(sent(tcp(1), 1, 0xffff_fffe, b"ask ")), answer(2, 100, 2, b"one ")];
+    assert_eq!(play(&wraps, 3).0.received, "one ");
 }
 
 #[test]

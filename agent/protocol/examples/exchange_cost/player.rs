@@ -177,6 +177,7 @@ impl Wire {
             lost: 0,
             rtt_us: 0,
             retransmits: 0,
+            acked: None,
             head: &piece.bytes,
             tail: &[],
         });

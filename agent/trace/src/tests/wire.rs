@@ -24,8 +24,8 @@ fn the_server_may_even_end_before_its_client_is_seen() {
 }
 
 #[test]
-fn a_server_that_begins_long_before_its_client_is_not_its_server() {
-    let script = "0 serve b 1 20.1\n 2000 ask a 1 10.1\n 3000 end b\n 4000 end a";
+fn of_a_unix_socket_a_server_that_begins_long_before_its_client_is_not_its_server() {
+    let script = "0 serve b u1 20.1\n 2000 ask a u1 10.1\n 3000 end b\n 4000 end a";
     let world = check(script, "b\na");
     assert_eq!(world.counters().vetoed, 1);
     assert_ne!(world.spans()["a"].0, world.spans()["b"].0);
@@ -35,6 +35,14 @@ fn a_server_that_begins_long_before_its_client_is_not_its_server() {
 fn unix_sockets_of_older_connections_count_differently() {
     check("0 ask a u1:0 10.1\n 100 end a\n 5000 serve b u1:0 20.1\n 5100 end b", "a\nb");
     check("0 ask a u1:0 10.1\n 1 serve b u1:0 20.1\n 10 end b\n 11 end a", "a\n  b wire 1.00");
+}
+
+#[test]
+fn what_tcp_numbers_is_one_however_late_it_is_read() {
+    // Nobody waits for an answer to what is published without a confirmation; a client may give up.
+    check("0 publish a 1 10.1\n 10 end a\n 5000 serve b 1 20.1\n 5100 end b", "a\n  b wire 1.00");
+    // A send whose record was made late.
+    check("0 serve b 1 20.1\n 2000 ask a 1 10.1\n 3000 end b\n 4000 end a", "a\n  b wire 1.00");
 }
 
 #[test]
