@@ -238,6 +238,7 @@ impl Road {
             Event::Exec(exec) => {
                 self.processes.exec(exec);
                 self.verdicts.forget(exec.pid, orders);
+                self.traces.ended(exec.pid);
                 false
             }
             Event::Fork(fork) => {

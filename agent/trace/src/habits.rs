@@ -253,10 +253,11 @@ impl Habit {
         self.strangers == STRANGERS && !self.several
     }
 
-    /// A call was made without a parent. Is this the one that makes it worth while to look at times?
+    /// A call was made without a parent. Is this one of those that make it worth while to look at times? Now and then one is, since
+    /// there may have been no room before.
     pub(crate) const fn unplaced(&mut self) -> bool {
         self.unplaced = self.unplaced.saturating_add(1);
-        self.unplaced == STRANGERS
+        self.unplaced.is_multiple_of(STRANGERS)
     }
 
     /// Is the process answering more than one request?

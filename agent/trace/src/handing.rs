@@ -36,7 +36,8 @@ impl Traces {
         }
     }
 
-    /// A process ended: what was learned of it is not another's that has its number later.
+    /// A program ended, or its process runs another from now on: what was learned of it is not that one's, nor another's that
+    /// has its number later.
     pub fn ended(&mut self, pid: u32) {
         self.habits.forget(pid);
         self.tasks.forget(pid);

@@ -78,7 +78,7 @@ fn span(n: u64, at: u64) -> Span {
             attribute("http.response.status_code", if failed { 500 } else { 200 }),
             // Not of the type that its column has.
             attribute("server.port", if failed { Value::from("80") } else { Value::from(80) }),
-            attribute("tags", Value::List(vec![Value::from("x"), Value::from(n as i64)])),
+            attribute("tags", Value::List([Value::from("x"), Value::from(n as i64)].into())),
             attribute("url.path", &*format!("/cart/{n}")),
         ],
         events: if failed {

@@ -63,14 +63,14 @@ impl Limits {
     fn value(&self, value: &mut Value, depth: usize) {
         match value {
             Value::Text(text) => self.text(text),
-            Value::Bytes(bytes) => bytes.truncate(self.text),
+            Value::Bytes(bytes) => cut(bytes, self.text),
             Value::List(_) | Value::Map(_) if depth == 0 => *value = Value::from("(nested too deep)"),
             Value::List(values) => {
-                values.truncate(self.values);
+                cut(values, self.values);
                 values.iter_mut().for_each(|value| self.value(value, depth - 1));
             }
             Value::Map(pairs) => {
-                pairs.truncate(self.values);
+                cut(pairs, self.values);
                 pairs.iter_mut().for_each(|(_, value)| self.value(value, depth - 1));
             }
             Value::Bool(_) | Value::Int(_) | Value::Float(_) => {}
@@ -81,6 +81,14 @@ impl Limits {
         if text.len() > self.text {
             *text = text.get(..text.floor_char_boundary(self.text)).unwrap_or_default().into();
         }
+    }
+}
+
+fn cut<T>(all: &mut Box<[T]>, most: usize) {
+    if all.len() > most {
+        let mut rest = std::mem::take(all).into_vec();
+        rest.truncate(most);
+        *all = rest.into();
     }
 }
 
@@ -98,7 +106,7 @@ mod tests {
     fn a_span_is_cut_to_its_bounds() {
         let limits = Limits { attributes: 2, text: 3, depth: 1, ..Limits::default() };
         let attribute = |key: &str, value: Value| Attribute { key: key.into(), value };
-        let nested = Value::List(vec![Value::List(vec![Value::from(1)])]);
+        let nested = Value::List([Value::List([Value::from(1)].into())].into());
         let mut span = Span {
             name: "aäb".into(),
             attributes: vec![
@@ -110,7 +118,7 @@ mod tests {
             ..Span::default()
         };
         limits.apply(&mut span);
-        let flat = Value::List(vec![Value::from("(nested too deep)")]);
+        let flat = Value::List([Value::from("(nested too deep)")].into());
         assert_eq!(span.name, "aä");
         assert_eq!(span.attributes, [attribute("a", Value::from("new")), attribute("b", flat)]);
         assert_eq!(span.dropped.attributes, 1);

@@ -15,7 +15,7 @@ fn good() -> Span {
         name: "GET /".into(),
         start: 1_767_225_600_000_000_000,
         duration: 1_000_000,
-        attributes: vec![Attribute { key: "k".into(), value: Value::List(vec![Value::from(1)]) }],
+        attributes: vec![Attribute { key: "k".into(), value: Value::List([Value::from(1)].into()) }],
         ..Span::default()
     }
 }

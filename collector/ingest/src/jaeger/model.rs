@@ -145,7 +145,7 @@ impl From<&Attribute> for KeyValue {
             Value::Bool(truth) => Self { kind: 1, truth: *truth, ..plain },
             Value::Int(whole) => Self { kind: 2, whole: *whole, ..plain },
             Value::Float(number) => Self { kind: 3, number: *number, ..plain },
-            Value::Bytes(bytes) => Self { kind: 4, bytes: bytes.clone(), ..plain },
+            Value::Bytes(bytes) => Self { kind: 4, bytes: bytes.to_vec(), ..plain },
             other => Self { text: other.text().into_owned(), ..plain },
         }
     }
@@ -159,12 +159,12 @@ mod tests {
     fn every_type_of_value_has_its_field() {
         let tag = |value: Value| KeyValue::from(&Attribute { key: "k".into(), value });
         let plain = || KeyValue { key: "k".to_owned(), ..KeyValue::default() };
-        let list = Value::List(vec![Value::from(1)]);
+        let list = Value::List([Value::from(1)].into());
         assert_eq!(tag(Value::from("a")), KeyValue { text: "a".into(), ..plain() });
         assert_eq!(tag(Value::Bool(true)), KeyValue { kind: 1, truth: true, ..plain() });
         assert_eq!(tag(Value::Int(-1)), KeyValue { kind: 2, whole: -1, ..plain() });
         assert_eq!(tag(Value::Float(0.5)), KeyValue { kind: 3, number: 0.5, ..plain() });
-        assert_eq!(tag(Value::Bytes(vec![1])), KeyValue { kind: 4, bytes: vec![1], ..plain() });
+        assert_eq!(tag(Value::Bytes([1].into())), KeyValue { kind: 4, bytes: vec![1], ..plain() });
         assert_eq!(tag(list.clone()), KeyValue { text: list.text().into_owned(), ..plain() });
     }
 

@@ -95,7 +95,7 @@ fn any(of: &Value) -> AnyValue {
         Value::Bool(yes) => Any::BoolValue(*yes),
         Value::Int(number) => Any::IntValue(*number),
         Value::Float(number) => Any::DoubleValue(*number),
-        Value::Bytes(bytes) => Any::BytesValue(bytes.clone()),
+        Value::Bytes(bytes) => Any::BytesValue(bytes.to_vec()),
         Value::List(values) => Any::ArrayValue(ArrayValue { values: values.iter().map(any).collect() }),
         Value::Map(of) => Any::KvlistValue(KeyValueList {
             values: of.iter().map(|(key, value)| pair(key, value)).collect(),

@@ -162,7 +162,8 @@ fn value(of: &Json) -> Value {
         "intValue" => Value::Int(of.as_i64().or_else(|| of.as_str()?.parse().ok()).unwrap_or_default()),
         "doubleValue" => Value::Float(of.as_f64().or_else(|| of.as_str()?.parse().ok()).unwrap_or(f64::NAN)),
         "bytesValue" => {
-            Value::Bytes(BASE64_STANDARD.decode(of.as_str().unwrap_or_default()).unwrap_or_default())
+            let bytes = BASE64_STANDARD.decode(of.as_str().unwrap_or_default());
+            Value::Bytes(bytes.unwrap_or_default().into())
         }
         "arrayValue" => Value::List(list(&of["values"]).map(value).collect()),
         "kvlistValue" => Value::Map(

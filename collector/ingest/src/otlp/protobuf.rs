@@ -112,7 +112,7 @@ fn value(of: Option<AnyValue>) -> Value {
         Some(Any::BoolValue(yes)) => Value::Bool(yes),
         Some(Any::IntValue(number)) => Value::Int(number),
         Some(Any::DoubleValue(number)) => Value::Float(number),
-        Some(Any::BytesValue(bytes)) => Value::Bytes(bytes),
+        Some(Any::BytesValue(bytes)) => Value::Bytes(bytes.into()),
         Some(Any::ArrayValue(list)) => {
             Value::List(list.values.into_iter().map(|any| value(Some(any))).collect())
         }

@@ -19,7 +19,7 @@ use super::columns::{self, DEDICATED, FIRST_DEDICATED, Form, SCHEMA};
 use crate::{Attribute, Resource, Scope, Span, TraceId, Value, model::json, segment::Segment};
 
 /// Rows of one row group: what a search decodes at once.
-const GROUP: usize = 16_384;
+const GROUP: usize = 20_480;
 /// Rows of one page: what reading one trace decodes at once.
 const PAGE: usize = 1024;
 

@@ -97,7 +97,7 @@ mod tests {
         let span = |name: &str, resource: &Arc<Resource>| Span {
             name: name.into(),
             resource: resource.clone(),
-            attributes: vec![Attribute { key: "k".into(), value: Value::List(vec![Value::from(1.5)]) }],
+            attributes: vec![Attribute { key: "k".into(), value: Value::List([Value::from(1.5)].into()) }],
             ..Span::default()
         };
         let spans = vec![span("one", &shared), span("two", &shared), span("three", &Arc::default())];

@@ -2,7 +2,7 @@
 //! Written in ascending order only, so that the tree grows at its end, and deleted a block at a time. Finding a trace
 //! is one descent a block; a hash that is another trace's costs a look into the block, which compares whole ids.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use crate::{TraceId, block::Place};
 
@@ -45,19 +45,26 @@ pub(super) fn write(connection: &Connection, block: i64, places: &[Place]) -> ru
     Ok(())
 }
 
-/// Row and number of rows where the trace may stand in a block with so many buckets.
+/// Block, row and number of rows wherever the trace may stand in these blocks, each with the number of its buckets. One
+/// transaction for all: one for each costs more than looking.
 pub(super) fn find(
     connection: &Connection,
-    block: i64,
-    buckets: u64,
+    blocks: impl Iterator<Item = (i64, u64)>,
     trace: TraceId,
-) -> rusqlite::Result<Vec<(usize, usize)>> {
+) -> rusqlite::Result<Vec<(i64, usize, usize)>> {
     let hash = hash(trace);
-    let mut select = connection.prepare_cached("SELECT places FROM trace WHERE block = ? AND bucket = ?")?;
-    let places: Option<Vec<u8>> =
-        select.query_row(params![block, bucket(hash, buckets) as i64], |row| row.get(0)).optional()?;
-    let places = places.unwrap_or_default();
-    Ok(places.chunks_exact(ENTRY).filter_map(|entry| place(entry, hash as u32)).collect())
+    let snapshot = connection.unchecked_transaction()?;
+    let mut select = snapshot.prepare_cached("SELECT places FROM trace WHERE block = ? AND bucket = ?")?;
+    let mut found = Vec::new();
+    for (block, buckets) in blocks {
+        let mut rows = select.query(params![block, bucket(hash, buckets) as i64])?;
+        let Some(row) = rows.next()? else { continue };
+        let entries = row.get_ref(0)?.as_blob()?.chunks_exact(ENTRY);
+        found.extend(
+            entries.filter_map(|entry| place(entry, hash as u32)).map(|(row, rows)| (block, row, rows)),
+        );
+    }
+    Ok(found)
 }
 
 fn place(entry: &[u8], hash: u32) -> Option<(usize, usize)> {

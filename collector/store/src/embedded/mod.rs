@@ -68,8 +68,8 @@ impl Settings {
         Self {
             directory,
             durability: Durability::Grouped,
-            // Three row groups; some 45 MiB in memory.
-            block_spans: 49_152,
+            // Two row groups; some 35 MiB in memory.
+            block_spans: 40_960,
             bytes: Some(10 << 30),
             age: Some(Duration::from_secs(7 * 24 * 3600)),
         }

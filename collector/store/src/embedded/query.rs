@@ -106,14 +106,8 @@ impl Shared {
 
     /// Block, row and number of rows wherever a trace may stand.
     fn places(&self, blocks: &[Arc<Entry>], id: TraceId) -> Result<Vec<(i64, usize, usize)>, StoreError> {
-        self.connections.read(|connection| {
-            let mut places = Vec::new();
-            for block in blocks {
-                let found = index::find(connection, block.id, block.buckets, id)?;
-                places.extend(found.into_iter().map(|(row, rows)| (block.id, row, rows)));
-            }
-            Ok(places)
-        })
+        let buckets = blocks.iter().map(|block| (block.id, block.buckets));
+        self.connections.read(|connection| index::find(connection, buckets, id))
     }
 
     /// Looks into a block; none when it was forgotten meanwhile.

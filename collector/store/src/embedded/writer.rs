@@ -35,7 +35,7 @@ const LOOK: Duration = Duration::from_secs(60);
 /// How often it looks whether a segment that is full can be sealed: the one before is being sealed.
 const SOON: Duration = Duration::from_millis(100);
 /// Sealed spans that are marked again at the start: three blocks.
-const REMEMBERED: u64 = 147_456;
+const REMEMBERED: u64 = 122_880;
 /// How often sealing is tried again on a full disk, and old blocks are looked for.
 const AGAIN: Duration = Duration::from_secs(5);
 

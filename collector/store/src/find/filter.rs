@@ -277,7 +277,7 @@ mod tests {
             duration: 5_000,
             attributes: vec![
                 attribute("code", Value::from(503)),
-                attribute("tags", Value::List(vec![Value::from("a"), Value::from("b")])),
+                attribute("tags", Value::List([Value::from("a"), Value::from("b")].into())),
             ],
             resource: Arc::new(Resource::new(vec![attribute("service.name", Value::from("cart"))])),
             ..Span::default()

@@ -116,9 +116,9 @@ mod tests {
             Value::from(2.0),
             Value::from(f64::INFINITY),
             Value::from(true),
-            Value::Bytes(vec![0, 255]),
-            Value::List(vec![Value::from("x"), Value::from(1.5)]),
-            Value::Map(vec![("$map".into(), Value::from(1)), ("b".into(), Value::List(Vec::new()))]),
+            Value::Bytes([0, 255].into()),
+            Value::List([Value::from("x"), Value::from(1.5)].into()),
+            Value::Map([("$map".into(), Value::from(1)), ("b".into(), Value::List(Box::default()))].into()),
         ];
         for one in all {
             let text = value(&one).to_string();

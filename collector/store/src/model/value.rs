@@ -18,12 +18,15 @@ pub enum Value {
     /// A number.
     Float(f64),
     /// Bytes.
-    Bytes(Vec<u8>),
+    Bytes(Box<[u8]>),
     /// Values in order.
-    List(Vec<Value>),
+    List(Box<[Value]>),
     /// Values by key.
-    Map(Vec<(Text, Value)>),
+    Map(Box<[(Text, Value)]>),
 }
+
+/// Millions are held: nothing in it is larger than a text.
+const _: () = assert!(size_of::<Value>() == size_of::<Text>());
 
 impl Value {
     /// As a person would read it: text as it is, bytes in hex, lists and maps as JSON.
@@ -105,9 +108,9 @@ mod tests {
             (Value::from(-3), "-3"),
             (Value::from(3.0), "3.0"),
             (Value::from(f64::NAN), "NaN"),
-            (Value::Bytes(vec![0, 255]), "00ff"),
-            (Value::List(vec![Value::from("x"), Value::from(1)]), r#"["x",1]"#),
-            (Value::Map(vec![("k".into(), Value::from(true))]), r#"{"k":true}"#),
+            (Value::Bytes([0, 255].into()), "00ff"),
+            (Value::List([Value::from("x"), Value::from(1)].into()), r#"["x",1]"#),
+            (Value::Map([("k".into(), Value::from(true))].into()), r#"{"k":true}"#),
         ];
         for (value, text) in cases {
             assert_eq!(value.text(), text);

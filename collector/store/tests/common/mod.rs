@@ -50,7 +50,7 @@ pub(crate) fn trace(n: u64) -> Vec<Span> {
     root.attributes = vec![
         attribute("http.request.method", "GET"),
         attribute("http.response.status_code", if failed { 500 } else { 200 }),
-        attribute("tags", Value::List(vec![Value::from("a"), Value::from(n as i64)])),
+        attribute("tags", Value::List([Value::from("a"), Value::from(n as i64)].into())),
         attribute("url.path", &*format!("/cart/{n}")),
         attribute("user.vip", n.is_multiple_of(2)),
         attribute("wirespan.load", n as f64 / 4.0),
