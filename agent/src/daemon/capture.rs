@@ -30,8 +30,9 @@ const SWEEP_NS: u64 = 5_000_000;
 /// Time between two snapshots of the counters, ns. One costs a few microseconds.
 const PUBLISH_NS: u64 = 250_000_000;
 
-/// Time between two occasions for the allocator to give memory back, ns.
-const GIVE_BACK_NS: u64 = 2_000_000_000;
+/// Time between two rounds of what is done seldom, ns: an occasion for the allocator to give memory back, and what the kernel
+/// tells in files only, some ten microseconds each.
+const SELDOM_NS: u64 = 2_000_000_000;
 
 /// Larger than what the allocator takes from pages that it keeps, bytes.
 const LARGE: usize = 8 << 20;
@@ -119,7 +120,8 @@ pub(super) struct Capture {
     reloads: mpsc::Receiver<Reload>,
     reloaded: u64,
     published: Nanos,
-    gave_back: Nanos,
+    seldom: Nanos,
+    interrupted: u64,
     /// The time of day at which the boot-time clock stood at zero.
     day: Offset,
     budget: Option<Budget>,
@@ -157,7 +159,8 @@ impl Capture {
             reloads,
             reloaded: 0,
             published: Nanos(0),
-            gave_back: Nanos(0),
+            seldom: Nanos(0),
+            interrupted: 0,
             day: Offset::day(),
             budget,
             stop: flag,
@@ -189,7 +192,7 @@ impl Capture {
                 self.tell();
                 self.hear();
                 self.publish(now);
-                self.give_back(now);
+                self.seldom(now);
                 if let Some(recorder) = &mut self.sinks.recorder {
                     recorder.tick(now);
                 }
@@ -229,20 +232,22 @@ impl Capture {
             counters: self.pipeline.counters(),
             held: self.pipeline.held(),
             losses: self.reader.losses(),
-            interrupted: self.programs.interrupted(),
+            interrupted: self.interrupted,
             costs: self.programs.costs(),
             shares,
             reloads: self.reloaded,
         });
     }
 
-    /// Memory that has been free for a second goes back to the kernel. The allocator looks for such only where a large piece is
-    /// freed, which an idle daemon never does: it kept what its start had needed. The piece is never touched.
-    fn give_back(&mut self, now: Nanos) {
-        if now.since(self.gave_back) >= GIVE_BACK_NS {
-            self.gave_back = now;
-            drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
+    fn seldom(&mut self, now: Nanos) {
+        if now.since(self.seldom) < SELDOM_NS {
+            return;
         }
+        self.seldom = now;
+        self.interrupted = self.programs.interrupted();
+        // Memory that has been free for a second goes back to the kernel. The allocator looks for such only where a large piece is
+        // freed, which an idle daemon never does: it kept what its start had needed. The piece is never touched.
+        drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
     }
 
     /// Says once, when it is first seen, what cannot be seen.
