@@ -42,6 +42,9 @@ pub(super) struct Arguments {
     /// Seconds of load per turn.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
+    /// What the whole daemon may take, percent of all processors' time; 0: no bound. As it is installed: 20.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u8).range(0..=100))]
+    cpu_percent: u8,
     /// Print one JSON object per workload instead of a table.
     #[arg(long)]
     json: bool,
@@ -54,7 +57,7 @@ enum Condition {
     Without,
     /// Kernel programs attached; the filter leaves everything out.
     Filtered,
-    /// The daemon as it is installed, budget off, all protocols on; its spans, as JSON, go to /dev/null.
+    /// The daemon as it is installed, budget off or as asked for, all protocols on; its spans, as JSON, go to /dev/null.
     Whole,
 }
 
@@ -114,7 +117,7 @@ fn measured(workload: &Workload, arguments: &Arguments, binary: &Path) -> Result
     let mut turns = [const { Vec::new() }; 3];
     for _ in 0..arguments.rounds {
         for (condition, turns) in Condition::ALL.into_iter().zip(&mut turns) {
-            turns.push(turn(workload, &target, arguments.seconds, condition, binary)?);
+            turns.push(turn(workload, &target, arguments, condition, binary)?);
         }
     }
     Ok(turns)
@@ -123,16 +126,19 @@ fn measured(workload: &Workload, arguments: &Arguments, binary: &Path) -> Result
 fn turn(
     workload: &Workload,
     target: &Target,
-    seconds: u64,
+    Arguments { seconds, cpu_percent, .. }: &Arguments,
     condition: Condition,
     binary: &Path,
 ) -> Result<Turn> {
-    let daemon =
-        condition.arguments().map(|arguments| Daemon::start(binary, arguments, Stdio::null())).transpose()?;
+    let percent = cpu_percent.to_string();
+    let start = |arguments: &[&str]| {
+        Daemon::start(binary, &[arguments, &["--cpu-percent", &percent]].concat(), Stdio::null())
+    };
+    let daemon = condition.arguments().map(start).transpose()?;
     let cpu = |process: Option<u32>| process.map(process::cpu_time).transpose();
     let id = daemon.as_ref().map(|daemon| daemon.running.id());
     let before = (cpu(target.process)?, cpu(id)?);
-    let load = workload.load(target, seconds)?;
+    let load = workload.load(target, *seconds)?;
     let after = (cpu(target.process)?, cpu(id)?);
     let each = |before: Option<std::time::Duration>, after: Option<std::time::Duration>| {
         let spent = before.zip(after).map(|(before, after)| after.saturating_sub(before));
@@ -160,7 +166,7 @@ impl Daemon {
     /// Starts it and waits until it captures. Its spans go to `spans`.
     fn start(binary: &Path, arguments: &[&str], spans: Stdio) -> Result<Self> {
         let mut command = Command::new(binary);
-        command.args(["agent", "--output", "json", "--cpu-percent", "0"]).args(arguments);
+        command.args(["agent", "--output", "json"]).args(arguments);
         let mut running = Running::start(command.stdout(spans).stderr(Stdio::piped()))?;
         let mut words = BufReader::new(running.stderr()?);
         while !line(&mut words)?.contains("capturing") {}

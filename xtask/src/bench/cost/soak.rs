@@ -65,7 +65,7 @@ fn soaked(minutes: u64, binary: &Path, load: &Path) -> Result<Vec<Point>> {
     // What else goes on at this host does not count.
     let ports = [&nginx, &python, &redis].map(|target| target.port.to_string());
     let ports = ports.iter().flat_map(|port| ["--include-port", port]);
-    let arguments: Vec<_> = ["--metrics", &metrics].into_iter().chain(ports).collect();
+    let arguments: Vec<_> = ["--metrics", &metrics, "--cpu-percent", "0"].into_iter().chain(ports).collect();
     let daemon = Daemon::start(binary, &arguments, Stdio::null())?;
     let paced = |port: u16, rate: &str, fresh: Option<&str>| {
         let mut command = Command::new(load);
