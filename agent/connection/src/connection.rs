@@ -164,10 +164,15 @@ impl<S> Connection<S> {
 
     fn take_sent(&mut self, mut piece: Piece<'_>, limits: &Limits, counters: &mut Counters) {
         // What was read only after these bytes had arrived was not read before they left.
-        if let Some(read) = self.received.awaits() {
+        if let Some(read) = self.received.awaits(piece.offset) {
             piece.mark.time = piece.mark.time.min(read);
         }
         self.sent.take(piece, limits, counters);
+        self.sent_moved(counters);
+    }
+
+    /// What was received and waits for what was sent may go on.
+    fn sent_moved(&mut self, counters: &mut Counters) {
         if let Some(newest) = self.sent.newest() {
             self.received.other_reached(newest, counters);
         }
@@ -266,8 +271,13 @@ impl<S> Connection<S> {
 
     /// Does what the time `now` asks for.
     pub(crate) fn settle(&mut self, now: Nanos, limits: &Limits, counters: &mut Counters) {
-        self.received.settle(now, limits, counters);
+        let before = self.sent.newest();
         self.sent.settle(now, limits, counters);
+        if self.sent.newest() != before {
+            self.sent_moved(counters);
+        }
+        self.received.settle(now, limits, counters);
+        self.close_if_read(counters);
         if let Fate::Closing(closed) = &self.fate
             && now.since(closed.time) >= limits.linger_ns
         {

@@ -123,9 +123,9 @@ impl Half {
         self.vain
     }
 
-    /// When the first event that waits for the other stream happened.
-    pub(crate) fn awaits(&self) -> Option<Nanos> {
-        self.store.as_ref()?.held.awaits(self.other)
+    /// When the first event happened that waits for what stands at `offset` of the other stream.
+    pub(crate) fn awaits(&self, offset: u64) -> Option<Nanos> {
+        self.store.as_ref()?.held.awaits(offset)
     }
 
     /// Gives up holes that have been waited for long enough at `now`.

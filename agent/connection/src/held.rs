@@ -96,9 +96,9 @@ impl Early {
         reached.then(|| self.pop()).flatten()
     }
 
-    /// When the first event happened that waits for the other stream, which reaches up to `other`.
-    pub(crate) fn awaits(&self, other: u64) -> Option<Nanos> {
-        self.events.iter().find(|held| held.after > other).map(|held| held.mark.time)
+    /// When the first event happened that waits for what stands at `offset` of the other stream.
+    pub(crate) fn awaits(&self, offset: u64) -> Option<Nanos> {
+        self.events.iter().find(|held| held.after > offset).map(|held| held.mark.time)
     }
 
     /// When the event that waits longest happened.

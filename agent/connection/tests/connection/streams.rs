@@ -3,7 +3,7 @@
 use crate::events::{MS, Reader, address, check, closed, data, life, play, sent, tcp, udp, unix};
 use wirespan_connection::connections::Connections;
 use wirespan_connection::event::Event::Data as Bytes;
-use wirespan_connection::event::{Change, Data, DataFlags, Direction, Event, Task};
+use wirespan_connection::event::{Change, Data, DataFlags, Direction, Event, Nanos, Task};
 use wirespan_connection::limits::Limits;
 use wirespan_connection::stream::Stream;
 
@@ -184,6 +184,59 @@ fn a_request_that_is_never_told_of_is_waited_for_once() {
     assert_eq!(play(&events, 202).0.received, "one two three ");
     let closing = [events[0], events[1], closed(tcp(1), 3, 0)];
     assert_eq!(play(&closing, 4).0.received, "one [end]");
+}
+
+#[test]
+fn what_is_sent_behind_a_lost_request_left_when_it_says() {
+    let events = [
+        Bytes(sent(tcp(1), 1, 900, b"ask ")),
+        answer(3, 100, 910, b"one "),
+        // What stood at 904 found the ring full.
+        Bytes(sent(tcp(1), 80, 910, b"again ")),
+    ];
+    let mut connections = Connections::<()>::new(Limits::default());
+    events.iter().for_each(|event| connections.accept(event, |_| {}));
+    let (mut time, mut reader) = (0, Reader::default());
+    for ms in [120, 200] {
+        connections.sweep(Nanos(ms * MS), |connection| {
+            time = connection.half(Direction::Sent).mark(910).time.0 / MS;
+            reader.visit(connection);
+        });
+    }
+    assert_eq!((reader.sent.as_str(), time), ("ask [lost 6]again ", 80));
+    assert_eq!(reader.received, "one ");
+}
+
+#[test]
+fn a_lost_request_that_is_given_up_is_not_waited_for() {
+    let events = [
+        Bytes(sent(tcp(1), 1, 900, b"ask ")),
+        Bytes(sent(tcp(1), 2, 910, b"again ")),
+        answer(3, 100, 916, b"one "),
+    ];
+    let late = [answer(205, 104, 922, b"two "), Bytes(sent(tcp(1), 206, 916, b"third "))];
+    let mut connections = Connections::<()>::new(Limits::default());
+    let mut reader = Reader::default();
+    events.iter().for_each(|event| connections.accept(event, |connection| reader.visit(connection)));
+    connections.sweep(Nanos(200 * MS), |connection| reader.visit(connection));
+    assert_eq!((reader.sent.as_str(), reader.received.as_str()), ("ask [lost 6]again ", "one "));
+    connections.accept(&late[0], |connection| reader.visit(connection));
+    assert_eq!(reader.received, "one ", "its request was not waited for in vain: this one is waited for");
+    connections.accept(&late[1], |connection| reader.visit(connection));
+    assert_eq!(reader.received, "one two ");
+}
+
+#[test]
+fn what_waited_does_not_keep_a_closed_connection() {
+    let events = [
+        life(tcp(1), 1, Change::Connected),
+        Bytes(sent(tcp(1), 1, 900, b"ask ")),
+        answer(3, 100, 910, b"one "),
+        life(tcp(1), 4, Change::Closed { error: 0, sent: 10, received: 5 }),
+    ];
+    let (reader, connections) = play(&events, 150);
+    assert_eq!(reader.received, "one [end]");
+    assert!(connections.is_empty());
 }
 
 #[test]
