@@ -55,9 +55,9 @@ fn a_pool_calls_for_who_handed_the_work_over() -> Result<()> {
 #[test]
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn a_thread_made_for_a_call_works_for_its_makers_request() -> Result<()> {
-    // Those made before the daemon follows the process are missed.
+    // Those made before the daemon follows the process are missed, or linked by their time: right but for one in a hundred.
     let score = scored("python-threads", "threads", 10)?;
-    ensure!(score.precision() == 1.0 && score.calls.recall() >= 0.9 && score.adopted == 0, "{score:#?}");
+    ensure!(score.precision() >= 0.99 && score.calls.recall() >= 0.9 && score.adopted == 0, "{score:#?}");
     Ok(())
 }
 

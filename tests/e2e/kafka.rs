@@ -90,7 +90,8 @@ fn librdkafka_and_kafka_are_understood() -> Result<()> {
 
     Client::start("kafka.cjs", &broker)?.pass()?;
     kcat(&format!("printf 'hush\\n' | kcat -P -t orders -H traceparent=00-{TRACE}-b7ad6b7169203331-01"))?;
-    kcat("printf 'hush\\nhush\\n' | kcat -P -t orders -X acks=0 -z gzip")?;
+    // Both in one request, however slowly they are read.
+    kcat("printf 'hush\\nhush\\n' | kcat -P -t orders -X acks=0 -X linger.ms=1000 -z gzip")?;
     kcat("kcat -C -t orders -o 5 -c 3 -q")?;
     agent.until(1, "the fetch", |span| {
         span.integer("messaging.batch.message_count") == Some(3) && span.name == "poll orders"
