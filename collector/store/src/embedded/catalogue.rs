@@ -10,11 +10,12 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use crate::StoreError;
 
-/// Goes up when a table changes.
-const VERSION: i64 = 2;
+/// What each version has that the one before had not.
+pub(super) const VERSIONS: [&str; 3] = [TABLES, JOINED, RUNS];
 
-/// Which traces are one. `whole` is never itself a part of another.
+/// Which traces are one. `whole` is never itself a part of another. Blocks of version 1 know of no joins.
 const JOINED: &str = "
+    ALTER TABLE block ADD COLUMN joined INTEGER NOT NULL DEFAULT 0;
     CREATE TABLE joined (
         seq INTEGER PRIMARY KEY, trace BLOB NOT NULL, span BLOB NOT NULL, parent BLOB NOT NULL, whole BLOB NOT NULL
     ) STRICT;
@@ -22,8 +23,18 @@ const JOINED: &str = "
     CREATE INDEX joined_whole ON joined (whole);
 ";
 
-/// What version 1 did not have. Its blocks know of no joins.
-const SINCE_1: &str = "ALTER TABLE block ADD COLUMN joined INTEGER NOT NULL DEFAULT 0;";
+/// The index by trace for a run of blocks in one place. Each block of version 2 is a run of its own.
+const RUNS: &str = "
+    ALTER TABLE block ADD COLUMN run INTEGER NOT NULL DEFAULT 0;
+    UPDATE block SET run = -id;
+    ALTER TABLE trace RENAME TO trace_2;
+    CREATE TABLE trace (
+        run INTEGER NOT NULL, bucket INTEGER NOT NULL, block INTEGER NOT NULL, places BLOB NOT NULL,
+        PRIMARY KEY (run, bucket, block)
+    ) STRICT, WITHOUT ROWID;
+    INSERT INTO trace SELECT -block, bucket, block, places FROM trace_2 ORDER BY -block, bucket;
+    DROP TABLE trace_2;
+";
 
 const TABLES: &str = "
     CREATE TABLE arrived (seq INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
@@ -71,15 +82,11 @@ impl Connections {
         let version: i64 = connection
             .pragma_query_value(None, "user_version", |row| row.get(0))
             .map_err(|error| trouble(path, error))?;
-        match version {
-            0 => create(&connection, &[TABLES, SINCE_1, JOINED]).map_err(|error| trouble(path, error))?,
-            1 => create(&connection, &[SINCE_1, JOINED]).map_err(|error| trouble(path, error))?,
-            VERSION => {}
-            other => {
-                let what = format!("version {other} of its tables; this wirespan knows {VERSION}");
-                return Err(StoreError::Damaged { place: path.display().to_string(), what });
-            }
-        }
+        let Some(missing) = usize::try_from(version).ok().and_then(|version| VERSIONS.get(version..)) else {
+            let what = format!("version {version} of its tables; this wirespan knows {}", VERSIONS.len());
+            return Err(StoreError::Damaged { place: path.display().to_string(), what });
+        };
+        create(&connection, missing).map_err(|error| trouble(path, error))?;
         Ok(Self { path: path.to_owned(), write: Mutex::new(connection), idle: Mutex::default() })
     }
 
@@ -139,9 +146,12 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Makes what is missing, in one step.
-fn create(connection: &Connection, tables: &[&str]) -> rusqlite::Result<()> {
-    let tables = tables.concat();
-    connection.execute_batch(&format!("BEGIN; {tables} PRAGMA user_version = {VERSION}; COMMIT;"))
+fn create(connection: &Connection, missing: &[&str]) -> rusqlite::Result<()> {
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let (tables, version) = (missing.concat(), VERSIONS.len());
+    connection.execute_batch(&format!("BEGIN; {tables} PRAGMA user_version = {version}; COMMIT;"))
 }
 
 fn trouble(path: &Path, error: rusqlite::Error) -> StoreError {

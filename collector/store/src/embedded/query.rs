@@ -106,8 +106,7 @@ impl Shared {
 
     /// Block, row and number of rows wherever a trace may stand.
     fn places(&self, blocks: &[Arc<Entry>], id: TraceId) -> Result<Vec<(i64, usize, usize)>, StoreError> {
-        let buckets = blocks.iter().map(|block| (block.id, block.buckets));
-        self.connections.read(|connection| index::find(connection, buckets, id))
+        self.connections.read(|connection| index::find(connection, blocks, id))
     }
 
     /// Looks into a block; none when it was forgotten meanwhile.

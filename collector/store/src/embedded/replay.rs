@@ -16,7 +16,7 @@ use crate::{StoreError, join::Joined};
 pub(super) fn replay(shared: &Shared) -> Result<(), StoreError> {
     let blocks = shared.connections.read(|connection| {
         let mut select = connection.prepare(
-            "SELECT id, spans, bytes, first, last, buckets, services, joined FROM block ORDER BY id",
+            "SELECT id, spans, bytes, first, last, buckets, services, joined, run FROM block ORDER BY id",
         )?;
         select.query_map([], entry)?.collect::<Result<Vec<_>, _>>()
     })?;
@@ -48,6 +48,7 @@ fn entry(row: &rusqlite::Row<'_>) -> rusqlite::Result<Arc<Entry>> {
         last: number(4)?,
         buckets: number(5)?,
         joined: row.get(7)?,
+        run: row.get(8)?,
         services: services.split(BETWEEN).map(Into::into).collect(),
     }))
 }

@@ -8,7 +8,10 @@ use std::{
 
 use rusqlite::params;
 
-use super::state::{Entry, Shared};
+use super::{
+    index,
+    state::{Entry, Shared},
+};
 use crate::StoreError;
 
 /// Forgets what the settings do not let stay.
@@ -50,7 +53,7 @@ fn forget(shared: &Shared, old: &[Arc<Entry>], horizon: u64) -> Result<(), Store
     let mut delete = || -> rusqlite::Result<()> {
         let transaction = connection.transaction()?;
         for block in old {
-            transaction.execute("DELETE FROM trace WHERE block = ?", params![block.id])?;
+            index::forget(&transaction, block)?;
             transaction.execute("DELETE FROM block WHERE id = ?", params![block.id])?;
             transaction.execute("DELETE FROM joined WHERE seq <= ?", params![block.joined])?;
         }

@@ -62,7 +62,8 @@ fn entry(id: i64, segment: &Segment, written: &Written) -> Entry {
         bytes: written.bytes,
         first: segment.first,
         last: segment.last,
-        buckets: index::buckets(written.places.len()),
+        run: index::run(id),
+        buckets: index::BUCKETS,
         joined: 0,
         services,
     }
@@ -77,7 +78,8 @@ fn record(
 ) -> rusqlite::Result<()> {
     let services: Vec<&str> = entry.services.iter().map(|name| name.as_str()).collect();
     transaction.execute(
-        "INSERT INTO block (id, spans, bytes, first, last, buckets, services, joined) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO block (id, spans, bytes, first, last, buckets, services, joined, run) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         params![
             entry.id,
             entry.spans as i64,
@@ -86,7 +88,8 @@ fn record(
             entry.last as i64,
             entry.buckets as i64,
             services.join(BETWEEN),
-            entry.joined
+            entry.joined,
+            entry.run
         ],
     )?;
     index::write(transaction, entry.id, places)?;

@@ -66,6 +66,9 @@ pub(super) struct Entry {
     pub(super) bytes: u64,
     pub(super) first: u64,
     pub(super) last: u64,
+    /// Its place in the index by trace.
+    pub(super) run: i64,
+    /// Of that place.
     pub(super) buckets: u64,
     /// The last join when it was sealed.
     pub(super) joined: i64,
