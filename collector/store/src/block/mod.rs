@@ -3,6 +3,10 @@
 //! The schema is for others too: DuckDB, pandas, Polars and ClickHouse read the files as they are. See
 //! `docs/storage.md`.
 
+use std::io::{self, ErrorKind};
+
+use parquet::errors::ParquetError;
+
 mod columns;
 mod dictionary;
 mod group;
@@ -12,3 +16,9 @@ mod write;
 
 pub(crate) use read::{Block, Cache};
 pub(crate) use write::{Place, Written, write};
+
+/// What the system said, where it was that.
+pub(crate) fn io_error(error: &ParquetError) -> Option<ErrorKind> {
+    let ParquetError::External(source) = error else { return None };
+    source.downcast_ref().map(io::Error::kind)
+}

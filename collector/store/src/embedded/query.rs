@@ -1,7 +1,7 @@
 //! Questions to the store on disk. Each looks at memory first, under a lock that is held briefly, then at blocks and
 //! catalogue as they were at that moment.
 
-use std::{io, ops::ControlFlow, sync::Arc};
+use std::{io::ErrorKind, ops::ControlFlow, sync::Arc};
 
 use parquet::errors::ParquetError;
 use rusqlite::{Connection, params};
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     Arrival, Catalogue, Edge, EdgeQuery, Field, Fields, Figure, Figures, Found, Hit, Kind, NodeKind,
     Operation, Red, RedQuery, Search, Service, Sort, Span, Store, StoreError, Text, TraceId,
-    block::Block,
+    block::{self, Block},
     figure::{EdgeKey, SeriesKey, merge_edges, merge_red},
     find::Top,
     segment::{Segment, hits_in_order, in_order},
@@ -117,18 +117,9 @@ impl Shared {
     ) -> Result<Option<R>, StoreError> {
         match self.cache.block(id).and_then(|block| look(&block)) {
             Ok(found) => Ok(Some(found)),
-            Err(error) if is_gone(&error) => Ok(None),
+            Err(error) if block::io_error(&error) == Some(ErrorKind::NotFound) => Ok(None),
             Err(source) => Err(StoreError::Block { path: self.cache.path(id), source }),
         }
-    }
-}
-
-fn is_gone(error: &ParquetError) -> bool {
-    match error {
-        ParquetError::External(source) => {
-            source.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
-        }
-        _ => false,
     }
 }
 

@@ -1,7 +1,7 @@
 //! A full segment in; a block and its entries in the catalogue out, in one step as far as a crash can see: the file is
 //! complete on the disk before the transaction that names it, and that transaction takes the rows as they arrived away.
 
-use std::{fs::File, path::Path};
+use std::{fs::File, io::ErrorKind, path::Path};
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use rustc_hash::FxHashSet;
@@ -30,7 +30,10 @@ pub(super) fn seal(shared: &Shared, segment: &Segment, last: i64) -> Result<(), 
     let (written, ()) = written.map_err(|source| {
         // Half a file is of no use, and the room it takes is needed.
         let _ = std::fs::remove_file(&path);
-        StoreError::Block { path: path.clone(), source }
+        match block::io_error(&source) {
+            Some(ErrorKind::StorageFull) => StoreError::Full(shared.cache.folder().to_owned()),
+            _ => StoreError::Block { path: path.clone(), source },
+        }
     })?;
     let mut connection = shared.connections.write();
     let joined = joins::last(&connection).map_err(|error| shared.connections.trouble(error))?;
