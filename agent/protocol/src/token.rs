@@ -12,7 +12,8 @@ use crate::carrier::Carrier;
 const MAX: usize = 2;
 
 /// Shortest and longest of them in bytes: a ULID has 26, a UUID 36, a number of 64 bits up to 20.
-const LENGTHS: std::ops::RangeInclusive<usize> = 16..=64;
+const SHORTEST: usize = 16;
+const LONGEST: usize = 64;
 
 /// Digits that one has at least: words have few.
 const MIN_DIGITS: usize = 4;
@@ -42,7 +43,7 @@ impl Tokens {
     /// Looks for more of them in a text: a target, a key, a literal, a parameter.
     pub(crate) fn look(&mut self, text: &[u8]) {
         let text = text.get(..MAX_TEXT).unwrap_or(text);
-        let names = text.split(|byte| !is_part(*byte)).filter(|name| is_rare(name));
+        let names = LongNames(text).filter(|name| is_rare(name));
         for (slot, name) in self.0.iter_mut().filter(|slot| **slot == 0).zip(names) {
             *slot = hash(name);
         }
@@ -60,12 +61,30 @@ impl Tokens {
     }
 }
 
+/// The names in a text that are not too short. Whether one begins is asked of the last byte that it would have first, so that
+/// of words and binary numbers most bytes are never looked at.
+struct LongNames<'a>(&'a [u8]);
+
+impl<'a> Iterator for LongNames<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        while let Some(last) = self.0.first_chunk::<SHORTEST>()?.iter().rposition(|byte| !is_part(*byte)) {
+            self.0 = self.0.get(last + 1..)?;
+        }
+        let length = self.0.iter().position(|byte| !is_part(*byte)).unwrap_or(self.0.len());
+        let (name, rest) = self.0.split_at_checked(length)?;
+        self.0 = rest;
+        Some(name)
+    }
+}
+
 const fn is_part(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 fn is_rare(name: &[u8]) -> bool {
-    LENGTHS.contains(&name.len()) && name.iter().filter(|byte| byte.is_ascii_digit()).count() >= MIN_DIGITS
+    name.len() <= LONGEST && name.iter().filter(|byte| byte.is_ascii_digit()).count() >= MIN_DIGITS
 }
 
 fn hash(name: &[u8]) -> u64 {
@@ -101,6 +120,18 @@ mod tests {
         {
             assert_eq!(of(target), Tokens::default(), "{target}");
         }
+    }
+
+    #[test]
+    fn names_have_their_lengths_and_end_anywhere() {
+        let digits = "1234567890".repeat(7);
+        for (length, rare) in [(15, 0), (16, 1), (17, 1), (64, 1), (65, 0)] {
+            let name = &digits[..length];
+            for text in [name.to_owned(), format!("/a/{name}"), format!("{name}/b"), format!("///{name}=&")] {
+                assert_eq!(of(&text).iter().count(), rare, "{text}");
+            }
+        }
+        assert_eq!(of(&format!("{}.{}", &digits[..16], &digits[1..17])).iter().count(), 2);
     }
 
     #[test]
