@@ -11,7 +11,7 @@ use wirespan_connection::{
 
 use crate::{
     exchange::Ending,
-    protocol::{Input, Legacy, Protocol, Scene, Sight, Step, Successor},
+    protocol::{Extent, Input, Legacy, Protocol, Scene, Sight, Step, Successor},
 };
 
 /// Both directions of a connection.
@@ -103,7 +103,7 @@ impl Lane {
         if self.waits || self.starved {
             return Readiness::Not;
         }
-        match (offer.bytes, self.ask, offer.end) {
+        match (offer.available > 0, self.ask, offer.end) {
             (true, ..) => Readiness::Bytes,
             (false, true, _) => Readiness::Ask,
             (false, false, true) if !self.ended => Readiness::End,
@@ -115,8 +115,8 @@ impl Lane {
 /// What the stream of a direction has at its front.
 #[derive(Clone, Copy)]
 struct Offer {
-    /// Bytes or a gap.
-    bytes: bool,
+    /// Bytes, and the gap behind them.
+    available: u64,
     /// Its end.
     end: bool,
 }
@@ -124,7 +124,15 @@ struct Offer {
 impl Offer {
     fn of(stream: &dyn Stream) -> Self {
         let input = Input::of(stream);
-        Self { bytes: input.available() > 0, end: input.end().is_some() }
+        Self { available: input.available(), end: input.end().is_some() }
+    }
+
+    /// So many bytes are through: what stands behind all that were available is seen only then.
+    fn pass(&mut self, bytes: u64, stream: &dyn Stream) {
+        self.available = self.available.saturating_sub(bytes);
+        if bytes > 0 && self.available == 0 {
+            *self = Self::of(stream);
+        }
     }
 }
 
@@ -159,7 +167,8 @@ enum Readiness {
 
 /// What a step came to.
 enum Progress {
-    Moved,
+    /// So many bytes are through, or none, and the parser's state is another.
+    Moved(u64),
     Stuck,
     Leave(Course),
 }
@@ -176,12 +185,14 @@ impl<P: Protocol> Conversation for Talk<P> {
         };
         while let Some(direction) = self.choose(offers, streams) {
             match self.step(direction, streams, scene) {
-                Progress::Moved => self.lane(direction.reverse()).waits = false,
+                Progress::Moved(bytes) => {
+                    self.lane(direction.reverse()).waits = false;
+                    // A step moves its own direction alone.
+                    offers.of(direction).pass(bytes, streams.of(direction));
+                }
                 Progress::Stuck => {}
                 Progress::Leave(course) => return course,
             }
-            // A step moves its own direction alone.
-            *offers.of(direction) = Offer::of(streams.of(direction));
         }
         Course::Idle
     }
@@ -241,13 +252,15 @@ impl<P: Protocol> Talk<P> {
         let input = Input::of(streams.of(direction));
         let lane = self.lane(direction);
         let asked = std::mem::take(&mut lane.ask);
-        if lane.skip > 0 && input.available() > 0 {
-            return self.pass(direction, streams);
+        let (available, end) = (input.available(), input.end());
+        if lane.skip > 0 && available > 0 {
+            let extent = input.extent(lane.skip);
+            return self.pass(direction, &extent, streams);
         }
-        if let (false, 0, Some(ending)) = (asked, input.available(), input.end()) {
+        if let (false, 0, Some(ending)) = (asked, available, end) {
             lane.ended = true;
             self.protocol.ended(direction, ending, scene);
-            return Progress::Moved;
+            return Progress::Moved(0);
         }
         match self.protocol.parse(direction, &input, scene.settings) {
             Step::Frame(frame, length) => {
@@ -257,14 +270,15 @@ impl<P: Protocol> Talk<P> {
                 self.moved(direction, extent.bytes, length)
             }
             Step::Skip(length) => {
+                let extent = input.extent(length);
                 self.lane(direction).skip = length;
-                self.pass(direction, streams)
+                self.pass(direction, &extent, streams)
             }
             Step::Wait => self.wait(direction),
             Step::Resync => self.resync(direction, streams, scene),
             // A parser that wants bytes that will never come is helped over the gap.
             Step::NeedMore if input.cut().is_some() => self.resync(direction, streams, scene),
-            Step::NeedMore => self.starve(direction, streams),
+            Step::NeedMore => self.starve(direction, end.map(|_| available), streams),
             Step::HandOver(successor) => Progress::Leave(Course::HandOver(successor)),
             Step::GiveUp => Progress::Leave(Course::GiveUp),
         }
@@ -275,26 +289,23 @@ impl<P: Protocol> Talk<P> {
         Progress::Stuck
     }
 
-    /// Bytes of an incomplete frame wait for more, or for nothing where the stream ends behind them.
-    fn starve(&mut self, direction: Direction, streams: &mut Streams<'_>) -> Progress {
-        let input = Input::of(streams.of(direction));
-        if input.end().is_some() {
-            let remnant = input.available();
+    /// Bytes of an incomplete frame wait for more, or for nothing where they are the `remnant` before the stream's end.
+    fn starve(&mut self, direction: Direction, remnant: Option<u64>, streams: &mut Streams<'_>) -> Progress {
+        if let Some(remnant) = remnant {
             streams.consume(direction, remnant);
-            return Progress::Moved;
+            return Progress::Moved(remnant);
         }
         self.lane(direction).starved = true;
         Progress::Stuck
     }
 
     /// Passes over bytes of the last frame.
-    fn pass(&mut self, direction: Direction, streams: &mut Streams<'_>) -> Progress {
-        let skip = self.lane(direction).skip;
-        let extent = Input::of(streams.of(direction)).extent(skip);
+    fn pass(&mut self, direction: Direction, extent: &Extent, streams: &mut Streams<'_>) -> Progress {
         if extent.bytes > 0 {
             streams.consume(direction, extent.bytes);
-            self.protocol.passed(direction, &extent);
+            self.protocol.passed(direction, extent);
         }
+        let skip = self.lane(direction).skip;
         self.moved(direction, extent.bytes, skip)
     }
 
@@ -305,7 +316,8 @@ impl<P: Protocol> Talk<P> {
         let whole = call == input.bytes().len();
         let length = if whole { input.available() } else { call as u64 };
         if length == 0 {
-            return self.starve(direction, streams);
+            let remnant = input.end().map(|_| 0);
+            return self.starve(direction, remnant, streams);
         }
         streams.consume(direction, length);
         self.protocol.missed(direction, scene);
@@ -318,6 +330,6 @@ impl<P: Protocol> Talk<P> {
         lane.skip = length - bytes;
         lane.ask = lane.skip == 0;
         lane.empty = if bytes == 0 && lane.ask { lane.empty + 1 } else { 0 };
-        if lane.empty > MAX_EMPTY_STEPS { Progress::Leave(Course::GiveUp) } else { Progress::Moved }
+        if lane.empty > MAX_EMPTY_STEPS { Progress::Leave(Course::GiveUp) } else { Progress::Moved(bytes) }
     }
 }
