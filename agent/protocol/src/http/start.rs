@@ -21,24 +21,29 @@ pub(super) enum Start {
 /// Longest method taken for one, bytes. The longest registered with IANA has 16 (`BASELINE-CONTROL`).
 const MAX_METHOD: usize = 32;
 
+/// A version, up to its second number; and as it stands behind a target.
+const VERSION: &[u8] = b"HTTP/1.";
+const SPACED_VERSION: &[u8] = b" HTTP/1.";
+
 /// Looks at the first line.
 pub(super) fn start(bytes: &[u8]) -> Start {
     match bytes.first() {
         None => Start::Partial,
-        Some(b'H') if b"HTTP/1.".starts_with(bytes.get(..7).unwrap_or(bytes)) => response(bytes),
+        Some(b'H') if VERSION.starts_with(bytes.get(..VERSION.len()).unwrap_or(bytes)) => response(bytes),
         Some(_) => request(bytes),
     }
 }
 
 /// `HTTP/1.x SP 3DIGIT`, then a space or the end of the line.
 fn response(bytes: &[u8]) -> Start {
-    let shape = b"HTTP/1.0 000 ";
-    let fits = bytes.iter().zip(shape).enumerate().all(|(place, (byte, expected))| match (place, expected) {
-        (7 | 9.., b'0') => byte.is_ascii_digit(),
-        (12, _) => matches!(byte, b' ' | b'\r' | b'\n'),
+    let shape = b"0 000 ";
+    let rest = bytes.get(VERSION.len()..).unwrap_or_default();
+    let fits = rest.iter().zip(shape).enumerate().all(|(place, (byte, expected))| match (place, expected) {
+        (_, b'0') => byte.is_ascii_digit(),
+        (5, _) => matches!(byte, b' ' | b'\r' | b'\n'),
         _ => byte == expected,
     });
-    match (fits, bytes.len() >= shape.len()) {
+    match (fits, rest.len() >= shape.len()) {
         (false, _) => Start::Nothing,
         (true, false) => Start::Partial,
         (true, true) => Start::Response,
@@ -92,17 +97,16 @@ fn authority(target: &[u8]) -> bool {
 
 /// ` HTTP/1.x`, then the end of the line.
 fn version(rest: &[u8]) -> Start {
-    let shape = b" HTTP/1.0\r\n";
-    let mut places = rest.iter().zip(shape).enumerate();
-    for (place, (byte, expected)) in &mut places {
-        match (place, byte) {
-            (9, b'\n') => return Start::Request,
-            (8, byte) if byte.is_ascii_digit() => {}
-            (_, byte) if byte == expected => {}
-            _ => return Start::Nothing,
-        }
+    let Some((minor, end)) = rest.strip_prefix(SPACED_VERSION).and_then(<[u8]>::split_first) else {
+        let open = SPACED_VERSION.starts_with(rest);
+        return if open { Start::PartialRequest } else { Start::Nothing };
+    };
+    match end {
+        _ if !minor.is_ascii_digit() => Start::Nothing,
+        [b'\n', ..] | [b'\r', b'\n', ..] => Start::Request,
+        [] | [b'\r'] => Start::PartialRequest,
+        _ => Start::Nothing,
     }
-    if rest.len() >= shape.len() { Start::Request } else { Start::PartialRequest }
 }
 
 /// tchar (RFC 9110 section 5.6.2)
