@@ -101,7 +101,9 @@ fn headers<'a>(pairs: Pairs<'a>, names: &'a [u8]) -> impl Iterator<Item = Field<
 /// Underscores stand for what may not be in the name of a variable.
 fn names(pairs: Pairs<'_>) -> Vec<u8> {
     let dashed = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-    pairs.filter_map(|(name, _)| header(name)).flatten().map(dashed).collect()
+    let mut names = Vec::with_capacity(pairs.0.rest().len());
+    pairs.filter_map(|(name, _)| header(name)).for_each(|name| names.extend(name.iter().map(dashed)));
+    names
 }
 
 /// The request that the parameters tell of. `cut`: some are missing. They name no URL: both ends tell its parts.

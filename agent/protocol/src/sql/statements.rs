@@ -25,10 +25,12 @@ impl<K> Default for Statements<K> {
 impl<K: Ord + Clone> Statements<K> {
     /// Keeps a statement; one of the same name goes.
     pub(crate) fn keep(&mut self, name: K, digest: Arc<Digest>, settings: &Settings) {
-        self.forget(&name);
         self.bytes += digest.size();
         self.ages.insert(self.next, name.clone());
-        self.kept.insert(name, (self.next, digest));
+        if let Some((age, before)) = self.kept.insert(name, (self.next, digest)) {
+            self.ages.remove(&age);
+            self.bytes -= before.size();
+        }
         self.next += 1;
         while self.kept.len() > settings.max_statements || self.bytes > settings.max_statement_bytes {
             let Some((_, oldest)) = self.ages.pop_first() else { return };
