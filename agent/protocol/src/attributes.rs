@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::{
+    address,
     event::Address,
     exchange::{Role, Value},
     facts::Facts,
@@ -12,19 +13,21 @@ use crate::{
 pub(crate) type Attributes = Vec<(Cow<'static, str>, Value)>;
 
 /// At most `max` bytes as text; what is no UTF-8 is replaced, and half a character at the cut left out.
-pub(crate) fn text(bytes: &[u8], max: usize) -> String {
+pub(crate) fn text(bytes: &[u8], max: usize) -> Cow<'_, str> {
     let Some(head) = bytes.get(..max).filter(|head| head.len() < bytes.len()) else {
-        return String::from_utf8_lossy(bytes).into_owned();
+        return String::from_utf8_lossy(bytes);
     };
-    let text = String::from_utf8_lossy(head);
-    text.trim_end_matches(char::REPLACEMENT_CHARACTER).to_owned()
+    match String::from_utf8_lossy(head) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim_end_matches(char::REPLACEMENT_CHARACTER)),
+        Cow::Owned(text) => Cow::Owned(text.trim_end_matches(char::REPLACEMENT_CHARACTER).to_owned()),
+    }
 }
 
 /// `server.address` and `server.port` of a server: where it was reached. A client's are the peer's, which the next
 /// stage says of every protocol.
 pub(crate) fn server(role: Role, facts: &Facts, attributes: &mut Attributes) {
     if let (Role::Server, Address::Inet(address)) = (role, facts.socket.local) {
-        attributes.push(("server.address".into(), Value::Text(address.ip().to_string().into())));
+        attributes.push(("server.address".into(), Value::Text(address::text(address.ip()))));
         attributes.push(("server.port".into(), Value::Int(address.port().into())));
     }
 }

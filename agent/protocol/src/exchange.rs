@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use smol_str::SmolStr;
 use wirespan_connection::{
     event::{Cookie, Nanos},
     facts::Facts,
@@ -131,8 +132,9 @@ pub struct Message {
 /// A value of an attribute. Text is what was on the wire: redaction comes in the next stage.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Text that holds no secret by its nature: a method, a status, a table.
-    Text(Cow<'static, str>),
+    /// Text that holds no secret by its nature: a method, a status, a table. Most is short, and then needs no memory of its
+    /// own.
+    Text(SmolStr),
     /// A URL or the path and query of one: its secrets are to be redacted.
     Url(String),
     /// An integer.
@@ -143,17 +145,25 @@ pub enum Value {
     List(Vec<String>),
 }
 
+impl Value {
+    /// Text that is known when the program is built stays where it is.
+    #[must_use]
+    pub const fn fixed(text: &'static str) -> Self {
+        Self::Text(SmolStr::new_static(text))
+    }
+}
+
 /// What the request asked for, for naming the span with low cardinality.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
     /// Nothing more than the method.
     None,
     /// A path whose variable parts (ids, numbers, hashes) are to be templated.
-    Path(String),
+    Path(SmolStr),
     /// A name of low cardinality already: a table, a topic, an RPC method.
-    Name(Cow<'static, str>),
+    Name(SmolStr),
     /// A destination of messages, whose variable parts are to be templated.
-    Destination(String),
+    Destination(SmolStr),
 }
 
 /// Did it go well? Decided by the protocol folder for the given role, by the semantic conventions.
@@ -162,7 +172,7 @@ pub enum Outcome {
     /// Nothing says otherwise.
     Unset,
     /// `error.type` (low cardinality: a status code, a protocol's error name), and a description where there is one.
-    Error(Cow<'static, str>, Option<String>),
+    Error(SmolStr, Option<String>),
 }
 
 /// A request and what became of it.
@@ -185,7 +195,7 @@ pub struct Exchange {
     /// When it ended: at the response's last byte, or the moment it was given up.
     pub ended: Nanos,
     /// Method, command or operation: the first word of the span's name.
-    pub method: Cow<'static, str>,
+    pub method: SmolStr,
     /// What it was asked of.
     pub target: Target,
     /// Did it go well?

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+pub mod address;
 pub mod amqp;
 mod attributes;
 pub mod carrier;

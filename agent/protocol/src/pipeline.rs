@@ -5,7 +5,9 @@
 //! A pipeline is a run of commands none of which was answered before the last was asked. Whether it is longer than
 //! configured is known when its first answer comes: until then only its first command is opened, the others wait.
 
-use std::{borrow::Cow, collections::VecDeque};
+use std::collections::VecDeque;
+
+use smol_str::SmolStr;
 
 use crate::{
     attributes::{self, Attributes},
@@ -24,7 +26,7 @@ pub(crate) trait Command: Sized {
     type Answer;
 
     /// Name of the operation.
-    fn name(&self) -> &Cow<'static, str>;
+    fn name(&self) -> &SmolStr;
     /// How many answers complete it; 0 where the server is asked for silence.
     fn due(&self) -> u64;
     /// May the server take its time?
@@ -351,7 +353,7 @@ impl<C: Command> Waiting<C> {
     }
 
     /// Semantic conventions, database spans: `BATCH`, with the name that all operations of a batch share.
-    fn operation(&self) -> Cow<'static, str> {
+    fn operation(&self) -> SmolStr {
         match (self.size, self.uniform) {
             (1, _) => self.command.name().clone(),
             (_, true) => format!("BATCH {}", self.command.name()).into(),

@@ -14,7 +14,7 @@ fn digest(sql: &str, dialect: Dialect) -> Digest {
 }
 
 fn text(sql: &str, dialect: Dialect) -> String {
-    digest(sql, dialect).text
+    digest(sql, dialect).text.into()
 }
 
 #[test]

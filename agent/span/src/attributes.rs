@@ -1,14 +1,11 @@
 //! Comes in: an exchange. Goes out: the attributes of its span, by OpenTelemetry's semantic conventions (1.29 and
 //! later: network, server, client, thread), and `wirespan.*` for what only we know. Refuses: secrets.
 
-use std::{
-    borrow::Cow,
-    fmt::Write,
-    net::{IpAddr, SocketAddr},
-};
+use std::{borrow::Cow, fmt::Write, net::SocketAddr};
 
-use smol_str::{SmolStr, SmolStrBuilder, ToSmolStr};
+use smol_str::{SmolStr, SmolStrBuilder};
 use wirespan_protocol::{
+    address,
     event::{Address, Transport},
     exchange::{self, Ending, Exchange, Role, Target},
 };
@@ -24,9 +21,6 @@ pub(crate) type Attributes = Vec<(Cow<'static, str>, Value)>;
 
 /// Attributes that are added here to most spans: one allocation serves.
 const ADDED: usize = 10;
-
-/// Characters of the longest IPv4 address, and the dot that would follow.
-const LONGEST_V4: usize = 16;
 
 /// Prefixes of attributes that hold the values of headers.
 const HEADERS: [&str; 4] =
@@ -58,7 +52,7 @@ fn header_value(name: &str, value: exchange::Value, redaction: &Redaction, max_t
     let secret = redaction.secret_header(name);
     let clean = |text: String| if secret { REDACTED.to_owned() } else { url(text, redaction, max_text) };
     match value {
-        exchange::Value::Text(text) => Value::Text(clean(text.into_owned()).into()),
+        exchange::Value::Text(text) => Value::Text(clean(text.into()).into()),
         exchange::Value::Url(text) => Value::Text(clean(text).into()),
         exchange::Value::List(list) => Value::List(list.into_iter().map(clean).collect()),
         exchange::Value::Int(_) | exchange::Value::Bool(_) if secret => Value::Text(REDACTED.into()),
@@ -69,8 +63,10 @@ fn header_value(name: &str, value: exchange::Value, redaction: &Redaction, max_t
 
 fn plain_value(name: &str, value: exchange::Value, redaction: &Redaction, max_text: usize) -> Value {
     match value {
-        exchange::Value::Text(Cow::Borrowed(text)) => Value::Text(SmolStr::new_static(text)),
-        exchange::Value::Text(Cow::Owned(text)) => Value::Text(cut(text, max_text).into()),
+        exchange::Value::Text(text) if text.len() > max_text => {
+            Value::Text(cut(text.into(), max_text).into())
+        }
+        exchange::Value::Text(text) => Value::Text(text),
         exchange::Value::Url(text) if name == "url.query" => {
             Value::Text(query(text, redaction, max_text).into())
         }
@@ -100,14 +96,6 @@ fn query(text: String, redaction: &Redaction, max_text: usize) -> String {
     }
 }
 
-/// Text that is known when the program is built stays where it is.
-pub(crate) fn compact(text: Cow<'static, str>) -> SmolStr {
-    match text {
-        Cow::Borrowed(text) => SmolStr::new_static(text),
-        Cow::Owned(text) => text.into(),
-    }
-}
-
 fn cut(mut text: String, max_text: usize) -> String {
     if text.len() > max_text {
         text.truncate(text.floor_char_boundary(max_text));
@@ -120,7 +108,7 @@ fn cut(mut text: String, max_text: usize) -> String {
 /// for the method where it is none of the known ones.
 pub(crate) fn name(exchange: &mut Exchange, attributes: &mut Attributes) -> SmolStr {
     let target = std::mem::replace(&mut exchange.target, Target::None);
-    let method = match exchange.method.as_ref() {
+    let method = match exchange.method.as_str() {
         "_OTHER" if is_http(exchange) => "HTTP",
         method => method,
     };
@@ -129,11 +117,11 @@ pub(crate) fn name(exchange: &mut Exchange, attributes: &mut Attributes) -> Smol
         Target::Name(name) => joined(method, &name),
         Target::Destination(name) => joined(method, &destination(name, attributes)),
         Target::Path(path) => {
-            let route = route::template(&path);
+            let route = SmolStr::from(route::template(&path));
             let name = joined(method, &route);
             if is_http(exchange) {
                 let attribute = if serves(exchange.role) { "http.route" } else { "url.template" };
-                push(attributes, attribute, Value::Text(route.into()));
+                push(attributes, attribute, Value::Text(route));
             }
             name
         }
@@ -149,9 +137,9 @@ fn joined(method: &str, target: &str) -> SmolStr {
 }
 
 /// Semantic conventions, messaging spans: the template stands in the span's name where there is one.
-fn destination(name: String, attributes: &mut Attributes) -> String {
-    let Some(template) = route::destination(&name) else { return name };
-    push(attributes, "messaging.destination.template", Value::Text(template.clone().into()));
+fn destination(name: SmolStr, attributes: &mut Attributes) -> SmolStr {
+    let Some(template) = route::destination(&name).map(SmolStr::from) else { return name };
+    push(attributes, "messaging.destination.template", Value::Text(template.clone()));
     template
 }
 
@@ -174,12 +162,12 @@ pub(crate) fn addresses(exchange: &Exchange, attributes: &mut Attributes) {
     };
     push(attributes, "network.transport", Value::Text(SmolStr::new_static(transport)));
     if let Some(peer) = inet(socket.peer) {
-        let address = text(peer.ip());
+        let address = address::text(peer.ip());
         endpoint(attributes, "network.peer.address", "network.peer.port", address.clone(), peer);
         peer_fallback(exchange.role, address, peer, attributes);
     }
     if let Some(local) = inet(socket.local) {
-        let address = text(local.ip());
+        let address = address::text(local.ip());
         endpoint(attributes, "network.local.address", "network.local.port", address, local);
     }
     if let Some(name) = exchange_name(exchange) {
@@ -237,26 +225,6 @@ fn endpoint(
     push(attributes, port, Value::Int(of.port().into()));
 }
 
-/// As the standard library writes it. Two addresses a span, and its way with IPv4 takes ten times as long.
-fn text(address: IpAddr) -> SmolStr {
-    let IpAddr::V4(v4) = address else { return address.to_smolstr() };
-    let (mut text, mut len) = ([b'.'; LONGEST_V4], 0);
-    for octet in v4.octets() {
-        for (unit, least) in [(100, 100), (10, 10), (1, 0)] {
-            if octet >= least
-                && let Some(digit) = text.get_mut(len)
-            {
-                *digit = b'0' + octet / unit % 10;
-                len += 1;
-            }
-        }
-        // A dot stands there already.
-        len += 1;
-    }
-    let written = text.get(..len - 1).unwrap_or_default();
-    str::from_utf8(written).map_or_else(|_| address.to_smolstr(), SmolStr::new)
-}
-
 fn has(attributes: &Attributes, name: &str) -> bool {
     attributes.iter().any(|(found, _)| found == name)
 }
@@ -312,20 +280,5 @@ const fn ending(ending: Ending) -> Option<&'static str> {
         Ending::Cancelled => Some("cancelled"),
         Ending::TimedOut => Some("timed_out"),
         Ending::Lost => Some("lost"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_are_written_as_everywhere() {
-        for octet in 0..=255 {
-            for address in [IpAddr::from([octet, 10, 0, 99]), IpAddr::from([1, 100, octet, octet])] {
-                assert_eq!(text(address), address.to_string());
-            }
-        }
-        assert_eq!(text("::ffff:1.2.3.4".parse().unwrap()), "::ffff:1.2.3.4");
     }
 }

@@ -138,7 +138,7 @@ fn status(exchange: &mut Exchange, attributes: &mut attributes::Attributes) -> S
         Outcome::Unset => Status::Unset,
         Outcome::Error(kind, description) => {
             if attributes.iter().all(|(name, _)| name != "error.type") {
-                attributes.push((Cow::Borrowed("error.type"), Value::Text(attributes::compact(kind))));
+                attributes.push((Cow::Borrowed("error.type"), Value::Text(kind)));
             }
             Status::Error(description.unwrap_or_default())
         }

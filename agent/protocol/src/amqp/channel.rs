@@ -1,6 +1,8 @@
 //! What is known of one channel: whether its publishes are confirmed, and what its consumers read. Comes in: methods.
 //! Goes out: numbers and queues. Refuses: numbers that may be wrong.
 
+use smol_str::SmolStr;
+
 use crate::event::Nanos;
 
 /// Consumers remembered of one channel. One more, and the oldest is forgotten.
@@ -21,8 +23,8 @@ pub(super) enum Confirm {
 /// A consumer of a queue.
 #[derive(Clone, Debug)]
 pub(super) struct Consumer {
-    pub(super) tag: String,
-    pub(super) queue: String,
+    pub(super) tag: SmolStr,
+    pub(super) queue: SmolStr,
     /// Its messages are settled by being sent.
     pub(super) no_ack: bool,
 }
@@ -33,7 +35,7 @@ pub(super) struct Channel {
     confirm: Confirm,
     consumers: Vec<Consumer>,
     /// The queue that an empty name stands for: the one declared last.
-    pub(super) queue: String,
+    pub(super) queue: SmolStr,
     /// A consumer that is older than we are has settled a message.
     pub(super) settles: bool,
     latest: Nanos,

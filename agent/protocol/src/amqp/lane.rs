@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use smol_str::SmolStr;
+
 use super::operation::Operation;
 use crate::protocol::Extent;
 
@@ -25,7 +27,7 @@ pub(super) enum Carries {
     /// It answers the channel's oldest question.
     Got,
     /// It comes back: exchange, routing key, the broker's code and words.
-    Return { route: [String; 2], code: u64, text: String },
+    Return { route: [SmolStr; 2], code: u64, text: SmolStr },
 }
 
 impl Carries {

@@ -4,6 +4,8 @@
 //! Numbers and arguments: AMQP 0-9-1, generated specification `amqp0-9-1.xml`, and RabbitMQ's extensions to it
 //! (`basic.nack`, `confirm.select`, `exchange.bind`, `exchange.unbind`, `connection.blocked`).
 
+use smol_str::SmolStr;
+
 use crate::{attributes, cursor::Cursor};
 
 /// Who may speak a method.
@@ -145,7 +147,7 @@ pub(super) fn find((class, id): (u16, u16)) -> Option<&'static Spec> {
 pub(super) struct Method {
     pub(super) spec: &'static Spec,
     /// Names, in the order in which the kind of method has them; empty where there is none.
-    pub(super) texts: [String; 3],
+    pub(super) texts: [SmolStr; 3],
     /// A delivery tag, or a reply code.
     pub(super) number: u64,
     /// Its flags.
@@ -249,9 +251,9 @@ struct Arguments<'a> {
 
 impl Arguments<'_> {
     /// A short string: a byte with its length, then the bytes.
-    fn text(&mut self, text: &mut String) -> Option<()> {
+    fn text(&mut self, text: &mut SmolStr) -> Option<()> {
         let length = self.cursor.u8()?;
-        *text = attributes::text(self.cursor.take(length.into())?, self.max_text);
+        *text = attributes::text(self.cursor.take(length.into())?, self.max_text).into();
         Some(())
     }
 }

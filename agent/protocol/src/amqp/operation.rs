@@ -1,6 +1,8 @@
 //! Comes in: a method and what follows it. Goes out: the exchange of one operation, by OpenTelemetry's conventions for
 //! RabbitMQ. Refuses: payloads; of a message its names, size and trace context are kept.
 
+use smol_str::SmolStr;
+
 use super::properties::Properties;
 use crate::{
     attributes::{self, Attributes},
@@ -72,7 +74,7 @@ pub(super) struct Operation {
     pub(super) name: &'static str,
     purpose: Purpose,
     /// Exchange, routing key, queue.
-    pub(super) route: [String; 3],
+    pub(super) route: [SmolStr; 3],
     pub(super) request: Message,
     pub(super) response: Option<Message>,
     pub(super) outcome: Outcome,
@@ -123,7 +125,7 @@ impl Operation {
             ("messaging.message.conversation_id", properties.correlation_id),
         ];
         for (name, text) in texts {
-            self.attributes.extend(text.map(|text| (name.into(), Value::Text(text.into()))));
+            self.attributes.extend(text.map(|text| (name.into(), Value::Text(text))));
         }
         self.note("messaging.message.body.size", attributes::count(properties.size));
     }
@@ -183,7 +185,7 @@ impl Operation {
             response: self.response,
             ending,
             ended: now.max(last),
-            method: self.name.into(),
+            method: SmolStr::new_static(self.name),
             target,
             outcome,
             attributes,
@@ -192,7 +194,7 @@ impl Operation {
     }
 
     fn begin_attributes(&self) -> Attributes {
-        let text = |name: &'static str, text: &'static str| (name.into(), Value::Text(text.into()));
+        let text = |name: &'static str, text: &'static str| (name.into(), Value::fixed(text));
         let mut attributes = vec![
             text("messaging.system", "rabbitmq"),
             text("messaging.operation.name", self.name),
@@ -210,21 +212,21 @@ impl Operation {
         let queue = if queue == key { "" } else { queue };
         let parts: Vec<&str> = [exchange, key, queue].into_iter().filter(|part| !part.is_empty()).collect();
         let name = match (parts.is_empty(), self.purpose) {
-            (true, Purpose::Send) => "amq.default".to_owned(),
+            (true, Purpose::Send) => SmolStr::new_static("amq.default"),
             (true, _) => return Target::None,
-            (false, _) => parts.join(":"),
+            (false, _) => parts.join(":").into(),
         };
-        attributes.push(("messaging.destination.name".into(), Value::Text(name.clone().into())));
+        attributes.push(("messaging.destination.name".into(), Value::Text(name.clone())));
         if !key.is_empty() {
             let name = "messaging.rabbitmq.destination.routing_key";
-            attributes.push((name.into(), Value::Text(key.clone().into())));
+            attributes.push((name.into(), Value::Text(key.clone())));
         }
         if !parts.iter().any(|part| is_anonymous(part)) {
             return Target::Destination(name);
         }
         attributes.push(("messaging.destination.anonymous".into(), Value::Bool(true)));
         let named: Vec<_> = parts.into_iter().filter(|part| !is_anonymous(part)).collect();
-        if named.is_empty() { Target::None } else { Target::Destination(named.join(":")) }
+        if named.is_empty() { Target::None } else { Target::Destination(named.join(":").into()) }
     }
 }
 

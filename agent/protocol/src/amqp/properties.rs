@@ -2,6 +2,8 @@
 //! body, what names the message, and the headers that carry a trace context. Refuses: other headers; nested tables,
 //! which are passed over by their lengths.
 
+use smol_str::SmolStr;
+
 use crate::{attributes, carrier::Carrier, cursor::Cursor};
 
 /// What a content header tells.
@@ -9,8 +11,8 @@ use crate::{attributes, carrier::Carrier, cursor::Cursor};
 pub(super) struct Properties {
     /// Of the body, bytes.
     pub(super) size: u64,
-    pub(super) message_id: Option<String>,
-    pub(super) correlation_id: Option<String>,
+    pub(super) message_id: Option<SmolStr>,
+    pub(super) correlation_id: Option<SmolStr>,
     pub(super) carrier: Carrier,
     /// It was not there whole.
     pub(super) cut: bool,
@@ -66,9 +68,11 @@ impl Properties {
                 Property::Time => drop(cursor.u64_be()?),
                 Property::Headers => self.headers(cursor)?,
                 Property::Text => drop(short(cursor)?),
-                Property::MessageId => self.message_id = Some(attributes::text(short(cursor)?, max_text)),
+                Property::MessageId => {
+                    self.message_id = Some(attributes::text(short(cursor)?, max_text).into())
+                }
                 Property::CorrelationId => {
-                    self.correlation_id = Some(attributes::text(short(cursor)?, max_text));
+                    self.correlation_id = Some(attributes::text(short(cursor)?, max_text).into());
                 }
             }
         }

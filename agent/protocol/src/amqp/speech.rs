@@ -1,6 +1,8 @@
 //! What methods do: they begin operations, answer them, settle them or end them all. Comes in: methods and messages, in
 //! order. Goes out: exchanges.
 
+use smol_str::SmolStr;
+
 use super::{
     Amqp, asks_by,
     channel::{Channel, Consumer},
@@ -144,7 +146,7 @@ impl Amqp {
             Part::Publish => {
                 let mut operation = Operation::new(name, Purpose::Send, self.party(), extent, scene.facts);
                 operation.request.truncated = cut;
-                operation.route = [exchange, key, String::new()];
+                operation.route = [exchange, key, SmolStr::default()];
                 Carries::Publish(Box::new(operation))
             }
             Part::Deliver => {
@@ -171,11 +173,11 @@ impl Amqp {
 
     /// The queue of a consumer, and whether its messages are settled by being sent. Of one that is older than we are
     /// that is known once it has settled one.
-    fn consumer(&mut self, channel: u16, tag: &str) -> (String, bool) {
+    fn consumer(&mut self, channel: u16, tag: &str) -> (SmolStr, bool) {
         let state = self.channel(channel);
         match state.consumer(tag) {
             Some(consumer) => (consumer.queue.clone(), consumer.no_ack),
-            None => (String::new(), !state.settles),
+            None => (SmolStr::default(), !state.settles),
         }
     }
 
@@ -237,14 +239,14 @@ impl Amqp {
     }
 
     /// Nobody took a message: the oldest one with this route that waits.
-    fn returned(&mut self, channel: u16, route: &[String; 2], code: u64, text: String) {
+    fn returned(&mut self, channel: u16, route: &[SmolStr; 2], code: u64, text: SmolStr) {
         let same = |operation: &&mut Operation| {
             operation.outcome == Outcome::Unset && operation.route.starts_with(route)
         };
         if let (Some(operation), Some(name)) =
             (self.waiting.published(channel).find(same), method::reply(code))
         {
-            operation.outcome = Outcome::Error(name.into(), Some(text));
+            operation.outcome = Outcome::Error(name.into(), Some(text.into()));
         }
     }
 
@@ -285,7 +287,7 @@ impl Amqp {
     ) {
         let [_, _, text] = method.texts;
         let error = method::reply(method.number).filter(|_| !by_client);
-        let outcome = error.map_or(Outcome::Unset, |name| Outcome::Error(name.into(), Some(text)));
+        let outcome = error.map_or(Outcome::Unset, |name| Outcome::Error(name.into(), Some(text.into())));
         let whole = (channel != 0).then_some(channel);
         let failed = self.waiting.fail(whole, &outcome, extent, scene);
         match whole {

@@ -1,7 +1,7 @@
 //! Comes in: numbers of the IANA registry "Domain Name System (DNS) Parameters". Goes out: their names. Refuses: to name
 //! what it does not know: such a type is `TYPE` and its number (RFC 3597).
 
-use std::borrow::Cow;
+use smol_str::SmolStr;
 
 const TYPES: [(u16, &str); 34] = [
     (1, "A"),
@@ -41,9 +41,9 @@ const TYPES: [(u16, &str); 34] = [
 ];
 
 /// Name of a type of records.
-pub(super) fn kind(number: u16) -> Cow<'static, str> {
+pub(super) fn kind(number: u16) -> SmolStr {
     match TYPES.iter().find(|(known, _)| *known == number) {
-        Some((_, name)) => Cow::Borrowed(*name),
+        Some((_, name)) => SmolStr::new_static(name),
         None => format!("TYPE{number}").into(),
     }
 }
@@ -67,7 +67,7 @@ pub(super) const fn operation(opcode: u8) -> &'static str {
 }
 
 /// Name of a response code, the upper bits of which come with EDNS (RFC 6895 section 2.3).
-pub(super) fn response_code(number: u16) -> Cow<'static, str> {
+pub(super) fn response_code(number: u16) -> SmolStr {
     let name = match number {
         0 => "NOERROR",
         1 => "FORMERR",
@@ -84,7 +84,7 @@ pub(super) fn response_code(number: u16) -> Cow<'static, str> {
         23 => "BADCOOKIE",
         _ => return format!("RCODE{number}").into(),
     };
-    name.into()
+    SmolStr::new_static(name)
 }
 
 /// What the resolver's library makes of a response code (`res_query` and `netdb.h` of the C library).

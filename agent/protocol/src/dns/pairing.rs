@@ -3,6 +3,8 @@
 
 use std::collections::VecDeque;
 
+use smol_str::SmolStr;
+
 use super::{
     codes,
     message::{Message, Question},
@@ -157,7 +159,7 @@ impl Waiting {
         let outcome = outcome(ending, role, self.facts.socket.transport, said.as_ref());
         let mut attributes = vec![
             ("dns.question.name".into(), Value::Text(self.question.name.into())),
-            ("network.protocol.name".into(), Value::Text("dns".into())),
+            ("network.protocol.name".into(), Value::fixed("dns")),
             ("wirespan.dns.question.type".into(), Value::Text(kind.clone())),
         ];
         if let Some(said) = said {
@@ -174,7 +176,7 @@ impl Waiting {
             response,
             ending,
             ended: now.max(response.map_or(self.request.last.time, |response| response.last.time)),
-            method: codes::operation(self.opcode).into(),
+            method: SmolStr::new_static(codes::operation(self.opcode)),
             target: Target::Name(kind),
             outcome,
             attributes,
@@ -207,6 +209,6 @@ fn outcome(ending: Ending, role: Role, transport: Transport, said: Option<&Messa
         Ending::Closed if transport == Transport::Udp => Some("timeout"),
         ending => ending.error_type(),
     };
-    let description = (code != 0).then(|| codes::response_code(code).into_owned());
+    let description = (code != 0).then(|| codes::response_code(code).into());
     error.map_or(Outcome::Unset, |error| Outcome::Error(error.into(), description))
 }

@@ -126,11 +126,11 @@ pub(super) fn request(params: &[u8], cut: bool, role: Role, facts: &Facts, setti
 
 /// `server.*`, as the client of the web server named it.
 fn serve(request: &mut Request, meta: &Meta<'_>, facts: &Facts, settings: &Settings) {
-    let named = |name: &[u8]| (fields::text(split_port(name).0, settings.max_text), None);
+    let named = |name: &[u8]| (fields::text(split_port(name).0, settings.max_text).into(), None);
     let Some((host, port)) = request.take_host().or_else(|| meta.host.map(named)) else {
         return crate::attributes::server(Role::Server, facts, &mut request.attributes);
     };
-    request.attributes.push(("server.address".into(), Value::Text(host.into())));
+    request.attributes.push(("server.address".into(), Value::Text(host)));
     let port = port.or(meta.port).map(|port| ("server.port".into(), Value::Int(port.into())));
     request.attributes.extend(port);
 }

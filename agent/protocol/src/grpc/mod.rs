@@ -8,6 +8,8 @@ mod status;
 
 use std::borrow::Cow;
 
+use smol_str::SmolStr;
+
 use crate::{
     exchange::{Outcome, Role, Value},
     http::fields::text,
@@ -104,10 +106,10 @@ impl Call {
 }
 
 /// `rpc.method`, which is also the span's name: `package.Service/Method`, the request's path without its slash.
-pub(crate) fn method(path: &[u8], settings: &Settings) -> Option<String> {
+pub(crate) fn method(path: &[u8], settings: &Settings) -> Option<SmolStr> {
     let path = path.strip_prefix(b"/")?;
     let slash = memchr::memrchr(b'/', path)?;
-    (slash > 0 && slash + 1 < path.len()).then(|| text(path, settings.max_text))
+    (slash > 0 && slash + 1 < path.len()).then(|| text(path, settings.max_text).into())
 }
 
 /// Does this attribute of an HTTP exchange also belong to a call's span? Captured headers are the call's metadata.

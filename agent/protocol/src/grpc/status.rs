@@ -1,7 +1,7 @@
 //! Comes in: `grpc-status` and `grpc-message`. Goes out: the code's name, and whether it is an error for this role.
 //! Refuses: codes that there are not; they are `UNKNOWN`, as the protocol has it.
 
-use std::borrow::Cow;
+use smol_str::SmolStr;
 
 use crate::{
     exchange::Role,
@@ -63,8 +63,8 @@ impl Status {
     }
 
     /// Its name, in upper case.
-    pub(super) fn name(self) -> Cow<'static, str> {
-        NAMES.get(usize::from(self.0)).copied().unwrap_or("UNKNOWN").into()
+    pub(super) fn name(self) -> SmolStr {
+        SmolStr::new_static(NAMES.get(usize::from(self.0)).copied().unwrap_or("UNKNOWN"))
     }
 
     /// Semantic conventions for gRPC, note on `rpc.response.status_code`: to a client everything but `OK` is an
@@ -88,7 +88,7 @@ pub(super) fn decoded(message: &[u8], max: usize) -> String {
         out.push(byte);
         rest = behind;
     }
-    text(&out, max)
+    text(&out, max).into_owned()
 }
 
 fn hex(digits: &[u8]) -> Option<u8> {

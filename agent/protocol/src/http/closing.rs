@@ -1,7 +1,7 @@
 //! Comes in: a request of any version of HTTP and what became of it. Goes out: the exchange, with the attributes that
 //! only its end tells, or the call of gRPC that it was. Refuses: nothing.
 
-use std::borrow::Cow;
+use smol_str::SmolStr;
 
 use super::message::{Attributes, Request};
 use crate::{
@@ -108,14 +108,16 @@ impl Closing<'_> {
 fn call_attributes(call: &Call, status: Option<u16>, attributes: &mut Attributes) {
     let unusual = status.is_some_and(|status| status != 200);
     attributes.retain_mut(|(name, _)| grpc::adopt(name) || (unusual && name == "http.response.status_code"));
-    attributes.push(("rpc.system.name".into(), Value::Text("grpc".into())));
+    attributes.push(("rpc.system.name".into(), Value::fixed("grpc")));
     attributes.extend(call.attributes());
 }
 
 /// The span's name, also among the attributes.
-fn rpc_method(target: &Target, scene: &Scene<'_>, attributes: &mut Attributes) -> Cow<'static, str> {
-    let Target::Path(path) = target else { return "grpc".into() };
-    let Some(method) = grpc::method(path.as_bytes(), scene.settings) else { return "grpc".into() };
-    attributes.push(("rpc.method".into(), Value::Text(method.clone().into())));
-    method.into()
+fn rpc_method(target: &Target, scene: &Scene<'_>, attributes: &mut Attributes) -> SmolStr {
+    let Target::Path(path) = target else { return SmolStr::new_static("grpc") };
+    let Some(method) = grpc::method(path.as_bytes(), scene.settings) else {
+        return SmolStr::new_static("grpc");
+    };
+    attributes.push(("rpc.method".into(), Value::Text(method.clone())));
+    method
 }

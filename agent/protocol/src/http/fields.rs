@@ -158,7 +158,7 @@ impl Wanted<'_> {
         let asked = self.names.iter().find(|asked| asked.as_bytes().eq_ignore_ascii_case(name));
         let Some(asked) = asked else { return };
         let key = format!("{}{}", self.prefix, asked.to_ascii_lowercase());
-        let text = text(value, settings.max_text);
+        let text = text(value, settings.max_text).into_owned();
         match captured.iter_mut().find(|(known, _)| *known == key) {
             Some((_, Value::List(values))) if values.len() < MAX_VALUES => values.push(text),
             Some(_) => {}
@@ -171,16 +171,16 @@ impl Wanted<'_> {
 const MAX_VALUES: usize = 16;
 
 /// At most `max` bytes as text, cut between characters; what is no UTF-8 is replaced.
-pub(crate) fn text(bytes: &[u8], max: usize) -> String {
+pub(crate) fn text(bytes: &[u8], max: usize) -> Cow<'_, str> {
     let Some(head) = bytes.get(..max).filter(|head| head.len() < bytes.len()) else {
-        return String::from_utf8_lossy(bytes).into_owned();
+        return String::from_utf8_lossy(bytes);
     };
     let whole = head.utf8_chunks().fold(0, |place, chunk| {
         let broken = chunk.invalid().len();
         let cut_short = place + chunk.valid().len() + broken == head.len() && broken < 4;
         place + chunk.valid().len() + if cut_short { 0 } else { broken }
     });
-    String::from_utf8_lossy(head.get(..whole).unwrap_or(head)).into_owned()
+    String::from_utf8_lossy(head.get(..whole).unwrap_or(head))
 }
 
 #[cfg(test)]

@@ -4,11 +4,14 @@
 
 use std::borrow::Cow;
 
+use smol_str::SmolStr;
+
 use super::{
     fields::{self, Coding, Declared, Noted, Text, decimal, first_element, text},
     head,
 };
 use crate::{
+    address,
     carrier::Carrier,
     event::{Address, Transport},
     exchange::{Role, Target, Value},
@@ -52,7 +55,7 @@ pub(crate) enum Verb {
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) verb: Verb,
-    pub(crate) method: Cow<'static, str>,
+    pub(crate) method: SmolStr,
     pub(crate) target: Target,
     pub(crate) framing: Framing,
     /// Asks to go on in another protocol.
@@ -65,9 +68,9 @@ pub(crate) struct Request {
     /// Its body carries a call of gRPC.
     pub(crate) call: Option<grpc::Coding>,
     /// Host and port, where the request tells them.
-    host: Option<(String, Option<u16>)>,
+    host: Option<(SmolStr, Option<u16>)>,
     /// Scheme, path and query of a client's request to an origin server.
-    origin: Option<(&'static str, String)>,
+    origin: Option<(&'static str, SmolStr)>,
 }
 
 /// A response's head.
@@ -117,7 +120,7 @@ impl Request {
         };
         request.say("http.request.method", Value::Text(method));
         if let Some(original) = original {
-            request.say("http.request.method_original", Value::Text(original.into()));
+            request.say("http.request.method_original", Value::Text(original));
         }
         request.locate(line, &noted, role, settings);
         request.describe(line, &noted, role, settings);
@@ -131,7 +134,7 @@ impl Request {
     }
 
     /// Method and target, for naming the exchange.
-    pub(crate) fn name(&mut self) -> (Cow<'static, str>, Target) {
+    pub(crate) fn name(&mut self) -> (SmolStr, Target) {
         (std::mem::take(&mut self.method), std::mem::replace(&mut self.target, Target::None))
     }
 
@@ -146,36 +149,36 @@ impl Request {
     /// `url.*` and the target.
     fn locate(&mut self, line: &Line<'_>, noted: &Noted<'_>, role: Role, settings: &Settings) {
         if line.path.starts_with(b"/") {
-            self.target = Target::Path(text(line.path, settings.max_url));
+            self.target = Target::Path(text(line.path, settings.max_url).into());
         }
         if role == Role::Server {
             if self.verb != Verb::Connect && !line.path.is_empty() {
                 self.say("url.path", Value::Text(text(line.path, settings.max_url).into()));
             }
             if let Some(query) = line.query {
-                self.say("url.query", Value::Url(text(query, settings.max_url)));
+                self.say("url.query", Value::Url(text(query, settings.max_url).into_owned()));
             }
             let proto = forwarded(noted, b"proto", &noted.forwarded_proto);
             let scheme = match proto.or(line.scheme).unwrap_or(b"http") {
-                b"http" => "http".into(),
-                b"https" => "https".into(),
-                other => text(&other.to_ascii_lowercase(), 16).into(),
+                b"http" => Value::fixed("http"),
+                b"https" => Value::fixed("https"),
+                other => Value::Text(text(&other.to_ascii_lowercase(), 16).into()),
             };
-            self.say("url.scheme", Value::Text(scheme));
+            self.say("url.scheme", scheme);
         } else if line.absolute {
-            self.say("url.full", Value::Url(text(line.target, settings.max_url)));
+            self.say("url.full", Value::Url(text(line.target, settings.max_url).into_owned()));
         } else if self.verb != Verb::Connect && !line.target.is_empty() {
             let secure = line.scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"https"));
             let scheme = if secure { "https" } else { "http" };
-            self.origin = Some((scheme, text(line.target, settings.max_url)));
+            self.origin = Some((scheme, text(line.target, settings.max_url).into()));
         }
     }
 
     /// Everything that the URL does not tell.
     fn describe(&mut self, line: &Line<'_>, noted: &Noted<'_>, role: Role, settings: &Settings) {
-        self.say("network.protocol.name", Value::Text(line.protocol.into()));
+        self.say("network.protocol.name", Value::fixed(line.protocol));
         if let Some(version) = line.version {
-            self.say("network.protocol.version", Value::Text(version.into()));
+            self.say("network.protocol.version", Value::fixed(version));
         }
         if let Some(agent) = &noted.user_agent {
             self.say("user_agent.original", Value::Text(text(agent, settings.max_text).into()));
@@ -188,7 +191,7 @@ impl Request {
     }
 
     /// Host and port, where the request tells them.
-    pub(crate) fn take_host(&mut self) -> Option<(String, Option<u16>)> {
+    pub(crate) fn take_host(&mut self) -> Option<(SmolStr, Option<u16>)> {
         self.host.take()
     }
 
@@ -205,7 +208,7 @@ impl Request {
             self.say("url.full", Value::Url(url));
         }
         if !host.is_empty() {
-            self.say("server.address", Value::Text(host.into()));
+            self.say("server.address", Value::Text(host));
             // The default port of the scheme, which is what the URL means where it names none.
             let default = (facts.socket.transport == Transport::Tcp).then_some(default);
             if let Some(port) = port.or(default) {
@@ -215,9 +218,9 @@ impl Request {
     }
 }
 
-fn socket_host(role: Role, facts: &Facts) -> Option<(String, Option<u16>)> {
+fn socket_host(role: Role, facts: &Facts) -> Option<(SmolStr, Option<u16>)> {
     match if role == Role::Server { facts.socket.local } else { facts.socket.peer } {
-        Address::Inet(address) => Some((address.ip().to_string(), Some(address.port()))),
+        Address::Inet(address) => Some((address::text(address.ip()), Some(address.port()))),
         Address::Unix(_) | Address::Unknown => None,
     }
 }
@@ -326,12 +329,12 @@ fn cut_at(bytes: &[u8], separator: u8) -> (&[u8], Option<&[u8]>) {
 }
 
 /// `http.request.method`, and the original where it is not a known one (RFC 9110 and 5789).
-fn method(method: &[u8], settings: &Settings) -> (Cow<'static, str>, Option<String>) {
+fn method(method: &[u8], settings: &Settings) -> (SmolStr, Option<SmolStr>) {
     const KNOWN: [&str; 9] = ["GET", "POST", "PUT", "DELETE", "HEAD", "PATCH", "OPTIONS", "CONNECT", "TRACE"];
     match KNOWN.into_iter().find(|known| known.as_bytes() == method) {
-        Some(known) => (known.into(), None),
-        None if method.is_empty() => ("_OTHER".into(), None),
-        None => ("_OTHER".into(), Some(text(method, settings.max_text))),
+        Some(known) => (SmolStr::new_static(known), None),
+        None if method.is_empty() => (SmolStr::new_static("_OTHER"), None),
+        None => (SmolStr::new_static("_OTHER"), Some(text(method, settings.max_text).into())),
     }
 }
 
@@ -349,11 +352,11 @@ fn host(
     line: &Line<'_>,
     role: Role,
     settings: &Settings,
-) -> Option<(String, Option<u16>)> {
+) -> Option<(SmolStr, Option<u16>)> {
     let proxied = (role == Role::Server).then(|| forwarded(noted, b"host", &noted.forwarded_host)).flatten();
     let told = proxied.or(line.authority).or(noted.host.as_deref()).filter(|host| !host.is_empty())?;
     let (host, port) = split_port(told);
-    Some((text(host, settings.max_text), port))
+    Some((text(host, settings.max_text).into(), port))
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`
@@ -423,7 +426,10 @@ impl Response {
         Self {
             status: status.filter(|status| (100..1000).contains(status)),
             truncated: cut,
-            upgrade: noted.upgrade.as_deref().map(|token| text(first_element(token), settings.max_text)),
+            upgrade: noted
+                .upgrade
+                .as_deref()
+                .map(|token| text(first_element(token), settings.max_text).into_owned()),
             captured: noted.captured,
             call: noted.content_type.as_deref().and_then(grpc::coding).is_some() || told.status.is_some(),
             told,

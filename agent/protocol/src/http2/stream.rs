@@ -70,7 +70,7 @@ impl Stream {
         let Upgrade { key, role, mut request, asked } = upgrade;
         for (name, value) in &mut request.attributes {
             if name == "network.protocol.version" {
-                *value = Value::Text("2".into());
+                *value = Value::fixed("2");
             }
         }
         let extent =

@@ -21,6 +21,8 @@ mod topics;
 
 use std::collections::BTreeMap;
 
+use smol_str::SmolStr;
+
 use operation::{Asked, Operation};
 use request::Look;
 use summary::Summary;
@@ -46,7 +48,7 @@ pub struct Kafka {
     /// Requests that wait, by correlation id.
     waiting: BTreeMap<u32, Operation>,
     /// The group that the client spoke of last.
-    group: Option<String>,
+    group: Option<SmolStr>,
     /// Was the connection seen from its first byte?
     fresh: bool,
     /// Was a request read?

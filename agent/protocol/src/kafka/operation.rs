@@ -1,6 +1,8 @@
 //! Comes in: a request and its answer. Goes out: their exchange, by OpenTelemetry's conventions for Kafka. Refuses: keys and
 //! values of records.
 
+use smol_str::SmolStr;
+
 use super::{
     apis::{self, Api},
     errors,
@@ -25,7 +27,7 @@ pub(super) struct Operation {
     role: Role,
     pub(super) api: &'static Api,
     pub(super) version: u16,
-    client: Option<String>,
+    client: Option<SmolStr>,
     asked: Summary,
     answered: Option<Summary>,
     pub(super) request: Message,
@@ -46,7 +48,7 @@ pub(super) struct Asked {
     pub(super) api: &'static Api,
     pub(super) version: u16,
     pub(super) correlation: u32,
-    client: Option<String>,
+    client: Option<SmolStr>,
     summary: Summary,
     truncated: bool,
 }
@@ -60,7 +62,7 @@ impl Asked {
             api: head.api,
             version: head.version,
             correlation: head.correlation,
-            client: head.client.map(|name| attributes::text(name, settings.max_text)),
+            client: head.client.map(|name| attributes::text(name, settings.max_text).into()),
             summary,
             truncated: !whole,
         }
@@ -122,12 +124,12 @@ impl Operation {
     }
 
     /// The group that it was asked for.
-    pub(super) fn group(&self) -> Option<&String> {
+    pub(super) fn group(&self) -> Option<&SmolStr> {
         self.asked.group.as_ref()
     }
 
     /// Told where the request itself names no group.
-    pub(super) fn join(&mut self, group: Option<&String>) {
+    pub(super) fn join(&mut self, group: Option<&SmolStr>) {
         if self.api.operation().1.is_some_and(|kind| kind != "send") && self.asked.group.is_none() {
             self.asked.group = group.cloned();
         }
@@ -175,7 +177,7 @@ impl Operation {
             response: self.response,
             ending,
             ended: now.max(last),
-            method: self.api.operation().0.into(),
+            method: SmolStr::new_static(self.api.operation().0),
             target,
             outcome,
             attributes,
@@ -185,7 +187,7 @@ impl Operation {
 
     fn attributes(&self, scene: &Scene<'_>) -> (Target, Attributes) {
         let (name, kind) = self.api.operation();
-        let text = |name: &'static str, text: &'static str| (name.into(), Value::Text(text.into()));
+        let text = |name: &'static str, text: &'static str| (name.into(), Value::fixed(text));
         let mut attributes = vec![
             text("messaging.system", "kafka"),
             text("messaging.operation.name", name),
@@ -196,12 +198,11 @@ impl Operation {
         for (name, value) in
             [("messaging.client.id", &self.client), ("messaging.consumer.group.name", &self.asked.group)]
         {
-            attributes.extend(value.clone().map(|value| (name.into(), Value::Text(value.into()))));
+            attributes.extend(value.clone().map(|value| (name.into(), Value::Text(value))));
         }
         let topic = self.topic(&scene.settings.topics);
-        attributes.extend(
-            topic.clone().map(|topic| ("messaging.destination.name".into(), Value::Text(topic.into()))),
-        );
+        attributes
+            .extend(topic.clone().map(|topic| ("messaging.destination.name".into(), Value::Text(topic))));
         self.partitions(&mut attributes);
         self.messages(&mut attributes);
         attributes::server(self.role, scene.facts, &mut attributes);
@@ -219,7 +220,7 @@ impl Operation {
     }
 
     /// The one topic that it is about, by its name.
-    fn topic(&self, topics: &super::Topics) -> Option<String> {
+    fn topic(&self, topics: &super::Topics) -> Option<SmolStr> {
         match self.told().only_topic()? {
             Topic::Name(name) => Some(name.clone()),
             Topic::Id(id) => topics.name(id),

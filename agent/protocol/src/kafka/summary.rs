@@ -1,13 +1,15 @@
 //! What is told of a message. Comes in: fields, as a layout finds them. Goes out: topics, partitions, records, errors.
 //! Refuses: more than one name of each kind; several are counted.
 
+use smol_str::SmolStr;
+
 use super::{layout::Listener, records::Records, topics::TopicId};
 use crate::attributes;
 
 /// A topic, by its name or by its id alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Topic {
-    Name(String),
+    Name(SmolStr),
     Id(TopicId),
 }
 
@@ -21,14 +23,14 @@ pub(super) struct Summary {
     /// The first partition, and how many there are.
     pub(super) partition: Option<u32>,
     pub(super) partitions: u32,
-    pub(super) group: Option<String>,
+    pub(super) group: Option<SmolStr>,
     pub(super) acks: Option<i16>,
     /// The first error.
     pub(super) error: i16,
     pub(super) offset: Option<i64>,
     pub(super) records: Records,
     /// Topics of which name and id stand together.
-    pub(super) named: Vec<(TopicId, String)>,
+    pub(super) named: Vec<(TopicId, SmolStr)>,
     /// A name or id whose other half may follow.
     half: Option<Topic>,
 }
@@ -63,7 +65,7 @@ impl Listener for Summary {
         if name.is_empty() {
             return;
         }
-        let name = attributes::text(name, self.max_text);
+        let name = SmolStr::from(attributes::text(name, self.max_text));
         if let Some(Topic::Id(id)) = self.half.take() {
             if self.topic == Some(Topic::Id(id)) {
                 self.topic = Some(Topic::Name(name.clone()));
@@ -107,7 +109,7 @@ impl Listener for Summary {
 
     fn group(&mut self, name: &[u8]) {
         if !name.is_empty() && self.group.is_none() {
-            self.group = Some(attributes::text(name, self.max_text));
+            self.group = Some(attributes::text(name, self.max_text).into());
         }
     }
 

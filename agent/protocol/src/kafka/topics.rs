@@ -9,6 +9,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use smol_str::SmolStr;
+
 /// A topic's id.
 pub type TopicId = [u8; 16];
 
@@ -21,19 +23,19 @@ pub struct Topics(Arc<Mutex<Known>>);
 
 #[derive(Debug, Default)]
 struct Known {
-    names: BTreeMap<TopicId, String>,
+    names: BTreeMap<TopicId, SmolStr>,
     order: VecDeque<TopicId>,
 }
 
 impl Topics {
     /// The name of a topic, where it was told.
     #[must_use]
-    pub fn name(&self, id: &TopicId) -> Option<String> {
+    pub fn name(&self, id: &TopicId) -> Option<SmolStr> {
         self.known().names.get(id).cloned()
     }
 
     /// A name was told.
-    pub fn learn(&self, id: TopicId, name: String) {
+    pub fn learn(&self, id: TopicId, name: SmolStr) {
         let mut known = self.known();
         if known.names.insert(id, name).is_none() {
             known.order.push_back(id);
@@ -68,7 +70,7 @@ mod tests {
         let topics = Topics::default();
         let shared = topics.clone();
         let id = |number: usize| (number as u128).to_be_bytes();
-        (0..=MAX_TOPICS).for_each(|number| topics.learn(id(number), number.to_string()));
+        (0..=MAX_TOPICS).for_each(|number| topics.learn(id(number), number.to_string().into()));
         assert_eq!(shared.name(&id(0)), None);
         assert_eq!(shared.name(&id(MAX_TOPICS)).as_deref(), Some("4096"));
     }

@@ -1,7 +1,7 @@
 //! Comes in: what a request says, later its replies. Goes out: what its exchange says, by the semantic conventions for
 //! databases. Refuses: values.
 
-use std::borrow::Cow;
+use smol_str::SmolStr;
 
 use crate::{
     attributes::Attributes,
@@ -13,7 +13,7 @@ use crate::{
 /// A command that waits for its answer.
 pub(super) struct Command {
     /// As the client wrote it; of the binary protocol, as its documentation calls it.
-    pub(super) name: Cow<'static, str>,
+    pub(super) name: SmolStr,
     /// Name and keys; a value is a `?`.
     pub(super) text: String,
     /// Is no answer asked for, whatever happens (`noreply`, `quit`)?
@@ -48,13 +48,13 @@ pub(super) struct Answer {
 }
 
 /// Why a command failed: a code, and words that quote nothing.
-pub(super) struct Failure(pub(super) Cow<'static, str>, pub(super) Option<String>);
+pub(super) struct Failure(pub(super) SmolStr, pub(super) Option<String>);
 
 impl pipeline::Command for Command {
     const PROTOCOL: &'static str = "memcached";
     type Answer = Answer;
 
-    fn name(&self) -> &Cow<'static, str> {
+    fn name(&self) -> &SmolStr {
         &self.name
     }
 
@@ -95,7 +95,7 @@ impl pipeline::Command for Command {
     }
 
     fn conclude(&mut self, attributes: &mut Attributes) -> Outcome {
-        attributes.push(("db.system.name".into(), Value::Text("memcached".into())));
+        attributes.push(("db.system.name".into(), Value::fixed("memcached")));
         attributes.push(("db.query.text".into(), Value::Text(std::mem::take(&mut self.text).into())));
         match self.error.take() {
             None => Outcome::Unset,

@@ -224,6 +224,6 @@ fn line_of(line: &[u8]) -> Option<Line> {
 fn failure(first: &[u8], line: &[u8]) -> Answer {
     let code = String::from_utf8_lossy(first).into_owned();
     let words = line.get(first.len() + 1..).filter(|words| !words.is_empty());
-    let words = words.map(|words| crate::attributes::text(words, 128));
+    let words = words.map(|words| crate::attributes::text(words, 128).into_owned());
     Answer { last: true, mark: false, opaque: None, error: Some(Failure(code.into(), words)) }
 }

@@ -1,7 +1,7 @@
 //! Comes in: a client's message behind its header, whole or cut. Goes out: what it asks for. Refuses: everything but
 //! names and counts: no filter, no document, no credential is kept.
 
-use std::borrow::Cow;
+use smol_str::SmolStr;
 
 use super::{
     bson::{Element, Elements},
@@ -53,10 +53,10 @@ const STATEMENTS: [&[u8]; 4] = [b"documents", b"updates", b"deletes", b"ops"];
 #[derive(Debug, Default)]
 pub(super) struct Command {
     /// Its name; `None` where it is compressed.
-    pub(super) operation: Option<Cow<'static, str>>,
-    pub(super) collection: Option<String>,
+    pub(super) operation: Option<SmolStr>,
+    pub(super) collection: Option<SmolStr>,
     /// The database.
-    pub(super) namespace: Option<String>,
+    pub(super) namespace: Option<SmolStr>,
     /// Statements in it, where they could be counted.
     pub(super) statements: Option<u64>,
     /// No answer is wanted.
@@ -103,14 +103,14 @@ fn query(content: &[u8], max_text: usize) -> Option<Command> {
     let _flags = cursor.u32_le()?;
     let full = attributes::text(cursor.until(0)?, max_text);
     let (namespace, collection) = full.split_once('.')?;
-    let mut command = Command { namespace: Some(namespace.to_owned()), ..Command::default() };
+    let mut command = Command { namespace: Some(namespace.into()), ..Command::default() };
     let _skip_and_limit = cursor.take(8)?;
     if collection == "$cmd" {
         let body = Elements::of(cursor.rest())?;
         command.take(unwrapped(body), max_text)?;
     } else {
-        command.operation = Some("find".into());
-        command.collection = Some(collection.to_owned());
+        command.operation = Some(SmolStr::new_static("find"));
+        command.collection = Some(collection.into());
     }
     Some(command)
 }
@@ -127,8 +127,8 @@ impl Command {
         let first = body.next()?;
         let name = std::str::from_utf8(first.name).ok().filter(|name| is_name(name))?;
         let known = OF_COLLECTIONS.iter().find(|known| **known == name);
-        let text = |element: &Element<'_>| element.text().map(|text| attributes::text(text, max_text));
-        self.operation = Some(known.map_or_else(|| name.to_owned().into(), |known| Cow::Borrowed(*known)));
+        let text = |element: &Element<'_>| element.text().map(|text| attributes::text(text, max_text).into());
+        self.operation = Some(known.map_or_else(|| name.into(), |known| SmolStr::new_static(known)));
         self.collection = known.and_then(|_| text(&first));
         for element in body.by_ref() {
             match element.name {

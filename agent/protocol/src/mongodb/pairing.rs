@@ -4,7 +4,9 @@
 //! Servers answer a connection's commands in order: what an answer overtook has none. Beside the conventions'
 //! attributes: `wirespan.compressed`.
 
-use std::{borrow::Cow, collections::VecDeque};
+use std::collections::VecDeque;
+
+use smol_str::SmolStr;
 
 use super::{
     command::Command,
@@ -207,8 +209,8 @@ impl Waiting {
             response: self.response,
             ending,
             ended: now.max(seen),
-            method: operation.unwrap_or(SYSTEM.into()),
-            target: target.map_or(Target::None, |target| Target::Name(target.into())),
+            method: operation.unwrap_or(SmolStr::new_static(SYSTEM)),
+            target: target.map_or(Target::None, Target::Name),
             outcome: failed.or_else(broken).unwrap_or(Outcome::Unset),
             attributes,
         })));
@@ -216,12 +218,12 @@ impl Waiting {
 
     fn attributes(&self, role: Role, scene: &Scene<'_>) -> Attributes {
         let command = &self.command;
-        let mut attributes: Attributes = vec![("db.system.name".into(), Value::Text(SYSTEM.into()))];
-        let mut text = |name: &'static str, value: Option<Cow<'static, str>>| {
+        let mut attributes: Attributes = vec![("db.system.name".into(), Value::fixed(SYSTEM))];
+        let mut text = |name: &'static str, value: Option<SmolStr>| {
             attributes.extend(value.map(|text| (name.into(), Value::Text(text))));
         };
-        text("db.namespace", command.namespace.clone().map(Cow::Owned));
-        text("db.collection.name", command.collection.clone().map(Cow::Owned));
+        text("db.namespace", command.namespace.clone());
+        text("db.collection.name", command.collection.clone());
         text("db.operation.name", command.operation.clone());
         text("db.response.status_code", self.failure.as_ref().map(|failure| failure.code.clone()));
         let mut count = |name: &'static str, value: Option<u64>| {

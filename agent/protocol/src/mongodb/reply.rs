@@ -1,7 +1,7 @@
 //! Comes in: a server's message from its header on, whole or cut. Goes out: what it answers. Refuses: the text of errors,
 //! which quotes what was asked; documents are counted.
 
-use std::borrow::Cow;
+use smol_str::SmolStr;
 
 use super::{
     bson::{Element, Elements},
@@ -30,7 +30,7 @@ pub(super) struct Reply {
 #[derive(Debug)]
 pub(super) struct Failure {
     /// The number, as text: `db.response.status_code`.
-    pub(super) code: Cow<'static, str>,
+    pub(super) code: SmolStr,
     /// Name of the number, where the server told it.
     pub(super) name: Option<String>,
 }
@@ -71,7 +71,9 @@ impl Reply {
             match element.name {
                 b"ok" => ok = element.number(),
                 b"code" => code = element.number(),
-                b"codeName" => name = element.text().map(|text| attributes::text(text, max_text)),
+                b"codeName" => {
+                    name = element.text().map(|text| attributes::text(text, max_text).into_owned())
+                }
                 b"cursor" => {
                     self.returned = batch(&element);
                     // An error has none: nobody has to see the end to know.

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use super::{
     command::{Command, LAST_PREPARED, Object, Reply},
     response::{self, Place, Said},
@@ -28,7 +30,7 @@ struct Work {
     /// Rows passed that were not seen.
     blind: bool,
     /// The database, once the answer is OK.
-    database: Option<Arc<str>>,
+    database: Option<SmolStr>,
     /// The statement being prepared.
     prepares: Option<Arc<Digest>>,
 }
@@ -39,7 +41,7 @@ pub(super) struct Pairing {
     statements: Statements<u32>,
     /// The statement prepared last, which may be executed before its number is known.
     last: Option<Arc<Digest>>,
-    namespace: Option<Arc<str>>,
+    namespace: Option<SmolStr>,
     role: Role,
     /// `db.system.name`
     pub(super) system: &'static str,
@@ -141,7 +143,7 @@ impl Pairing {
         self.queue.pipelines |= !self.queue.is_empty();
         let executes = ask.unknown && !ask.compressed;
         let mut pending = Pending::open(work, self.database(), ask, extent, scene);
-        pending.told = executes.then(|| "EXECUTE".to_owned());
+        pending.told = executes.then_some(SmolStr::new_static("EXECUTE"));
         self.queue.push(pending)
     }
 
@@ -295,6 +297,6 @@ fn take(pending: &mut Pending<Work>, said: Said) -> Option<(u32, Arc<Digest>)> {
 }
 
 /// `db.response.status_code` is the server's number (semantic conventions, MySQL).
-fn failure((code, sqlstate): (u16, Option<String>)) -> Failure {
+fn failure((code, sqlstate): (u16, Option<SmolStr>)) -> Failure {
     Failure { code: code.to_string().into(), sqlstate }
 }

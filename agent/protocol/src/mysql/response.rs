@@ -2,6 +2,8 @@
 //! place. Refuses: rows and texts of errors. Both ways to end a result, with EOF and with OK (CLIENT_DEPRECATE_EOF), are
 //! told apart by the packets themselves: EOF has 5 bytes, OK at least 7.
 
+use smol_str::SmolStr;
+
 use super::{
     command::Reply,
     wire::{self, integer},
@@ -46,7 +48,7 @@ pub(super) struct Said {
     pub(super) status: Option<u16>,
     pub(super) affected: Option<u64>,
     /// Error number and SQLSTATE.
-    pub(super) error: Option<(u16, Option<String>)>,
+    pub(super) error: Option<(u16, Option<SmolStr>)>,
     /// Number of a statement that was prepared.
     pub(super) statement: Option<u32>,
     /// Does an EOF stand behind columns?
@@ -180,7 +182,7 @@ fn error(payload: &[u8], place: Place) -> Said {
     }
     let state = cursor.literal(b"#").and_then(|()| cursor.take(5));
     let state = state.filter(|state| state.iter().all(u8::is_ascii_alphanumeric));
-    let state = state.map(|state| String::from_utf8_lossy(state).into_owned());
+    let state = state.map(|state| String::from_utf8_lossy(state).into());
     Said { error: Some((code, state)), ..Said::next(Place::Over) }
 }
 

@@ -1,6 +1,8 @@
 //! Comes in: a server's message. Goes out: what it answers. Refuses: rows, keys and texts of errors; only their number
 //! and the error's code are kept.
 
+use smol_str::SmolStr;
+
 use crate::cursor::Cursor;
 
 /// A server's message.
@@ -25,7 +27,7 @@ pub(super) enum Answer {
     /// The replication stream begins.
     Replicating,
     /// It failed, with this SQLSTATE.
-    Failed(String),
+    Failed(SmolStr),
     /// The group is over.
     Ready,
     /// Whether a backslash is just a backslash in plain strings from now on.
@@ -36,7 +38,7 @@ pub(super) enum Answer {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tag {
     /// `SELECT`, `INSERT`, `CREATE TABLE`, …
-    pub(super) operation: String,
+    pub(super) operation: SmolStr,
     /// Rows.
     pub(super) rows: Option<u64>,
 }
@@ -68,19 +70,19 @@ fn tag(content: &[u8]) -> Tag {
     let text = String::from_utf8_lossy(text);
     let words = text.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == ' ');
     let rows = text.get(words.len()..).and_then(|numbers| numbers.split(' ').next_back()?.parse().ok());
-    Tag { operation: words.to_owned(), rows }
+    Tag { operation: words.into(), rows }
 }
 
 /// Field `C` of an error; `_OTHER` where it was not captured.
-fn sqlstate(content: &[u8]) -> String {
+fn sqlstate(content: &[u8]) -> SmolStr {
     let mut cursor = Cursor::new(content);
     while let Some((field, text)) = cursor.u8().zip(cursor.until(0)) {
         let valid = text.len() == 5 && text.iter().all(u8::is_ascii_alphanumeric);
         if field == b'C' && valid {
-            return String::from_utf8_lossy(text).into_owned();
+            return String::from_utf8_lossy(text).into();
         }
     }
-    "_OTHER".to_owned()
+    SmolStr::new_static("_OTHER")
 }
 
 fn setting(content: &[u8]) -> Answer {
@@ -104,7 +106,7 @@ mod tests {
             (b"BEGIN\0", "BEGIN", None),
             (b"SELECT 99999999999999999999\0", "SELECT", None),
         ] {
-            assert_eq!(tag(text), Tag { operation: operation.to_owned(), rows });
+            assert_eq!(tag(text), Tag { operation: operation.into(), rows });
         }
     }
 

@@ -4,6 +4,8 @@
 
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use super::{
     back::{Answer, Tag},
     front::{Request, Statement},
@@ -70,7 +72,7 @@ pub(super) struct Pairing {
     aborted: bool,
     statements: Statements<Vec<u8>>,
     portals: Statements<Vec<u8>>,
-    namespace: Option<Arc<str>>,
+    namespace: Option<SmolStr>,
     role: Role,
 }
 
@@ -399,7 +401,7 @@ fn take(pending: &mut Pending<Work>, answer: Answer) -> bool {
         Answer::Failed(code) => {
             work.copying = false;
             work.done = !work.simple;
-            pending.failure = Some(Failure { code: code.into(), sqlstate: None });
+            pending.failure = Some(Failure { code, sqlstate: None });
             return !pending.work.simple;
         }
         Answer::Encrypted

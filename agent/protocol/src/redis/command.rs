@@ -1,7 +1,7 @@
 //! Comes in: the words of a command, later its replies. Goes out: what its exchange says: the semantic conventions'
 //! attributes for Redis. Refuses: values; the text of an error that may quote them.
 
-use std::borrow::Cow;
+use smol_str::SmolStr;
 
 use super::{
     reply::{Reply, Word},
@@ -74,7 +74,7 @@ impl pipeline::Command for Command {
     const PROTOCOL: &'static str = "redis";
     type Answer = Reply;
 
-    fn name(&self) -> &Cow<'static, str> {
+    fn name(&self) -> &SmolStr {
         &self.words.name
     }
 
@@ -109,7 +109,7 @@ impl pipeline::Command for Command {
     }
 
     fn conclude(&mut self, attributes: &mut Attributes) -> Outcome {
-        attributes.push(("db.system.name".into(), Value::Text("redis".into())));
+        attributes.push(("db.system.name".into(), Value::fixed("redis")));
         attributes.push(("db.query.text".into(), Value::Text(std::mem::take(&mut self.words.text).into())));
         if let Some(database) = self.database.take() {
             attributes.push(("db.namespace".into(), Value::Text(database.into())));
@@ -148,7 +148,7 @@ const HARMLESS: [&str; 12] = [
 ];
 
 /// Prefix and text of an error. The prefix is the first word, in upper case.
-fn failure(error: &[u8]) -> (Cow<'static, str>, Option<String>) {
+fn failure(error: &[u8]) -> (SmolStr, Option<String>) {
     let text = String::from_utf8_lossy(error);
     let prefix = text.split(' ').next().unwrap_or_default();
     let upper = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';

@@ -1,7 +1,7 @@
 //! Comes in: bytes of the client. Goes out: a command, its keys as text, its values as `?`. Refuses: names that no
 //! command has, arguments that are no strings.
 
-use std::borrow::Cow;
+use smol_str::SmolStr;
 
 use super::{
     commands::{self, Keys, Known},
@@ -33,7 +33,7 @@ pub(super) struct Request {
 #[derive(Default)]
 pub(super) struct Words {
     /// As it came, with the part that containers have (`CONFIG GET`).
-    pub(super) name: Cow<'static, str>,
+    pub(super) name: SmolStr,
     /// What the list says of it.
     pub(super) known: Option<&'static Known>,
     /// As one would type it: keys shown, values as `?`.
@@ -204,7 +204,7 @@ impl Words {
         }
         self.known = commands::find(name);
         self.name = match self.known {
-            Some(known) if known.name.as_bytes() == name => known.name.into(),
+            Some(known) if known.name.as_bytes() == name => SmolStr::new_static(known.name),
             _ => text(name, MAX_NAME).into(),
         };
         self.text = String::with_capacity(64);
@@ -223,7 +223,7 @@ impl Words {
         }
         let names = matches!(self.keys(), Keys::FirstAndCounted(_)) || self.is("SELECT");
         if self.seen == 1 && names {
-            self.operand = text(argument, MAX_NAME + 8);
+            self.operand = text(argument, MAX_NAME + 8).into_owned();
         }
         let part = matches!(self.keys(), Keys::Part | Keys::PartAndKey);
         if self.seen == 1 && part && argument.len() <= MAX_NAME && is_word(argument) {

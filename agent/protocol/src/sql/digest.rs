@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use smol_str::SmolStr;
+
 use super::{
     commenter,
     lexer::{Dialect, Kind, Lexer, Token},
@@ -14,13 +16,13 @@ use crate::token::Tokens;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Digest {
     /// The operation, as written, where there is one only: `SELECT`, `CREATE TABLE`.
-    pub operation: Option<String>,
+    pub operation: Option<SmolStr>,
     /// The table (procedure, database), as written, where there is one only.
-    pub collection: Option<String>,
+    pub collection: Option<SmolStr>,
     /// `db.query.summary`: operations and their targets in order, 255 bytes at most. Empty where none is known.
-    pub summary: String,
+    pub summary: SmolStr,
     /// `db.query.text`: literals replaced by `?`, comments left out.
-    pub text: String,
+    pub text: SmolStr,
     /// Headers of a trace context in a comment behind the last statement.
     pub carrier: Vec<(Cow<'static, str>, String)>,
     /// Rare names among its literals.
@@ -31,8 +33,8 @@ impl Digest {
     /// Reads `sql`. `cut`: more stood behind it. The text is at most `limit` bytes long.
     #[must_use]
     pub fn of(sql: &[u8], dialect: Dialect, cut: bool, limit: usize) -> Self {
-        let mut text = Text::new(limit);
-        let mut summary = Summary::default();
+        let mut text = Text::new(sql.len(), limit);
+        let mut summary = Summary::new();
         let (mut last, mut tokens) = (None, Tokens::default());
         for token in Lexer::new(sql, dialect, cut) {
             text.push(&token);
@@ -52,7 +54,7 @@ impl Digest {
     /// Bytes it takes to keep.
     #[must_use]
     pub fn size(&self) -> usize {
-        let part = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let part = |text: &Option<SmolStr>| text.as_ref().map_or(0, SmolStr::len);
         size_of::<Self>()
             + part(&self.operation)
             + part(&self.collection)

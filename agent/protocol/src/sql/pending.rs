@@ -8,8 +8,11 @@
 
 use std::{borrow::Cow, sync::Arc};
 
+use smol_str::{SmolStr, format_smolstr};
+
 use super::digest::Digest;
 use crate::{
+    address,
     event::{Address, Nanos},
     exchange::{Ending, Exchange, Key, Message, Opening, Outcome, Output, Resumption, Role, Target, Value},
     protocol::{Extent, Scene},
@@ -25,7 +28,7 @@ pub(crate) struct Database {
     /// `db.system.name`
     pub(crate) system: &'static str,
     /// `db.namespace`, where it is known.
-    pub(crate) namespace: Option<Arc<str>>,
+    pub(crate) namespace: Option<SmolStr>,
     pub(crate) role: Role,
 }
 
@@ -51,9 +54,9 @@ pub(crate) struct Ask {
 /// Why it failed, as the server said.
 pub(crate) struct Failure {
     /// `db.response.status_code` and `error.type`
-    pub(crate) code: Cow<'static, str>,
+    pub(crate) code: SmolStr,
     /// SQLSTATE, where it is not the code.
-    pub(crate) sqlstate: Option<String>,
+    pub(crate) sqlstate: Option<SmolStr>,
 }
 
 /// A request, and what is there of its response. `W` is what the protocol must remember.
@@ -65,7 +68,7 @@ pub(crate) struct Pending<W> {
     request: Message,
     response: Option<Message>,
     /// The operation, as the response names it.
-    pub(crate) told: Option<String>,
+    pub(crate) told: Option<SmolStr>,
     /// Rows that came back, where they were counted.
     pub(crate) returned: Option<u64>,
     /// Rows that changed.
@@ -188,40 +191,40 @@ impl<W> Pending<W> {
 
     /// The span's name is the summary; without one the operation; without that the system (semantic conventions,
     /// database, "Name").
-    fn name(&self) -> (Cow<'static, str>, Target) {
+    fn name(&self) -> (SmolStr, Target) {
         let Some(summary) = self.summary() else {
-            return (self.operation().unwrap_or(Cow::Borrowed(self.database.system)), Target::None);
+            let system = SmolStr::new_static(self.database.system);
+            return (self.operation().unwrap_or(system), Target::None);
         };
         match summary.split_once(' ') {
-            Some((first, rest)) => (first.to_owned().into(), Target::Name(rest.to_owned().into())),
-            None => (summary.into(), Target::None),
+            Some((first, rest)) => (first.into(), Target::Name(rest.into())),
+            None => (summary, Target::None),
         }
     }
 
     /// `db.query.summary`
-    fn summary(&self) -> Option<String> {
+    fn summary(&self) -> Option<SmolStr> {
         let summary = &self.ask.digest.as_ref()?.summary;
         match self.ask.command {
             _ if summary.is_empty() => None,
-            Some(command) => Some([command, " ", summary].concat()),
+            Some(command) => Some(format_smolstr!("{command} {summary}")),
             None => Some(summary.clone()),
         }
     }
 
     /// `db.operation.name`
-    fn operation(&self) -> Option<Cow<'static, str>> {
-        let told = || self.told.clone().map(Cow::Owned);
+    fn operation(&self) -> Option<SmolStr> {
         match (&self.ask.digest, self.ask.command) {
-            (_, Some(command)) => Some(Cow::Borrowed(command)),
-            (Some(digest), None) => digest.operation.clone().map(Cow::Owned),
-            (None, None) => told(),
+            (_, Some(command)) => Some(SmolStr::new_static(command)),
+            (Some(digest), None) => digest.operation.clone(),
+            (None, None) => self.told.clone(),
         }
     }
 
     /// `error.type`: the server's code, else why no complete response came.
     fn outcome(&self, ending: Ending) -> Outcome {
         let told = self.failure.as_ref().map(|failure| failure.code.clone());
-        match told.or_else(|| ending.error_type().map(Cow::Borrowed)) {
+        match told.or_else(|| ending.error_type().map(SmolStr::new_static)) {
             Some(kind) => Outcome::Error(kind, None),
             None => Outcome::Unset,
         }
@@ -229,8 +232,8 @@ impl<W> Pending<W> {
 
     fn attributes(&self, outcome: &Outcome, scene: &Scene<'_>) -> Vec<(Cow<'static, str>, Value)> {
         let mut attributes = Attributes::default();
-        attributes.text("db.system.name", Some(self.database.system));
-        attributes.text("db.namespace", self.database.namespace.as_deref().map(str::to_owned));
+        attributes.text("db.system.name", Some(SmolStr::new_static(self.database.system)));
+        attributes.text("db.namespace", self.database.namespace.clone());
         attributes.text("db.operation.name", self.operation());
         if let Some(digest) = &self.ask.digest {
             attributes.text("db.collection.name", digest.collection.clone());
@@ -255,7 +258,7 @@ impl<W> Pending<W> {
         attributes.count("wirespan.request.bytes", Some(self.request.bytes));
         attributes.count("wirespan.response.bytes", self.response.map(|response| response.bytes));
         if let (Role::Server, Address::Inet(local)) = (self.database.role, scene.facts.socket.local) {
-            attributes.text("server.address", Some(local.ip().to_string()));
+            attributes.text("server.address", Some(address::text(local.ip())));
             attributes.count("server.port", Some(local.port().into()));
         }
         attributes.0
@@ -266,8 +269,8 @@ impl<W> Pending<W> {
 struct Attributes(Vec<(Cow<'static, str>, Value)>);
 
 impl Attributes {
-    fn text(&mut self, name: &'static str, value: Option<impl Into<Cow<'static, str>>>) {
-        self.0.extend(value.map(|text| (name.into(), Value::Text(text.into()))));
+    fn text(&mut self, name: &'static str, value: Option<SmolStr>) {
+        self.0.extend(value.map(|text| (name.into(), Value::Text(text))));
     }
 
     fn count(&mut self, name: &'static str, value: Option<u64>) {

@@ -57,7 +57,7 @@ mod tests {
     use super::*;
 
     fn digest(text: &str) -> Arc<Digest> {
-        Arc::new(Digest { text: text.to_owned(), ..Digest::default() })
+        Arc::new(Digest { text: text.into(), ..Digest::default() })
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //! (semantic conventions, database, "Generating a summary of the query"). Refuses: names that a cut may have shortened,
 //! operations it does not know (a mistyped statement would be a summary of its own), functions and subqueries as tables.
 
+use smol_str::{SmolStr, format_smolstr};
+
 use super::{
     keyword::{Keyword, keyword},
     lexer::{Kind, Token},
@@ -9,6 +11,9 @@ use super::{
 
 /// Longest summary, bytes; the conventions' limit.
 const MAX_SUMMARY: usize = 255;
+
+/// Bytes of most summaries.
+const SUMMARY: usize = 64;
 
 /// Names of subqueries (`WITH`) that are told from tables.
 const MAX_SUBQUERIES: usize = 16;
@@ -20,8 +25,8 @@ pub(super) struct Summary {
     /// A part did not fit; later ones are left out as well.
     full: bool,
     operations: u32,
-    operation: Option<String>,
-    target: Option<String>,
+    operation: Option<SmolStr>,
+    target: Option<SmolStr>,
     /// Targets differ.
     mixed: bool,
     state: State,
@@ -37,7 +42,7 @@ pub(super) struct Summary {
     with: bool,
     subqueries: Vec<Vec<u8>>,
     /// A word of CREATE, ALTER or DROP, until the kind of object is known.
-    define: Option<String>,
+    define: Option<SmolStr>,
     /// The operation explained is still to come.
     explained: bool,
     previous: Previous,
@@ -54,9 +59,9 @@ enum State {
     /// The name of a target; of a table in a list, where `true`, which a function is not.
     Target(bool),
     /// More of this name.
-    Name(String, bool),
+    Name(SmolStr, bool),
     /// The next part of this name.
-    Dot(String, bool),
+    Dot(SmolStr, bool),
 }
 
 /// The token before, as far as it says how the next one is meant.
@@ -71,6 +76,11 @@ enum Previous {
 }
 
 impl Summary {
+    /// Nothing was read yet.
+    pub(super) fn new() -> Self {
+        Self { text: String::with_capacity(SUMMARY), ..Self::default() }
+    }
+
     /// Reads the next token.
     pub(super) fn push(&mut self, token: &Token<'_>) {
         if token.kind == Kind::Comment {
@@ -96,13 +106,13 @@ impl Summary {
     }
 
     /// Summary, operation and target, the last two where there is one only.
-    pub(super) fn finish(mut self) -> (String, Option<String>, Option<String>) {
+    pub(super) fn finish(mut self) -> (SmolStr, Option<SmolStr>, Option<SmolStr>) {
         if let State::Name(name, _) = std::mem::take(&mut self.state) {
             self.commit(name);
         }
         self.end_definition();
         let single = self.operations == 1;
-        (self.text, self.operation.filter(|_| single), self.target.filter(|_| !self.mixed))
+        (self.text.into(), self.operation.filter(|_| single), self.target.filter(|_| !self.mixed))
     }
 
     /// Continues a name that has begun. Did the token belong to it?
@@ -115,9 +125,8 @@ impl Summary {
                 self.commit(name);
                 return false;
             }
-            State::Dot(mut name, table) if matches!(token.kind, Kind::Word | Kind::Quoted) => {
-                name.push('.');
-                name.push_str(&String::from_utf8_lossy(token.text));
+            State::Dot(name, table) if matches!(token.kind, Kind::Word | Kind::Quoted) => {
+                let name = format_smolstr!("{name}.{}", String::from_utf8_lossy(token.text));
                 self.state = if token.partial { State::Within } else { State::Name(name, table) };
             }
             State::Dot(..) => return false,
@@ -141,7 +150,7 @@ impl Summary {
         self.state = if known || token.partial {
             State::Within
         } else {
-            State::Name(String::from_utf8_lossy(token.text).into_owned(), table)
+            State::Name(String::from_utf8_lossy(token.text).into(), table)
         };
     }
 
@@ -207,7 +216,7 @@ impl Summary {
         self.state = State::Within;
         match known {
             Keyword::With => self.with = true,
-            Keyword::Define => self.define = Some(String::from_utf8_lossy(word).into_owned()),
+            Keyword::Define => self.define = Some(String::from_utf8_lossy(word).into()),
             Keyword::Explain => {
                 self.operate(word);
                 (self.explained, self.state) = (true, State::Start);
@@ -275,13 +284,13 @@ impl Summary {
     }
 
     fn operate(&mut self, word: &[u8]) {
-        let word = String::from_utf8_lossy(word).into_owned();
+        let word = SmolStr::from(String::from_utf8_lossy(word));
         self.append(&word);
         self.operations += 1;
         self.operation.get_or_insert(word);
     }
 
-    fn commit(&mut self, name: String) {
+    fn commit(&mut self, name: SmolStr) {
         self.append(&name);
         match &self.target {
             Some(target) => self.mixed |= *target != name,

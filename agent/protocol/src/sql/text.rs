@@ -2,6 +2,8 @@
 //! lists behind `IN` made short (semantic conventions, database, "Sanitization of `db.query.text`"). Refuses: to grow
 //! beyond its limit.
 
+use smol_str::SmolStr;
+
 use super::lexer::{Kind, Token};
 
 /// A statement's text as it is written down.
@@ -26,9 +28,15 @@ enum List {
 }
 
 impl Text {
-    /// Of at most `limit` bytes.
-    pub(super) const fn new(limit: usize) -> Self {
-        Self { out: String::new(), limit, spaced: false, list: List::No, comma: false }
+    /// Of at most `limit` bytes, of a statement that has so many.
+    pub(super) fn new(length: usize, limit: usize) -> Self {
+        Self {
+            out: String::with_capacity(length.min(limit)),
+            limit,
+            spaced: false,
+            list: List::No,
+            comma: false,
+        }
     }
 
     /// Writes the next token.
@@ -78,9 +86,9 @@ impl Text {
     }
 
     /// What was written.
-    pub(super) fn finish(mut self) -> String {
+    pub(super) fn finish(mut self) -> SmolStr {
         self.out.truncate(self.out.floor_char_boundary(self.limit));
-        self.out
+        self.out.into()
     }
 }
 

@@ -196,14 +196,14 @@ impl WebSocket {
         // The session begins with its first byte, whoever sent it.
         let request = Message { first, ..asked };
         let response = self.lane(asks.reverse()).message;
-        let mut attributes = vec![("network.protocol.name".into(), Value::Text("websocket".into()))];
+        let mut attributes = vec![("network.protocol.name".into(), Value::fixed("websocket"))];
         self.count(&mut attributes);
         let handshake = self.handshake.take();
         let (target, role) = handshake.map_or((Target::None, Role::Server), |mut handshake| {
             attributes.append(&mut handshake.attributes);
             if handshake.deflate {
                 let name = "wirespan.websocket.compression";
-                attributes.push((name.into(), Value::Text("permessage-deflate".into())));
+                attributes.push((name.into(), Value::fixed("permessage-deflate")));
             }
             (handshake.target, handshake.role)
         });

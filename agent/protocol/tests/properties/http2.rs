@@ -173,7 +173,7 @@ proptest! {
             let path = one.path.strip_prefix('/').unwrap();
             let call = one.grpc && path.contains('/');
             prop_assert!(!call || found.method == path, "{:?}", found);
-            prop_assert!(one.grpc || found.target == Target::Path(one.path.clone()), "{:?}", found);
+            prop_assert!(one.grpc || found.target == Target::Path(one.path.as_str().into()), "{:?}", found);
         }
     }
 
