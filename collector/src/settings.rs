@@ -35,6 +35,29 @@ pub struct Settings {
     pub keep: Keep,
 }
 
+impl Settings {
+    /// A collector for tests: on the loopback, every port as the system gives it, readers know `token`, senders need none,
+    /// the newest 1,000 spans in memory.
+    #[must_use]
+    pub fn scratch(token: &str) -> Self {
+        let any = || Some("127.0.0.1:0".to_owned());
+        Self {
+            listen: "127.0.0.1:0".to_owned(),
+            otlp_grpc: any(),
+            otlp_http: any(),
+            zipkin: any(),
+            tempo: any(),
+            jaeger_grpc: any(),
+            tls: None,
+            lenient: false,
+            remote: false,
+            token: Some(token.to_owned()),
+            ingest_token: None,
+            keep: Keep::Memory(1000),
+        }
+    }
+}
+
 /// Where spans are kept.
 #[derive(Clone, Debug)]
 pub enum Keep {

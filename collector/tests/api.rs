@@ -16,22 +16,7 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const TRACE: &str = "5b8efff798038103d269b633813fc60c";
 
 fn start(keep: Keep) -> Running {
-    let any = || Some("127.0.0.1:0".to_owned());
-    wirespan_collector::start(&Settings {
-        listen: "127.0.0.1:0".to_owned(),
-        otlp_grpc: any(),
-        otlp_http: any(),
-        zipkin: any(),
-        tempo: any(),
-        jaeger_grpc: any(),
-        tls: None,
-        lenient: false,
-        remote: false,
-        token: Some(TOKEN.to_owned()),
-        ingest_token: None,
-        keep,
-    })
-    .unwrap()
+    wirespan_collector::start(&Settings { keep, ..Settings::scratch(TOKEN) }).unwrap()
 }
 
 fn on_disk(directory: &Path) -> Keep {

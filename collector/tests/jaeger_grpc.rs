@@ -14,7 +14,7 @@ use std::{
 use bytes::Buf;
 use grpc::call;
 use tonic::transport::Channel;
-use wirespan_collector::{Keep, Running, Settings};
+use wirespan_collector::{Running, Settings};
 use wirespan_ingest::{Limits, otlp::decode_protobuf};
 use wirespan_store::Span;
 
@@ -25,22 +25,7 @@ const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 const ERROR_TAG: &str = "0a056572726f7212047472";
 
 fn start() -> Running {
-    let any = || Some("127.0.0.1:0".to_owned());
-    wirespan_collector::start(&Settings {
-        listen: "127.0.0.1:0".to_owned(),
-        otlp_grpc: None,
-        otlp_http: any(),
-        zipkin: None,
-        tempo: None,
-        jaeger_grpc: any(),
-        tls: None,
-        lenient: false,
-        remote: false,
-        token: Some(TOKEN.to_owned()),
-        ingest_token: None,
-        keep: Keep::Memory(1000),
-    })
-    .unwrap()
+    wirespan_collector::start(&Settings::scratch(TOKEN)).unwrap()
 }
 
 fn bytes(hex: &str) -> Vec<u8> {

@@ -7,7 +7,7 @@ use std::{
     net::{SocketAddr, TcpStream},
 };
 
-use wirespan_collector::{Keep, Running, Settings};
+use wirespan_collector::{Running, Settings};
 
 const READ: &str = "0123456789abcdef0123456789abcdef";
 const SEND: &str = "fedcba9876543210fedcba9876543210";
@@ -15,21 +15,7 @@ const SEND: &str = "fedcba9876543210fedcba9876543210";
 const TOO_MUCH: usize = (16 << 20) + 1;
 
 fn settings() -> Settings {
-    let any = || Some("127.0.0.1:0".to_owned());
-    Settings {
-        listen: "127.0.0.1:0".to_owned(),
-        otlp_grpc: None,
-        otlp_http: any(),
-        zipkin: any(),
-        tempo: any(),
-        jaeger_grpc: None,
-        tls: None,
-        lenient: false,
-        remote: false,
-        token: Some(READ.to_owned()),
-        ingest_token: Some(SEND.to_owned()),
-        keep: Keep::Memory(1000),
-    }
+    Settings { ingest_token: Some(SEND.to_owned()), ..Settings::scratch(READ) }
 }
 
 fn start() -> Running {

@@ -16,7 +16,7 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
 };
-use wirespan_collector::{Keep, Running, Settings, Tls};
+use wirespan_collector::{Running, Settings, Tls};
 
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
@@ -69,21 +69,7 @@ impl Certificates {
 }
 
 fn settings(listen: &str, tls: Option<Tls>) -> Settings {
-    let any = || Some("127.0.0.1:0".to_owned());
-    Settings {
-        listen: listen.to_owned(),
-        otlp_grpc: any(),
-        otlp_http: any(),
-        zipkin: any(),
-        tempo: any(),
-        jaeger_grpc: any(),
-        tls,
-        lenient: false,
-        remote: false,
-        token: Some(TOKEN.to_owned()),
-        ingest_token: None,
-        keep: Keep::Memory(1000),
-    }
+    Settings { listen: listen.to_owned(), tls, ..Settings::scratch(TOKEN) }
 }
 
 fn start(tls: Tls) -> Running {

@@ -6,7 +6,7 @@ use std::{
     sync::LazyLock,
 };
 
-use wirespan_collector::{Keep, Running, Settings};
+use wirespan_collector::{Running, Settings};
 use wirespan_ingest::otlp::encode_protobuf;
 
 use super::spans;
@@ -14,22 +14,8 @@ use super::spans;
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 pub(crate) static RUNNING: LazyLock<Running> = LazyLock::new(|| {
-    let any = || Some("127.0.0.1:0".to_owned());
-    let settings = Settings {
-        listen: "127.0.0.1:0".to_owned(),
-        otlp_grpc: None,
-        otlp_http: any(),
-        zipkin: any(),
-        tempo: any(),
-        jaeger_grpc: any(),
-        tls: None,
-        lenient: false,
-        remote: false,
-        token: Some(TOKEN.to_owned()),
-        ingest_token: None,
-        keep: Keep::Memory(1000),
-    };
-    let running = wirespan_collector::start(&settings).expect("ports of the loopback can be had");
+    let running =
+        wirespan_collector::start(&Settings::scratch(TOKEN)).expect("ports of the loopback can be had");
     let body = encode_protobuf(&spans());
     let head = format!(
         "POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\nContent-Length: {}\r\n\r\n",

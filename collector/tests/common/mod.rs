@@ -6,27 +6,12 @@ use std::{
 };
 
 use serde_json::{Value as Json, json};
-use wirespan_collector::{Keep, Running, Settings};
+use wirespan_collector::{Running, Settings};
 
 pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 pub(crate) fn start() -> Running {
-    let any = || Some("127.0.0.1:0".to_owned());
-    wirespan_collector::start(&Settings {
-        listen: "127.0.0.1:0".to_owned(),
-        otlp_grpc: None,
-        otlp_http: any(),
-        zipkin: any(),
-        tempo: any(),
-        jaeger_grpc: None,
-        tls: None,
-        lenient: false,
-        remote: false,
-        token: Some(TOKEN.to_owned()),
-        ingest_token: None,
-        keep: Keep::Memory(1000),
-    })
-    .unwrap()
+    wirespan_collector::start(&Settings::scratch(TOKEN)).unwrap()
 }
 
 /// Status and body.
