@@ -53,13 +53,18 @@ struct Meta<'a> {
 }
 
 impl<'a> Meta<'a> {
-    fn of(pairs: Pairs<'a>) -> Self {
-        let mut meta = Self::default();
-        // A web server leaves a parameter empty where there is nothing to tell.
-        for (name, value) in pairs.filter(|(_, value)| !value.is_empty()) {
-            meta.note(name, value);
+    /// With the names of the headers among the parameters, one behind the other.
+    fn of(pairs: Pairs<'a>) -> (Self, Vec<u8>) {
+        let (mut meta, mut names) = (Self::default(), Vec::with_capacity(pairs.0.rest().len()));
+        for (name, value) in pairs {
+            match header(name) {
+                Some(header) => names.extend(header.iter().map(dashed)),
+                // A web server leaves a parameter empty where there is nothing to tell.
+                None if value.is_empty() => {}
+                None => meta.note(name, value),
+            }
         }
-        meta
+        (meta, names)
     }
 
     fn note(&mut self, name: &[u8], value: &'a [u8]) {
@@ -99,18 +104,14 @@ fn headers<'a>(pairs: Pairs<'a>, names: &'a [u8]) -> impl Iterator<Item = Field<
 }
 
 /// Underscores stand for what may not be in the name of a variable.
-fn names(pairs: Pairs<'_>) -> Vec<u8> {
-    let dashed = |byte: &u8| if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() };
-    let mut names = Vec::with_capacity(pairs.0.rest().len());
-    pairs.filter_map(|(name, _)| header(name)).for_each(|name| names.extend(name.iter().map(dashed)));
-    names
+const fn dashed(byte: &u8) -> u8 {
+    if *byte == b'_' { b'-' } else { byte.to_ascii_lowercase() }
 }
 
 /// The request that the parameters tell of. `cut`: some are missing. They name no URL: both ends tell its parts.
 pub(super) fn request(params: &[u8], cut: bool, role: Role, facts: &Facts, settings: &Settings) -> Request {
     let pairs = Pairs(Cursor::new(params));
-    let meta = Meta::of(pairs.clone());
-    let names = names(pairs.clone());
+    let (meta, names) = Meta::of(pairs.clone());
     let mut noted = fields::request(headers(pairs, &names), settings);
     if let Some(client) = meta.client {
         noted.real_ip.get_or_insert(Cow::Borrowed(client));
@@ -161,7 +162,7 @@ mod tests {
     fn headers_get_their_names_back() {
         let bytes = b"\x0f\x01HTTP_USER_AGENTa\x06\x01SERVERb\x0c\x01CONTENT_TYPEc\x0b\0HTTP_ACCEPT";
         let pairs = Pairs(Cursor::new(bytes));
-        let names = names(pairs.clone());
+        let (_, names) = Meta::of(pairs.clone());
         let found: Vec<_> = headers(pairs, &names).map(|(name, value)| (name, value.into_owned())).collect();
         assert_eq!(found, [(&b"user-agent"[..], b"a".to_vec()), (b"content-type", b"c".to_vec())]);
     }

@@ -38,14 +38,32 @@ pub(super) fn header(bytes: &[u8]) -> Option<Header> {
     Some(Header { kind, total: u64::from(length) + 1 })
 }
 
+/// Kinds of messages that each of them sends, a bit for each: asked of every message.
+const CLIENT: u128 = bits(b"QPBEDCSHFdcfpX");
+const SERVER: u128 = bits(b"RKSZTDCEINAdcGHWnst123vV");
+
+const fn bits(mut kinds: &[u8]) -> u128 {
+    let mut bits = 0;
+    while let [first, rest @ ..] = kinds {
+        bits |= bit(*first);
+        kinds = rest;
+    }
+    bits
+}
+
+/// None for what is not ASCII.
+const fn bit(kind: u8) -> u128 {
+    if kind.is_ascii() { 1 << kind } else { 0 }
+}
+
 impl Header {
     /// Can `speaker` have begun a message so?
     pub(super) fn fits(self, speaker: Speaker) -> bool {
-        let kinds: &[u8] = match speaker {
-            Speaker::Client => b"QPBEDCSHFdcfpX",
-            Speaker::Server => b"RKSZTDCEINAdcGHWnst123vV",
+        let kinds = match speaker {
+            Speaker::Client => CLIENT,
+            Speaker::Server => SERVER,
         };
-        (HEADER as u64..=MAX_MESSAGE).contains(&self.total) && kinds.contains(&self.kind)
+        (HEADER as u64..=MAX_MESSAGE).contains(&self.total) && kinds & bit(self.kind) != 0
     }
 }
 
