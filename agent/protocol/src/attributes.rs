@@ -12,15 +12,23 @@ use crate::{
 /// Attributes by the names of OpenTelemetry's semantic conventions.
 pub(crate) type Attributes = Vec<(Cow<'static, str>, Value)>;
 
+/// Attributes of most spans, those that the stages behind this one add included: one allocation serves all of them.
+pub(crate) const USUAL: usize = 21;
+
 /// At most `max` bytes as text; what is no UTF-8 is replaced, and half a character at the cut left out.
 pub(crate) fn text(bytes: &[u8], max: usize) -> Cow<'_, str> {
     let Some(head) = bytes.get(..max).filter(|head| head.len() < bytes.len()) else {
-        return String::from_utf8_lossy(bytes);
+        return lossy(bytes);
     };
-    match String::from_utf8_lossy(head) {
+    match lossy(head) {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim_end_matches(char::REPLACEMENT_CHARACTER)),
         Cow::Owned(text) => Cow::Owned(text.trim_end_matches(char::REPLACEMENT_CHARACTER).to_owned()),
     }
+}
+
+/// All bytes as text; what is no UTF-8 is replaced. Nearly all are text, which the first look tells faster.
+pub(crate) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), Cow::Borrowed)
 }
 
 /// `server.address` and `server.port` of a server: where it was reached. A client's are the peer's, which the next

@@ -326,7 +326,8 @@ impl<C: Command> Waiting<C> {
             ending => ending,
         };
         let method = self.operation();
-        let mut attributes = vec![("db.operation.name".into(), Value::Text(method.clone()))];
+        let mut attributes = Attributes::with_capacity(attributes::USUAL);
+        attributes.push(("db.operation.name".into(), Value::Text(method.clone())));
         if self.size > 1 && !self.request.truncated {
             attributes.push(("db.operation.batch.size".into(), attributes::count(self.size)));
         }

@@ -19,9 +19,6 @@ use crate::{
 /// A span's attributes.
 pub(crate) type Attributes = Vec<(Cow<'static, str>, Value)>;
 
-/// Attributes that are added here to most spans: one allocation serves.
-const ADDED: usize = 10;
-
 /// Prefixes of attributes that hold the values of headers.
 const HEADERS: [&str; 4] =
     ["http.request.header.", "http.response.header.", "rpc.request.metadata.", "rpc.response.metadata."];
@@ -39,9 +36,7 @@ pub(crate) fn redacted(
         };
         (name, value)
     };
-    let mut out: Attributes = given.into_iter().map(clean).collect();
-    out.reserve(ADDED);
-    out
+    given.into_iter().map(clean).collect()
 }
 
 fn header(name: &str) -> Option<&str> {

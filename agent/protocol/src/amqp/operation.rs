@@ -195,12 +195,13 @@ impl Operation {
 
     fn begin_attributes(&self) -> Attributes {
         let text = |name: &'static str, text: &'static str| (name.into(), Value::fixed(text));
-        let mut attributes = vec![
+        let mut attributes = Attributes::with_capacity(attributes::USUAL);
+        attributes.extend([
             text("messaging.system", "rabbitmq"),
             text("messaging.operation.name", self.name),
             text("network.protocol.name", "amqp"),
             text("network.protocol.version", "0.9.1"),
-        ];
+        ]);
         attributes.extend(self.purpose.name().map(|name| text("messaging.operation.type", name)));
         attributes
     }

@@ -157,11 +157,12 @@ impl Waiting {
         let (role, kind) = (role(self.direction), codes::kind(self.question.kind));
         let (said, response) = answer.unzip();
         let outcome = outcome(ending, role, self.facts.socket.transport, said.as_ref());
-        let mut attributes = vec![
+        let mut attributes = Attributes::with_capacity(attributes::USUAL);
+        attributes.extend([
             ("dns.question.name".into(), Value::Text(self.question.name.into())),
             ("network.protocol.name".into(), Value::fixed("dns")),
             ("wirespan.dns.question.type".into(), Value::Text(kind.clone())),
-        ];
+        ]);
         if let Some(said) = said {
             tell(said, &mut attributes);
         }

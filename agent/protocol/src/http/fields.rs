@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::{carrier::Carrier, exchange::Value, settings::Settings};
+use crate::{attributes::lossy, carrier::Carrier, exchange::Value, settings::Settings};
 
 /// `Content-Length`, over all fields of that name (RFC 9110 section 8.6).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -173,14 +173,14 @@ const MAX_VALUES: usize = 16;
 /// At most `max` bytes as text, cut between characters; what is no UTF-8 is replaced.
 pub(crate) fn text(bytes: &[u8], max: usize) -> Cow<'_, str> {
     let Some(head) = bytes.get(..max).filter(|head| head.len() < bytes.len()) else {
-        return String::from_utf8_lossy(bytes);
+        return lossy(bytes);
     };
     let whole = head.utf8_chunks().fold(0, |place, chunk| {
         let broken = chunk.invalid().len();
         let cut_short = place + chunk.valid().len() + broken == head.len() && broken < 4;
         place + chunk.valid().len() + if cut_short { 0 } else { broken }
     });
-    String::from_utf8_lossy(head.get(..whole).unwrap_or(head))
+    lossy(head.get(..whole).unwrap_or(head))
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use super::{
     head,
 };
 use crate::{
-    address,
+    address, attributes,
     carrier::Carrier,
     event::{Address, Transport},
     exchange::{Role, Target, Value},
@@ -91,9 +91,6 @@ pub(crate) struct Response {
     coding: Coding,
 }
 
-/// Most spans have no more, those of the stages behind this one included: one allocation serves all of them.
-const ATTRIBUTES: usize = 24;
-
 /// Reads the head of a request. `cut`: its end was not captured.
 pub(crate) fn request(bytes: &[u8], cut: bool, role: Role, settings: &Settings) -> Request {
     let (line, fields) = head::split(bytes);
@@ -113,7 +110,7 @@ impl Request {
             truncated: cut,
             tokens: Tokens::of(line.target, &noted.carrier),
             carrier: Carrier::default(),
-            attributes: Vec::with_capacity(ATTRIBUTES),
+            attributes: Vec::with_capacity(attributes::USUAL),
             call: noted.content_type.as_deref().and_then(grpc::coding),
             host: host(&noted, line, role, settings),
             origin: None,

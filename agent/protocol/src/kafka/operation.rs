@@ -188,12 +188,13 @@ impl Operation {
     fn attributes(&self, scene: &Scene<'_>) -> (Target, Attributes) {
         let (name, kind) = self.api.operation();
         let text = |name: &'static str, text: &'static str| (name.into(), Value::fixed(text));
-        let mut attributes = vec![
+        let mut attributes = Attributes::with_capacity(attributes::USUAL);
+        attributes.extend([
             text("messaging.system", "kafka"),
             text("messaging.operation.name", name),
             text("network.protocol.name", "kafka"),
             ("wirespan.kafka.api_version".into(), Value::Int(self.version.into())),
-        ];
+        ]);
         attributes.extend(kind.map(|kind| text("messaging.operation.type", kind)));
         for (name, value) in
             [("messaging.client.id", &self.client), ("messaging.consumer.group.name", &self.asked.group)]

@@ -218,7 +218,8 @@ impl Waiting {
 
     fn attributes(&self, role: Role, scene: &Scene<'_>) -> Attributes {
         let command = &self.command;
-        let mut attributes: Attributes = vec![("db.system.name".into(), Value::fixed(SYSTEM))];
+        let mut attributes = Attributes::with_capacity(attributes::USUAL);
+        attributes.push(("db.system.name".into(), Value::fixed(SYSTEM)));
         let mut text = |name: &'static str, value: Option<SmolStr>| {
             attributes.extend(value.map(|text| (name.into(), Value::Text(text))));
         };

@@ -12,7 +12,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::digest::Digest;
 use crate::{
-    address,
+    address, attributes,
     event::{Address, Nanos},
     exchange::{Ending, Exchange, Key, Message, Opening, Outcome, Output, Resumption, Role, Target, Value},
     protocol::{Extent, Scene},
@@ -231,7 +231,7 @@ impl<W> Pending<W> {
     }
 
     fn attributes(&self, outcome: &Outcome, scene: &Scene<'_>) -> Vec<(Cow<'static, str>, Value)> {
-        let mut attributes = Attributes::default();
+        let mut attributes = Attributes(Vec::with_capacity(attributes::USUAL));
         attributes.text("db.system.name", Some(SmolStr::new_static(self.database.system)));
         attributes.text("db.namespace", self.database.namespace.clone());
         attributes.text("db.operation.name", self.operation());
@@ -265,7 +265,6 @@ impl<W> Pending<W> {
     }
 }
 
-#[derive(Default)]
 struct Attributes(Vec<(Cow<'static, str>, Value)>);
 
 impl Attributes {
