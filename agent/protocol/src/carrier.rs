@@ -71,7 +71,7 @@ fn known(name: &[u8]) -> Option<&'static str> {
     if !matches!(name.first()?.to_ascii_lowercase(), b't' | b'b' | b'x' | b'u' | b's' | b'o') {
         return None;
     }
-    NAMES.into_iter().chain([REQUEST_ID]).find(|known| known.as_bytes().eq_ignore_ascii_case(name))
+    NAMES.iter().chain([&REQUEST_ID]).copied().find(|known| known.as_bytes().eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

@@ -43,7 +43,7 @@ pub struct Http {
 /// What is found in the bytes.
 pub enum Frame {
     /// A request's head.
-    Request(Box<RequestHead>),
+    Request(RequestHead),
     /// A response's head.
     Response(Box<ResponseHead>),
     /// The body is over; its length, where it is known.
@@ -51,7 +51,7 @@ pub enum Frame {
 }
 
 /// A request's head, read.
-pub struct RequestHead(Request);
+pub struct RequestHead(Box<Request>);
 
 /// A response's head, read.
 pub struct ResponseHead(Response);
@@ -284,7 +284,7 @@ impl Http {
         *self.side(direction) = Side { synced: true, ..Side::default() };
         let frame = if direction == self.asks {
             let request = message::request(head, end.is_none(), self.role(), settings);
-            Frame::Request(Box::new(RequestHead(request)))
+            Frame::Request(RequestHead(Box::new(request)))
         } else {
             Frame::Response(Box::new(ResponseHead(message::response(head, end.is_none(), settings))))
         };
@@ -412,7 +412,7 @@ impl Http {
         }
     }
 
-    fn ask(&mut self, direction: Direction, request: Request, extent: &Extent, scene: &mut Scene<'_>) {
+    fn ask(&mut self, direction: Direction, request: Box<Request>, extent: &Extent, scene: &mut Scene<'_>) {
         let framing = request.framing;
         let gate = request.verb == Verb::Connect || request.upgrade;
         let number = self.pairing.ask(request, self.role(), extent, scene);

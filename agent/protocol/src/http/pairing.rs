@@ -44,7 +44,8 @@ pub(super) struct Pairing {
 struct Pending {
     key: Key,
     role: Role,
-    request: Request,
+    /// Boxed since it was read: it is large.
+    request: Box<Request>,
     message: Message,
     response: Option<Response>,
     /// May not be the one whose response comes next.
@@ -94,7 +95,7 @@ impl Pairing {
     /// A request's head. Opens an exchange.
     pub(super) fn ask(
         &mut self,
-        mut request: Request,
+        mut request: Box<Request>,
         role: Role,
         extent: &Extent,
         scene: &mut Scene<'_>,
@@ -276,7 +277,7 @@ impl Pairing {
         }
         let Pending { key, role, request, message: asked, .. } =
             *self.queue.pop_front_if(|_| self.upgrades)?;
-        Some(Box::new(Upgrade { key, role, request, asked }))
+        Some(Box::new(Upgrade { key, role, request: *request, asked }))
     }
 
     /// Ends everything. A response without a seen end, or with none but the connection's, is complete.
