@@ -115,6 +115,13 @@ impl<S> Connection<S> {
         matches!(self.fate, Fate::Closed(_) | Fate::Forgotten)
     }
 
+    /// Does it go on, with all that has come read? The next stage, which saw it after its last event, has nothing to read
+    /// then.
+    #[must_use]
+    pub fn is_at_rest(&self) -> bool {
+        !self.is_over() && self.received.is_read() && self.sent.is_read()
+    }
+
     /// When its latest event happened.
     #[must_use]
     pub fn used(&self) -> Nanos {

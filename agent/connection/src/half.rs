@@ -71,6 +71,11 @@ impl Half {
         self.arrived - self.start
     }
 
+    /// Is all that has come read, and nothing held?
+    pub(crate) fn is_read(&self) -> bool {
+        self.shed == 0 && self.store.is_none()
+    }
+
     /// Memory held for unread bytes, beyond the struct.
     pub(crate) fn cost(&self) -> usize {
         self.store.as_ref().map_or(0, |store| store.cost())

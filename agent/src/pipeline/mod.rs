@@ -162,7 +162,12 @@ impl Pipeline {
         road.clock = clock;
         connections.sweep(now, |connection| {
             road.guarded(connection, |road, connection| road.tick(connection, now));
-            road.visit(connection, orders);
+            // Most are at rest, and a sweep comes every few milliseconds.
+            if !connection.is_at_rest() || !road.outputs.is_empty() {
+                road.visit(connection, orders);
+            } else if !connection.state.ours {
+                road.shows(connection, orders);
+            }
         });
         road.traces.sweep(now, &mut road.done);
         for order in road.traces.wake_orders() {

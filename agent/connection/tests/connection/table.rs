@@ -51,6 +51,26 @@ fn a_nameless_event_takes_no_address_away() {
 }
 
 #[test]
+fn at_rest_is_what_goes_on_with_nothing_to_read() {
+    let mut connections = Connections::<()>::new(Limits::default());
+    let sweep = |connections: &mut Connections<()>, read: u64| {
+        let mut rests = None;
+        connections.sweep(Nanos(MS), |connection| {
+            rests = Some(connection.is_at_rest());
+            connection.half(Direction::Received).consume(read);
+        });
+        rests
+    };
+    connections.accept(&Bytes(data(tcp(1), 1, 100, b"ab")), |_| {});
+    assert_eq!(sweep(&mut connections, 1), Some(false));
+    assert_eq!(sweep(&mut connections, 1), Some(false));
+    assert_eq!(sweep(&mut connections, 0), Some(true));
+    let mut over = None;
+    connections.accept(&closed(tcp(1), 5, 0), |connection| over = Some(connection.is_at_rest()));
+    assert_eq!(over, Some(false));
+}
+
+#[test]
 fn a_late_event_does_not_open_a_closed_connection() {
     let events = [
         Bytes(data(tcp(1), 1, 100, b"ab")),
