@@ -22,7 +22,8 @@ pub(crate) fn of<'a>(words: impl IntoIterator<Item = &'a str>) -> u64 {
 
 /// Of an HTTP request: the method, and the path without what looks like an id (a segment with a digit, or a long one).
 pub(crate) fn of_path(method: &str, path: &str) -> u64 {
-    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let end = memchr::memchr2(b'?', b'#', path.as_bytes());
+    let path = end.and_then(|end| path.get(..end)).unwrap_or(path);
     of(std::iter::once(method).chain(path.split('/').map(word)))
 }
 

@@ -25,7 +25,8 @@ const PLACEHOLDER: &str = "{id}";
 #[must_use]
 pub fn template(path: &str) -> String {
     let path = without_authority(path);
-    let path = path.split(['?', '#']).next().unwrap_or_default();
+    let end = path.bytes().position(|byte| matches!(byte, b'?' | b'#'));
+    let path = end.and_then(|end| path.get(..end)).unwrap_or(path);
     if path == "*" {
         return path.to_owned();
     }
@@ -82,6 +83,10 @@ fn templated(segment: &str) -> &str {
 
 /// Is the segment one of many: a number, a UUID, a hash, a token, a date, an e-mail address, a text of a user?
 fn variable(segment: &str) -> bool {
+    // Most segments are words, which one look tells.
+    if segment.len() < ID_HEX && segment.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-') {
+        return false;
+    }
     segment.len() > MAX_SEGMENT
         || !segment.bytes().all(plain)
         || segment.find('@').is_some_and(|at| at > 0)
