@@ -22,15 +22,13 @@ impl Wire {
 
     /// A message within this one.
     pub(super) fn message(&mut self, field: u8, write: impl FnOnce(&mut Self)) {
-        self.tag(field, LENGTH);
-        let place = self.0.len();
         // Its length goes before it; of most that is one byte.
-        self.0.push(0);
+        self.begin(field, 0);
+        let begin = self.0.len();
         write(self);
-        let begin = place + 1;
         let length = self.0.len() - begin;
         let more = length >= 0x80;
-        if let Some(first) = self.0.get_mut(place) {
+        if let Some(first) = self.0.get_mut(begin - 1) {
             *first = length as u8 & 0x7f | u8::from(more) << 7;
         }
         if more {
@@ -60,9 +58,19 @@ impl Wire {
 
     /// Bytes or text, even if there are none.
     pub(super) fn held(&mut self, field: u8, bytes: &[u8]) {
-        self.tag(field, LENGTH);
-        self.varint(bytes.len() as u64);
+        self.begin(field, bytes.len());
         self.0.extend_from_slice(bytes);
+    }
+
+    /// A field of this length begins. Of nearly all that takes two bytes.
+    fn begin(&mut self, field: u8, length: usize) {
+        match (field, u8::try_from(length)) {
+            (..0x10, Ok(length @ ..0x80)) => self.0.extend_from_slice(&[field << 3 | LENGTH, length]),
+            _ => {
+                self.tag(field, LENGTH);
+                self.varint(length as u64);
+            }
+        }
     }
 
     /// An `int32`, an `int64` or an enum.
