@@ -155,12 +155,13 @@ impl Traces {
         let sight = self.threads.look(task)?;
         let habit = self.habits.of(task.pid);
         let (step, mut confidence) = habit.judge(&sight, deed)?;
+        let guessed = !step.sure || habit.unproven(&sight, deed);
         let holds_back = habit.holds_back();
         let server = step.request.filter(|server| self.working(*server, task.pid, time))?;
         if holds_back && self.queues.behind(server) {
             confidence *= UNSURE;
         }
-        Some(Evidence { guessed: !step.sure, ..Evidence::new(server, Method::Task, confidence) })
+        Some(Evidence { guessed, ..Evidence::new(server, Method::Task, confidence) })
     }
 
     /// For whom a task opens a connection.

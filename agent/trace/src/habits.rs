@@ -47,6 +47,9 @@ impl Deed {
 /// Calls that weigh as much as all answers do.
 const LIKE_ANSWERS: f32 = 5.0;
 
+/// Examples of a situation, below which nothing is known of it.
+const FEW: f32 = 3.0;
+
 /// What is left of a rule's word where it builds on a guess.
 pub(crate) const UNSURE: f32 = 0.5;
 
@@ -94,6 +97,8 @@ pub(crate) struct Habit {
     ahead: bool,
     /// Was it seen to write several answers of one connection at once?
     holds_back: bool,
+    /// Was it seen to call for a request while another call for that was not answered?
+    fans_out: bool,
     /// Requests that the process has read and not answered.
     open: u32,
     /// Calls made while requests were open, by threads of which nothing tells for whom.
@@ -135,7 +140,7 @@ impl Habits {
 impl Habit {
     /// A thread that saw `sight` did this for `key`. What nobody knows for whom it was is no example.
     pub(crate) fn did(&mut self, deed: Deed, sight: &Sight, key: Key) {
-        let situation = sight.situation(deed);
+        let situation = self.situation(sight, deed);
         for (rule, tally) in RULES.iter().zip(&mut self.tallies[deed as usize][situation as usize]) {
             if let Some(pick) = sight.pick(*rule, deed).filter(|pick| pick.sure) {
                 tally.add(pick.request == Some(key));
@@ -309,7 +314,7 @@ impl Habit {
 
     /// What a thread with this sight works on, as the best rule has it, and how often that is right.
     pub(crate) fn follow(&self, sight: &Sight, deed: Deed) -> Option<(Step, f32)> {
-        let situation = sight.situation(deed);
+        let situation = self.situation(sight, deed);
         let trust = |rule: Rule| self.trust(deed, situation, rule);
         match situation {
             // Worked on in order, by whoever waits for what it calls.
@@ -317,7 +322,9 @@ impl Habit {
                 let trust = trust(Rule::Oldest).max(self.blocks());
                 Some((sight.oldest, if self.ahead { trust * UNSURE } else { trust }))
             }
-            Situation::Only => Some((sight.latest, trust(Rule::Latest))),
+            Situation::Only | Situation::Again | Situation::Returned => {
+                Some((sight.latest, trust(Rule::Latest)))
+            }
             _ => {
                 let known = RULES.into_iter().filter_map(|rule| Some((sight.pick(rule, deed)?, trust(rule))));
                 known.max_by(|one, other| one.1.total_cmp(&other.1))
@@ -335,6 +342,7 @@ impl Habit {
         match (deed, situation) {
             (Deed::Answer, _) => answers,
             _ if rested && self.several => expected,
+            (_, Situation::Again | Situation::Returned) => tally(deed).share(expected, weight),
             // What works on the last of several does so whatever is among them.
             (_, Situation::Mixed) if rule == Rule::Latest => {
                 tally(deed).share(self.trust(deed, Situation::Several, rule), LIKE_ANSWERS)
@@ -343,10 +351,41 @@ impl Habit {
         }
     }
 
+    /// Is a thread's work not known here, but only thought of?
+    pub(crate) fn unproven(&self, sight: &Sight, deed: Deed) -> bool {
+        let situation = self.situation(sight, deed);
+        let tally = self.tallies[deed as usize][situation as usize][Rule::Latest as usize];
+        matches!(situation, Situation::Again | Situation::Returned) && tally.examples() < FEW
+    }
+
+    /// May its threads take work over from each other?
+    const fn trades(&self) -> bool {
+        self.readers && self.several
+    }
+
+    /// How things stand, in as much as it matters in this process.
+    fn situation(&self, sight: &Sight, deed: Deed) -> Situation {
+        let returned = sight.latest.call.is_some() && deed != Deed::Answer;
+        match sight.situation(deed) {
+            Situation::Again if !self.trades() => Situation::Only,
+            Situation::Only | Situation::Chained if returned && self.trades() && self.fans_out => {
+                Situation::Returned
+            }
+            situation => situation,
+        }
+    }
+
+    /// It seems to have made a call for a request while another one was not answered.
+    pub(crate) const fn has_fanned_out(&mut self) {
+        self.fans_out = true;
+    }
+
     /// What is thought of a rule before the first example, and how many examples that thought is worth.
     fn expected(&self, situation: Situation, rule: Rule) -> (f32, f32) {
         match (situation, rule) {
             (Situation::Only, _) => (0.99, 40.0),
+            (Situation::Again, _) => (0.9, 1.0),
+            (Situation::Returned, _) => (0.8, 1.0),
             (Situation::Rested, _) if !self.several => (0.99, 20.0),
             (Situation::Chained, Rule::Latest) => (0.97, 10.0),
             (Situation::Several | Situation::Mixed, Rule::Latest) => (0.9, 5.0),

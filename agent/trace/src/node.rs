@@ -54,6 +54,10 @@ pub(crate) struct Node {
     pub(crate) tokens: Tokens,
     /// Was it made by a task that works for itself?
     pub(crate) own: bool,
+    /// Of a request that is answered here: calls that were surely made for it and whose responses were not read.
+    pub(crate) awaits: u32,
+    /// Of a call: is it counted there?
+    pub(crate) awaited: bool,
     /// Does its trace wait for what may become known of it?
     pub(crate) held: bool,
     /// The request that its connection was opened for, as it seemed.
@@ -90,6 +94,8 @@ impl Node {
             shape: start.shape,
             tokens: start.tokens,
             own: false,
+            awaits: 0,
+            awaited: false,
             held: false,
             opener: None,
             rivals: None,

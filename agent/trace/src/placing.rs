@@ -105,12 +105,30 @@ impl Traces {
         let (key, group, sure) = (node.key, node.group, node.sure);
         node.own = own;
         let settled = node.parent.is_some() || own;
+        self.awaits(&mut node);
         self.hold(node);
         // What a task does for itself is no work on a request.
         let server = evidence.filter(|_| !own).map(|evidence| evidence.server);
+        // Nor is a job that comes of its own accord, whatever it seems to be for.
+        let server = server.filter(|server| worth >= 1.0 || sure || self.queues.behind(*server));
         self.called(task, key, server.map(|server| (server, sure)), group, settled);
         if let Some(server) = own_server {
             self.bind_late(key, server);
+        }
+    }
+
+    /// A call is made: the request that it is surely for waits for its response.
+    fn awaits(&mut self, call: &mut Node) {
+        let Some(server) = call.server.filter(|_| !call.own).and_then(|server| self.nodes.get_mut(&server))
+        else {
+            return;
+        };
+        if server.awaits > 0 {
+            self.habits.of(call.pid).has_fanned_out();
+        }
+        if call.sure {
+            server.awaits += 1;
+            call.awaited = true;
         }
     }
 

@@ -62,14 +62,15 @@ impl Traces {
     }
 }
 
-/// What the answer tells, with what the call itself told: two witnesses that know nothing of each other.
+/// What the answer tells, with what the call itself told: two witnesses that know nothing of each other. One that speaks for
+/// another request makes this one no surer, however little it is believed.
 fn both(confidence: f32, reason: Option<Reason>, server: Key) -> f32 {
     let Some(Reason { request: Some(request), confidence: other, .. }) = reason else { return confidence };
     if request == server {
         return (1.0 - (1.0 - confidence) * (1.0 - other)).min(SUREST);
     }
     let (right, wrong) = (confidence * (1.0 - other), (1.0 - confidence) * other);
-    right / (right + wrong).max(f32::MIN_POSITIVE)
+    (right / (right + wrong).max(f32::MIN_POSITIVE)).min(confidence)
 }
 
 #[cfg(test)]
@@ -86,5 +87,7 @@ mod tests {
         assert!(near(both(0.9, says(1), key(1)), 0.99));
         assert!(near(both(0.9, says(2), key(1)), 0.5));
         assert!(near(both(0.9, None, key(1)), 0.9));
+        let doubts = Some(Reason { call: None, request: Some(key(2)), confidence: 0.0 });
+        assert!(near(both(0.9, doubts, key(1)), 0.9));
     }
 }

@@ -70,8 +70,13 @@ struct Thread {
 /// How things stand when a thread does something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Situation {
-    /// It read one thing since it slept.
+    /// It read one thing since it slept, and no work on that was seen.
     Only,
+    /// It read one thing since it slept, and work on that was seen: what it does next may be for that again, or it took it
+    /// over from another thread.
+    Again,
+    /// It calls, and what it read last, since it slept, is a response. Only told from the others where that matters.
+    Returned,
     /// It read several since it slept, and work on all but the last was seen.
     Chained,
     /// It read several since it slept.
@@ -87,7 +92,7 @@ pub(crate) enum Situation {
 }
 
 impl Situation {
-    pub(crate) const COUNT: usize = 7;
+    pub(crate) const COUNT: usize = 9;
 }
 
 /// What a thread may be working on.
@@ -175,6 +180,7 @@ impl Threads {
         let response = next.filter(|next| next.call.is_some());
         let request = response.and_then(|_| waiting.find(|step| step.call.is_none()));
         let situation = match (rested, among().nth(1).is_some()) {
+            (false, false) if last.acted => Situation::Again,
             (false, false) => Situation::Only,
             (true, false) => Situation::Rested,
             _ if among().all(|taken| pipelined(first.step, taken.step)) => Situation::Pipelined,

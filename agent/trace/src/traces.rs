@@ -213,6 +213,7 @@ impl Traces {
 
     fn resumed(&mut self, key: Key, time: Nanos, task: Task) {
         self.heard(time);
+        self.no_longer_awaited(key);
         let Some(node) = self.nodes.get(&key) else { return };
         let server = node.server.filter(|server| self.working(*server, task.pid, time));
         let sure = server.is_some() && node.sure;
@@ -237,6 +238,15 @@ impl Traces {
                 self.threads.leave(oldest, server.key);
             }
             server.resumed_on.push(task.into());
+        }
+    }
+
+    /// The response to a call came, or will not come.
+    fn no_longer_awaited(&mut self, call: Key) {
+        let Some(call) = self.nodes.get_mut(&call).filter(|call| call.awaited) else { return };
+        call.awaited = false;
+        if let Some(server) = call.server.and_then(|server| self.nodes.get_mut(&server)) {
+            server.awaits = server.awaits.saturating_sub(1);
         }
     }
 
@@ -321,6 +331,7 @@ impl Traces {
             let still_open = self.nodes.get(&opener).is_some_and(|server| server.open());
             self.habits.of(pid).handed(still_open);
         }
+        self.no_longer_awaited(key);
         self.answered(key);
         if self.groups.finished(group, self.now) >= self.settings.max_trace_spans {
             self.give(group, out);

@@ -19,6 +19,7 @@ mod others;
 mod pools;
 mod task;
 mod timing;
+mod trades;
 mod turns;
 mod wire;
 

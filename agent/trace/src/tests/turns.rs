@@ -199,3 +199,17 @@ fn connections_may_be_opened_in_another_order_than_calls_are_made() {
     assert_eq!(parent(&world, "ca60").as_deref(), Some("a60"));
     assert_eq!(parent(&world, "cb60").as_deref(), Some("b60"));
 }
+
+#[test]
+fn a_job_between_the_requests_of_a_turn_takes_no_one_s_place() {
+    // What it calls comes out of nothing mostly, so this was not for `a60` either.
+    let jobs: String = (0..40)
+        .map(|number| format!("{} ask job{number} 30:{number} 20.9 shape=7\n", 5900 + number))
+        .collect();
+    let last = "6000 serve a60 1:900 20.1@900\n6001 serve b60 2:900 20.1@900\n6002 ask job 30:900 20.1@900 shape=7\n\
+                6003 ask call 11:900 20.1@900\n7000 end job\n7000 end call\n7002 end a60\n7002 end b60\n";
+    let mut world = World::new(settings());
+    world.run(&(0..59).map(opened).collect::<String>()).run("5899 serve q 9 20.1@890\n").run(&jobs);
+    world.run("5990 end q\n").run(last).run("9000000 sweep");
+    assert_eq!(parent(&world, "call").as_deref(), Some("a60"));
+}
