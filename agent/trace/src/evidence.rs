@@ -26,13 +26,15 @@ pub(crate) struct Evidence {
     pub(crate) confidence: f32,
     /// Does it build on a call of which nobody knows for whom it was?
     pub(crate) guessed: bool,
+    /// Had its thread done all that it had read, so that it may have taken this over from another?
+    pub(crate) again: bool,
     /// For whom the connection was opened, and on whom its thread works, where these are two.
     pub(crate) rivals: Option<(Key, Key)>,
 }
 
 impl Evidence {
     pub(crate) const fn new(server: Key, method: Method, confidence: f32) -> Self {
-        Self { server, method, confidence, guessed: false, rivals: None }
+        Self { server, method, confidence, guessed: false, again: false, rivals: None }
     }
 
     pub(crate) fn of_worth(self, worth: f32) -> Self {
@@ -156,12 +158,13 @@ impl Traces {
         let habit = self.habits.of(task.pid);
         let (step, mut confidence) = habit.judge(&sight, deed)?;
         let guessed = !step.sure || habit.unproven(&sight, deed);
+        let again = habit.again(&sight, deed);
         let holds_back = habit.holds_back();
         let server = step.request.filter(|server| self.working(*server, task.pid, time))?;
         if holds_back && self.queues.behind(server) {
             confidence *= UNSURE;
         }
-        Some(Evidence { guessed, ..Evidence::new(server, Method::Task, confidence) })
+        Some(Evidence { guessed, again, ..Evidence::new(server, Method::Task, confidence) })
     }
 
     /// For whom a task opens a connection.

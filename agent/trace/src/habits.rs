@@ -358,6 +358,11 @@ impl Habit {
         matches!(situation, Situation::Again | Situation::Returned) && tally.examples() < FEW
     }
 
+    /// Had the thread done all that it had read, in a process whose threads take work over from each other?
+    pub(crate) fn again(&self, sight: &Sight, deed: Deed) -> bool {
+        self.situation(sight, deed) == Situation::Again
+    }
+
     /// May its threads take work over from each other?
     const fn trades(&self) -> bool {
         self.readers && self.several

@@ -8,6 +8,7 @@ use crate::{
     evidence::{Evidence, Told},
     header::{self, Context},
     node::{Ancestor, Node},
+    reasons::agreed,
     threads::Step,
     trace::{Link, Method, SpanId, TraceId},
     traces::{Traces, WakeOrder},
@@ -86,7 +87,7 @@ impl Traces {
         }
         // What the task itself tells is no chance.
         let worth = if matches!(told, Told::Request(_)) { 1.0 } else { habit.worth(node.shape) };
-        let evidence = echo.or(evidence.map(|evidence| evidence.of_worth(worth)));
+        let evidence = echo.or(evidence.map(|evidence| agreed(evidence, by_time).of_worth(worth)));
         let by_time = by_time.map(|evidence| evidence.of_worth(habit.kind(node.shape)));
         let evidence = self.surer(evidence, by_time);
         node.server = evidence.map(|evidence| evidence.server);

@@ -5,12 +5,24 @@ use wirespan_span::span::{Key, Nanos};
 
 use crate::{
     evidence::Evidence,
+    habits::UNSURE,
     node::Node,
     placing::MAX_DEPTH,
     timing::{Reason, SUREST},
     trace::Method,
     traces::Traces,
 };
+
+/// So sure must its time make the request of a call that its thread may have taken over.
+const AGREED: f32 = 0.9;
+
+/// What a thread may have taken over from another is less sure where the times of the process are known and make another
+/// request as likely.
+pub(crate) fn agreed(evidence: Evidence, by_time: Option<Evidence>) -> Evidence {
+    let doubts = |other: Evidence| other.server != evidence.server || other.confidence < AGREED;
+    let doubted = evidence.again && by_time.is_some_and(doubts);
+    if doubted { evidence.of_worth(UNSURE) } else { evidence }
+}
 
 impl Traces {
     /// For which request a call is, as its time has it: that which made the program call, or for which the call was whose
@@ -78,6 +90,21 @@ mod tests {
     use wirespan_span::span::Cookie;
 
     use super::*;
+
+    #[test]
+    fn what_may_be_taken_over_is_believed_where_its_time_agrees() {
+        let of = |number, method, confidence| {
+            let key = Key { cookie: Cookie(number), offset: 0, sub: 0 };
+            Evidence::new(key, method, confidence)
+        };
+        let again = Evidence { again: true, ..of(1, Method::Task, 0.98) };
+        let halved = |evidence, by_time| agreed(evidence, by_time).confidence < 0.5;
+        assert!(halved(again, Some(of(2, Method::Timing, 0.3))));
+        assert!(halved(again, Some(of(1, Method::Timing, 0.7))));
+        assert!(!halved(again, Some(of(1, Method::Timing, 0.95))));
+        assert!(!halved(again, None));
+        assert!(!halved(of(1, Method::Task, 0.98), Some(of(2, Method::Timing, 0.3))));
+    }
 
     #[test]
     fn two_witnesses_make_surer_or_doubt_each_other() {
