@@ -185,3 +185,38 @@ fn a_process_that_ended_has_taught_the_next_one_nothing() {
     ));
     assert_eq!(parent(&world, "call"), None);
 }
+
+#[test]
+fn what_a_thread_may_have_taken_over_is_for_whom_its_time_tells() {
+    // Thread 2 reads requests, too. Twice thread 1 was seen to call again for what it had read.
+    let reader = "0 serve early 5 20.2@1\n1 end early\n";
+    let learned: String = [(1, 100), (2, 200_000)]
+        .map(|(n, at)| {
+            format!(
+                "{at} serve s{n} {n} 20.1@{n}0
+                 {0} ask first{n} 1{n} 20.1@{n}0
+                 {1} ask second{n} 2{n} 20.1@{n}0
+                 {2} end first{n}
+                 {3} resume second{n} 20.1@{n}5
+                 {3} end second{n}
+                 {4} answer s{n} 20.1@{n}5
+                 {4} end s{n}\n",
+                at + 100,
+                at + 50_000,
+                at + 60_000,
+                at + 100_000,
+                at + 100_100,
+            )
+        })
+        .concat();
+    let last = "400000 serve page 3 20.1@90
+         400100 ask first 13 20.1@90
+         450000 serve other 4 20.2@9
+         450100 ask call 23 20.1@90
+         460000 end first
+         460000 end call
+         470000 end page
+         470000 end other";
+    let world = then(&(reader.to_owned() + &learned + last));
+    assert_eq!(parent(&world, "call"), Some(("other", "timing")));
+}
