@@ -162,3 +162,39 @@ fn trouble(path: &Path, error: rusqlite::Error) -> StoreError {
         _ => StoreError::Catalogue(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_of_any_version_become_those_of_today() {
+        for version in 1..=VERSIONS.len() {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("catalogue.sqlite");
+            let before = VERSIONS[..version].concat();
+            let made = format!("{before} PRAGMA user_version = {version};");
+            let one = "INSERT INTO block (id, spans, bytes, first, last, buckets, services) VALUES (7, 1, 1, 0, 0, 4, '')";
+            let connection = Connection::open(&path).unwrap();
+            connection.execute_batch(&format!("{made} {one};")).unwrap();
+            drop(connection);
+            // Twice: what is there is not made again.
+            for _ in 0..2 {
+                let connections = Connections::open(&path).unwrap();
+                let known = connections.read(|connection| {
+                    connection
+                        .query_row("SELECT id, joined FROM block", [], |row| <(i64, i64)>::try_from(row))
+                });
+                assert_eq!(known.unwrap(), (7, 0));
+            }
+        }
+    }
+
+    #[test]
+    fn tables_of_a_later_version_are_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("catalogue.sqlite");
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 4).unwrap();
+        assert!(matches!(Connections::open(&path), Err(StoreError::Damaged { .. })));
+    }
+}

@@ -246,6 +246,7 @@ impl Store for Embedded {
         let firsts = blocks.iter().map(|block| block.first).chain(live().map(|segment| segment.first));
         let lasts = blocks.iter().map(|block| block.last).chain(live().map(|segment| segment.last));
         let (oldest, newest) = (firsts.min(), lasts.max());
+        let forgotten = state.forgotten;
         drop(state);
         Ok(Figure {
             spans: blocks.iter().map(|block| block.spans).sum::<u64>() + unsealed as u64,
@@ -254,7 +255,7 @@ impl Store for Embedded {
             unsealed: unsealed as u64,
             oldest,
             newest,
-            forgotten: self.shared.forgotten.load(std::sync::atomic::Ordering::Relaxed),
+            forgotten,
             repeated: self.shared.repeated.load(std::sync::atomic::Ordering::Relaxed),
             durable: self.shared.durable(),
         })

@@ -73,10 +73,10 @@ fn forget(shared: &Shared, old: &[Arc<Entry>], horizon: u64) -> Result<(), Store
     let left =
         state.blocks.iter().filter(|block| !old.iter().any(|gone| gone.id == block.id)).cloned().collect();
     state.blocks = Arc::new(left);
+    state.forgotten += old.iter().map(|block| block.spans).sum::<u64>();
     drop(state);
     for block in old {
         shared.cache.forget(block.id);
-        shared.forgot(block.spans);
         // What cannot be removed now is removed at the next start.
         let _ = fs::remove_file(shared.cache.path(block.id));
     }

@@ -1,10 +1,7 @@
 //! What the threads of the store share.
 
 use std::{
-    sync::{
-        Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, atomic::AtomicU64},
     time::{Duration, Instant},
 };
 
@@ -19,7 +16,6 @@ pub(super) struct Shared {
     pub(super) connections: Connections,
     pub(super) cache: Cache,
     state: RwLock<State>,
-    pub(super) forgotten: AtomicU64,
     pub(super) repeated: AtomicU64,
     durable: Mutex<Sketch>,
     sealed: (Mutex<bool>, Condvar),
@@ -38,6 +34,8 @@ pub(super) struct State {
     pub(super) sealing: Option<Arc<Segment>>,
     /// Blocks by id.
     pub(super) blocks: Arc<Vec<Arc<Entry>>>,
+    /// Spans of blocks that were among them since the start.
+    pub(super) forgotten: u64,
     /// What was joined while the segment before was active, and since. Spans that come later still are found by the
     /// catalogue's table.
     pub(super) joined: [Joined; 2],
@@ -83,7 +81,6 @@ impl Shared {
             connections,
             cache,
             state: RwLock::new(state),
-            forgotten: AtomicU64::new(0),
             repeated: AtomicU64::new(0),
             durable: Mutex::default(),
             sealed: (Mutex::new(false), Condvar::new()),
@@ -102,10 +99,6 @@ impl Shared {
     pub(super) fn bytes(&self) -> u64 {
         let blocks = self.read().blocks.clone();
         blocks.iter().map(|block| block.bytes).sum::<u64>() + self.connections.bytes()
-    }
-
-    pub(super) fn forgot(&self, spans: u64) {
-        self.forgotten.fetch_add(spans, Ordering::Relaxed);
     }
 
     /// Notes how long a batch took to be durable, in nanoseconds.
