@@ -1,5 +1,6 @@
-//! Comes in: the CPU time that this process has taken. Goes out: the share of connections that it can show without taking
-//! more of the host than it may. Takes away at once, gives back little by little. Refuses: to show nothing at all.
+//! Comes in: the CPU time that this process has taken, and what it came too late for. Goes out: the share of connections that
+//! it can show without taking more of the host than it may. Takes away at once, gives back little by little. Refuses: to show
+//! nothing at all.
 
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ const NEWS: f64 = 0.3;
 const LEAST: f64 = 1.0 / 1024.0;
 
 /// Most that one look takes away, and that it gives back.
-const DOWN: f64 = 0.25;
+const DOWN: f64 = 0.125;
 const UP: f64 = 1.25;
 
 /// Part of the budget below which something is given back.
@@ -28,8 +29,18 @@ pub(super) struct Budget {
     /// CPU time per time.
     limit: f64,
     mean: f64,
-    seen: Option<(Nanos, Duration)>,
+    seen: Option<(Nanos, Taken)>,
     share: f64,
+}
+
+/// What the daemon had taken so far.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    cpu: Duration,
+    /// Events read.
+    read: u64,
+    /// Events that found their ring full.
+    lost: u64,
 }
 
 impl Budget {
@@ -38,23 +49,28 @@ impl Budget {
         Self { limit: f64::from(percent) / 100.0 * processors as f64, mean: 0.0, seen: None, share: 1.0 }
     }
 
-    /// It is `now`: the share that is to be shown, where it changed.
-    pub(super) fn look(&mut self, now: Nanos) -> Option<f64> {
+    /// It is `now`, and so many events were `read` and `lost` so far: the share that is to be shown, where it changed.
+    pub(super) fn look(&mut self, now: Nanos, read: u64, lost: u64) -> Option<f64> {
         if self.seen.is_some_and(|(last, _)| now.since(last) < LOOK_NS) {
             return None;
         }
         let time = clock_gettime(ClockId::ProcessCPUTime);
-        self.judge(now, Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32))
+        let cpu = Duration::new(time.tv_sec.cast_unsigned(), time.tv_nsec as u32);
+        self.judge(now, Taken { cpu, read, lost })
     }
 
-    /// This process has taken so much by now.
-    fn judge(&mut self, now: Nanos, taken: Duration) -> Option<f64> {
+    /// So much was taken by now. What was lost counts as if it had been read: it is what the time would have been needed for.
+    fn judge(&mut self, now: Nanos, taken: Taken) -> Option<f64> {
         let (last, before) = self.seen.replace((now, taken))?;
-        let use_now = taken.saturating_sub(before).as_nanos() as f64 / now.since(last).max(1) as f64;
+        let (read, lost) = (taken.read.saturating_sub(before.read), taken.lost.saturating_sub(before.lost));
+        let needed = 1.0 + lost as f64 / read.max(1) as f64;
+        let cpu = taken.cpu.saturating_sub(before.cpu).as_nanos() as f64;
+        let use_now = needed * cpu / now.since(last).max(1) as f64;
         self.mean += NEWS * (use_now - self.mean);
         let was = self.share;
         if self.mean > self.limit {
-            self.share = (self.share * (self.limit / self.mean).max(DOWN)).max(LEAST);
+            let over = (self.limit / self.mean.max(use_now)).max(DOWN);
+            self.share = (self.share * over).max(LEAST);
             // What was taken away shows in the next seconds; it is not to be taken away twice.
             self.mean = self.limit;
         } else if self.mean < self.limit * SPARE {
@@ -68,14 +84,23 @@ impl Budget {
 mod tests {
     use super::*;
 
+    /// A fifth of two processors, at its first look.
+    fn budget() -> Budget {
+        let mut budget = Budget::new(20, 2);
+        budget.judge(Nanos(0), Taken::default());
+        budget
+    }
+
+    fn cpu(seconds: f64) -> Taken {
+        Taken { cpu: Duration::from_secs_f64(seconds), ..Taken::default() }
+    }
+
     /// The share after each of these seconds' use, in CPUs.
     fn shares(uses: &[f64]) -> Vec<f64> {
-        let mut budget = Budget::new(20, 2);
-        budget.judge(Nanos(0), Duration::ZERO);
-        let mut taken = 0.0;
+        let (mut budget, mut taken) = (budget(), 0.0);
         let second = |(second, used): (u64, &f64)| {
             taken += used;
-            budget.judge(Nanos(second * LOOK_NS), Duration::from_secs_f64(taken));
+            budget.judge(Nanos(second * LOOK_NS), cpu(taken));
             budget.share
         };
         (1..).zip(uses).map(second).collect()
@@ -93,15 +118,29 @@ mod tests {
 
     #[test]
     fn a_flood_is_sampled_down_to_what_fits() {
-        let mut budget = Budget::new(20, 2);
-        budget.judge(Nanos(0), Duration::ZERO);
-        let (mut taken, mut used) = (0.0, 0.0);
+        let (mut budget, mut taken, mut used) = (budget(), 0.0, 0.0);
         for second in 1..120 {
             used = 4.0 * budget.share;
             taken += used;
-            budget.judge(Nanos(second * LOOK_NS), Duration::from_secs_f64(taken));
+            budget.judge(Nanos(second * LOOK_NS), cpu(taken));
         }
         assert!((0.2..0.5).contains(&used), "{used}");
+    }
+
+    /// More comes than one thread reads, which takes all of one processor however many connections are left out at first.
+    #[test]
+    fn what_was_lost_counts_as_if_it_had_been_read() {
+        let (mut budget, mut taken) = (budget(), Taken::default());
+        let mut looks = 0;
+        while budget.share > 0.055 {
+            let (could, came) = (100_000.0, 800_000.0 * budget.share);
+            taken.read += f64::min(could, came) as u64;
+            taken.lost += f64::max(0.0, came - could) as u64;
+            taken.cpu += Duration::from_secs_f64(f64::min(1.0, came / could));
+            looks += 1;
+            budget.judge(Nanos(looks * LOOK_NS), taken);
+        }
+        assert!(looks <= 3, "{looks}");
     }
 
     #[test]

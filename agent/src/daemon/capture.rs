@@ -119,6 +119,8 @@ pub(super) struct Capture {
     watch: Arc<Watch>,
     reloads: mpsc::Receiver<Reload>,
     reloaded: u64,
+    /// Events read so far.
+    read: u64,
     published: Nanos,
     seldom: Nanos,
     interrupted: u64,
@@ -158,6 +160,7 @@ impl Capture {
             watch,
             reloads,
             reloaded: 0,
+            read: 0,
             published: Nanos(0),
             seldom: Nanos(0),
             interrupted: 0,
@@ -181,13 +184,12 @@ impl Capture {
             let clock = Clock { boot: UnixNanos(self.day.now()) };
             let Self { reader, pipeline, kernel, sinks, .. } = &mut self;
             let events = reader.poll(|event| pass(event, clock, pipeline, kernel, sinks));
+            self.read += events as u64;
             let now = self.reader.now();
             if events == 0 || now.since(swept) >= SWEEP_NS {
                 swept = now;
                 self.pipeline.sweep(now, clock, &mut self.kernel);
-                if let Some(share) = self.budget.as_mut().and_then(|budget| budget.look(now)) {
-                    self.pipeline.show(share);
-                }
+                self.spend(now);
                 self.watch();
                 self.tell();
                 self.hear();
@@ -201,6 +203,14 @@ impl Capture {
             self.reader.wait();
         }
         self.finish();
+    }
+
+    /// Shows as many connections as there is time for.
+    fn spend(&mut self, now: Nanos) {
+        let Some(budget) = &mut self.budget else { return };
+        if let Some(share) = budget.look(now, self.read, self.reader.losses().lost_records) {
+            self.pipeline.show(share);
+        }
     }
 
     /// Does what was asked for since the last time.
