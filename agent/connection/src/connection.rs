@@ -146,10 +146,10 @@ impl<S> Connection<S> {
             return;
         }
         let offset = unwrap_offset(data.socket.transport, data.offset, self.half(data.direction).newest());
-        match (Piece::new(data, offset), data.direction) {
+        match (&mut Piece::new(data, offset), data.direction) {
             (Some(piece), Direction::Received) => {
-                let after = self.causes(data);
-                self.received.take(Piece { after, ..piece }, limits, counters);
+                piece.after = self.causes(data);
+                self.received.take(piece, limits, counters);
             }
             (Some(piece), Direction::Sent) => self.take_sent(piece, limits, counters),
             (None, _) => counters.implausible += 1,
@@ -169,7 +169,7 @@ impl<S> Connection<S> {
         newest.saturating_add(u64::from(ahead) - 1)
     }
 
-    fn take_sent(&mut self, mut piece: Piece<'_>, limits: &Limits, counters: &mut Counters) {
+    fn take_sent(&mut self, piece: &mut Piece<'_>, limits: &Limits, counters: &mut Counters) {
         // What was read only after these bytes had arrived was not read before they left.
         if let Some(read) = self.received.awaits(piece.offset) {
             piece.mark.time = piece.mark.time.min(read);

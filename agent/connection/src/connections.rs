@@ -4,7 +4,7 @@
 
 use crate::connection::{Connection, Fate};
 use crate::counters::Counters;
-use crate::event::{Change, Cookie, Data, Direction, Event, Life, Nanos, Socket};
+use crate::event::{Change, Cookie, Data, Event, Life, Nanos, Socket};
 use crate::limits::Limits;
 use crate::queue::Queue;
 use crate::recent::Recent;
@@ -114,17 +114,10 @@ impl<S: Default> Connections<S> {
     fn data(&mut self, data: &Data<'_>, visit: &mut impl FnMut(&mut Connection<S>)) {
         let Some(index) = self.find_or_open(data, visit) else { return };
         self.slots.touch(index);
-        self.lend(index, data.direction);
-        self.attend(index, visit, |connection, limits, counters| connection.data(data, limits, counters));
-    }
-
-    /// Spares a stream that holds nothing an allocation.
-    fn lend(&mut self, index: Index, direction: Direction) {
-        if let Some(connection) = self.slots.get_mut(index) {
-            self.held -= connection.cost();
-            connection.half(direction).lend(&mut self.spare);
-            self.held += connection.cost();
-        }
+        self.attend(index, visit, |connection, limits, counters, spare| {
+            connection.half(data.direction).lend(spare);
+            connection.data(data, limits, counters);
+        });
     }
 
     fn find_or_open(&mut self, data: &Data<'_>, visit: &mut impl FnMut(&mut Connection<S>)) -> Option<Index> {
@@ -154,7 +147,7 @@ impl<S: Default> Connections<S> {
             None => return,
         };
         self.slots.touch(index);
-        self.attend(index, visit, |connection, _, counters| connection.life(life, counters));
+        self.attend(index, visit, |connection, _, counters, _| connection.life(life, counters));
     }
 
     /// Does a socket already known start over? `connect` on a socket that was disconnected keeps its cookie.
@@ -202,7 +195,7 @@ impl<S: Default> Connections<S> {
     }
 
     fn drop_slot(&mut self, index: Index, visit: &mut impl FnMut(&mut Connection<S>)) {
-        self.attend(index, visit, |connection, _, counters| connection.forget(counters));
+        self.attend(index, visit, |connection, _, counters, _| connection.forget(counters));
     }
 
     /// Changes a connection, shows it, and settles what the table keeps about it.
@@ -210,11 +203,11 @@ impl<S: Default> Connections<S> {
         &mut self,
         index: Index,
         visit: &mut impl FnMut(&mut Connection<S>),
-        change: impl FnOnce(&mut Connection<S>, &Limits, &mut Counters),
+        change: impl FnOnce(&mut Connection<S>, &Limits, &mut Counters, &mut Option<Box<Store>>),
     ) {
         let Some(connection) = self.slots.get_mut(index) else { return };
         self.held -= connection.cost();
-        change(connection, &self.limits, &mut self.counters);
+        change(connection, &self.limits, &mut self.counters, &mut self.spare);
         visit(connection);
         if connection.is_over() {
             self.remove(index);
@@ -283,7 +276,7 @@ impl<S: Default> Connections<S> {
     fn sweep_waiting(&mut self, now: Nanos, budget: usize, visit: &mut impl FnMut(&mut Connection<S>)) {
         for _ in 0..self.waiting.len().min(budget) {
             let Some(index) = self.waiting.pop() else { return };
-            self.attend(index, visit, |connection, limits, counters| {
+            self.attend(index, visit, |connection, limits, counters, _| {
                 connection.settle(now, limits, counters)
             });
         }
@@ -304,7 +297,7 @@ impl<S: Default> Connections<S> {
     fn sweep_round(&mut self, budget: usize, visit: &mut impl FnMut(&mut Connection<S>)) {
         for _ in 0..budget.min(self.slots.slots()) {
             self.cursor = (self.cursor + 1) % self.slots.slots();
-            self.attend(self.cursor as Index, visit, |_, _, _| {});
+            self.attend(self.cursor as Index, visit, |_, _, _, _| {});
         }
     }
 }

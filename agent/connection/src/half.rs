@@ -6,7 +6,7 @@ use crate::event::{Address, Nanos};
 use crate::held::Held;
 use crate::limits::Limits;
 use crate::piece::Piece;
-use crate::store::{Call, Kind, Store};
+use crate::store::{Call, Kind, Run, Store};
 use crate::stream::{Front, Gap, Mark, Next, Stream};
 
 /// An event further ahead than this is not waited for: so much cannot be on its way. It restarts the stream behind
@@ -97,7 +97,7 @@ impl Half {
     }
 
     /// Takes in an event of this direction.
-    pub(crate) fn take(&mut self, piece: Piece<'_>, limits: &Limits, counters: &mut Counters) {
+    pub(crate) fn take(&mut self, piece: &Piece<'_>, limits: &Limits, counters: &mut Counters) {
         self.begin(piece.offset);
         let ahead = piece.offset.saturating_sub(self.arrived);
         if ahead <= piece.slack && piece.after <= self.other {
@@ -108,7 +108,7 @@ impl Half {
             self.lose_until(piece.offset, counters);
             self.place(piece, counters);
         } else {
-            self.hold(&piece, limits, counters);
+            self.hold(piece, limits, counters);
         }
         self.settle(piece.mark.time, limits, counters);
         self.trim(limits, counters);
@@ -134,8 +134,10 @@ impl Half {
     }
 
     /// Gives up holes that have been waited for long enough at `now`.
+    #[inline]
     pub(crate) fn settle(&mut self, now: Nanos, limits: &Limits, counters: &mut Counters) {
-        while let Some(since) = self.store.as_ref().and_then(|store| store.held.since())
+        while self.waits()
+            && let Some(since) = self.store.as_ref().and_then(|store| store.held.since())
             && now.since(since) >= limits.reorder_ns
         {
             self.give_up_first(counters);
@@ -209,35 +211,47 @@ impl Half {
         if let Some(held) = self.store().held.pop() {
             self.vain |= held.piece().after > self.other;
             self.lose_until(held.piece().offset, counters);
-            self.place(held.piece(), counters);
+            self.place(&held.piece(), counters);
             self.drain(counters);
         }
     }
 
     /// Places what is no longer ahead.
+    #[inline]
     fn drain(&mut self, counters: &mut Counters) {
         while let Some(held) = self.pop_reached() {
-            self.place(held.piece(), counters);
+            self.place(&held.piece(), counters);
         }
     }
 
+    #[inline]
     fn pop_reached(&mut self) -> Option<Held> {
+        if !self.waits() {
+            return None;
+        }
         let (arrived, other) = (self.arrived, if self.vain { u64::MAX } else { self.other });
         self.store.as_mut()?.held.pop_reached(arrived, other)
     }
 
     /// Appends what `piece` adds to the bytes already there. It does not begin behind them.
-    fn place(&mut self, piece: Piece<'_>, counters: &mut Counters) {
-        let fresh = piece.skip(self.arrived.saturating_sub(piece.offset));
-        if fresh.len() > 0 {
-            self.reopen(fresh.mark.time);
-            self.note(&fresh);
-            self.append(&fresh, counters);
-        } else if piece.len() > 0 {
-            counters.duplicates += 1;
+    #[inline]
+    fn place(&mut self, piece: &Piece<'_>, counters: &mut Counters) {
+        match self.arrived.saturating_sub(piece.offset) {
+            0 => self.add(piece, counters),
+            known if known < piece.len() => self.add(&piece.skip(known), counters),
+            _ => counters.duplicates += u64::from(piece.len() > 0),
         }
         if piece.ends {
             self.end(Ending::Orderly, piece.mark.time);
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, fresh: &Piece<'_>, counters: &mut Counters) {
+        if fresh.len() > 0 {
+            self.reopen(fresh.mark.time);
+            self.note(fresh);
+            self.append(fresh, counters);
         }
     }
 
@@ -248,6 +262,7 @@ impl Half {
         }
     }
 
+    #[inline]
     fn note(&mut self, piece: &Piece<'_>) {
         let call = Call { start: self.arrived, mark: piece.mark, begins: piece.begins };
         if let (Some(older), Some(store)) = (self.newest.replace(call), self.store.as_mut()) {
@@ -255,6 +270,7 @@ impl Half {
         }
     }
 
+    #[inline]
     fn append(&mut self, piece: &Piece<'_>, counters: &mut Counters) {
         let datagram = piece.peer.is_some() && piece.begins;
         let mut origin = Origin { peer: piece.peer, starts: datagram };
@@ -263,7 +279,11 @@ impl Half {
         self.append_bytes(piece.tail, &mut origin, counters);
     }
 
+    #[inline]
     fn append_bytes(&mut self, bytes: &[u8], origin: &mut Origin, counters: &mut Counters) {
+        if bytes.is_empty() {
+            return;
+        }
         counters.captured(bytes.len() as u64);
         let skipped = self.advance(bytes.len() as u64);
         let unread =
@@ -274,7 +294,11 @@ impl Half {
         }
     }
 
+    #[inline]
     fn append_gap(&mut self, gap: Gap, len: u64, origin: &mut Origin, counters: &mut Counters) {
+        if len == 0 {
+            return;
+        }
         counters.missing(gap, len);
         if gap == Gap::Lost {
             self.lost = self.lost.saturating_add(len);
@@ -340,23 +364,14 @@ impl Half {
         }
     }
 
-    /// What follows the captured bytes at the front of `store`.
-    fn next(&self, store: &Store) -> Next {
-        let run = match store.first() {
-            Some(first) if first.kind == Kind::Bytes => store.second(),
-            first => first,
-        };
-        match run.map(|run| (run.kind, run.len)) {
+    /// What follows the captured bytes at the front, which are followed by this run.
+    fn next(&self, run: Option<&Run>) -> Next {
+        match run {
             None => self.tail(),
-            Some((Kind::Gap(gap), len)) if !self.splits(store) => Next::Gap(gap, len),
+            // Not where another datagram begins.
+            Some(Run { kind: Kind::Gap(gap), len, starts: false, .. }) => Next::Gap(*gap, *len),
             Some(_) => Next::More,
         }
-    }
-
-    /// Does another datagram begin behind the bytes at the front?
-    fn splits(&self, store: &Store) -> bool {
-        let first_is_bytes = store.first().is_some_and(|run| run.kind == Kind::Bytes);
-        first_is_bytes && store.second().is_some_and(|run| run.starts)
     }
 
     /// Does a call begin at the front?
@@ -374,17 +389,29 @@ impl Origin {
 
 impl Stream for Half {
     fn front(&self) -> Front<'_> {
-        let offset = self.position;
-        if self.shed > 0 {
-            return Front { offset, bytes: &[], next: Next::Gap(Gap::Lost, self.shed), boundary: false };
+        let (len, next) = self.ahead();
+        let (mut bytes, mut boundary) = (&[][..], false);
+        // No call begins behind all that have come.
+        if self.shed == 0
+            && let Some(store) = self.store.as_deref()
+            && let Some(first) = store.first()
+        {
+            (bytes, boundary) = (store.bytes(len), first.starts || self.at_call());
         }
-        // Asked many times for each message, and mostly there is nothing. No call begins behind all that have come.
-        let first = self.store.as_deref().and_then(|store| Some((store, store.first()?)));
-        let Some((store, first)) = first else {
-            return Front { offset, bytes: &[], next: self.tail(), boundary: false };
-        };
-        let boundary = first.starts || self.at_call();
-        Front { offset, bytes: store.bytes(), next: self.next(store), boundary }
+        Front { offset: self.position, bytes, next, boundary }
+    }
+
+    fn ahead(&self) -> (u64, Next) {
+        if self.shed > 0 {
+            return (0, Next::Gap(Gap::Lost, self.shed));
+        }
+        // Asked many times for each message, and mostly there is nothing.
+        let store = self.store.as_deref();
+        match store.and_then(Store::first) {
+            None => (0, self.tail()),
+            Some(Run { kind: Kind::Bytes, len, .. }) => (*len, self.next(store.and_then(Store::second))),
+            Some(Run { kind: Kind::Gap(gap), len, .. }) => (0, Next::Gap(*gap, *len)),
+        }
     }
 
     fn consume(&mut self, count: u64) {

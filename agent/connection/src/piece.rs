@@ -75,9 +75,6 @@ impl<'a> Piece<'a> {
 
     /// The same without its first `count` bytes.
     pub(crate) fn skip(self, count: u64) -> Self {
-        if count == 0 {
-            return self;
-        }
         let count = count.min(self.len());
         let (head, left) = behind(self.head, count);
         let hole = self.hole.saturating_sub(left);

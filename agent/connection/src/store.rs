@@ -117,13 +117,9 @@ impl Store {
         (len, if run.kind == Kind::Bytes { len } else { 0 })
     }
 
-    /// The captured bytes at the front.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        let len = match self.runs.front() {
-            Some(run) if run.kind == Kind::Bytes => run.len as usize,
-            _ => 0,
-        };
-        self.bytes.get(self.read..).and_then(|unread| unread.get(..len)).unwrap_or_default()
+    /// The captured bytes at the front, which are `len`.
+    pub(crate) fn bytes(&self, len: u64) -> &[u8] {
+        self.bytes.get(self.read..self.read + len as usize).unwrap_or_default()
     }
 
     /// The first run.

@@ -54,6 +54,11 @@ pub struct Front<'a> {
 pub trait Stream {
     /// What can be read now.
     fn front(&self) -> Front<'_>;
+    /// How many bytes the front has, and what comes behind them.
+    fn ahead(&self) -> (u64, Next) {
+        let front = self.front();
+        (front.bytes.len() as u64, front.next)
+    }
     /// Drops `count` stream bytes from the front, readable ones and gaps alike. Counting beyond what has been
     /// seen is allowed: later bytes are dropped as they arrive.
     fn consume(&mut self, count: u64);
