@@ -47,6 +47,7 @@ pub struct Carrier(Headers);
 
 impl Carrier {
     /// Keeps the header if it is one of those that carry a context. `name` in any case.
+    #[inline]
     pub fn offer(&mut self, name: &[u8], value: &[u8]) {
         let Some(name) = known(name) else { return };
         if self.0.len() < MAX_HEADERS && value.len() <= MAX_VALUE {
@@ -66,11 +67,21 @@ impl Carrier {
     }
 }
 
-/// The header's name as this list writes it. The first letter turns away nearly all of the others.
+/// The header's name as this list writes it. The first letter and the length turn away nearly all of the others.
+#[inline]
 fn known(name: &[u8]) -> Option<&'static str> {
-    if !matches!(name.first()?.to_ascii_lowercase(), b't' | b'b' | b'x' | b'u' | b's' | b'o') {
-        return None;
-    }
+    let likely = match (name.first()?.to_ascii_lowercase(), name.len()) {
+        (b't', length) => matches!(length, 10 | 11),
+        (b'b', length) => length == 2,
+        (b'u', length) => length == 13,
+        (b's', length) => length == 3,
+        (b'o', length) => matches!(length, 16 | 17),
+        (first, _) => first == b'x',
+    };
+    if likely { listed(name) } else { None }
+}
+
+fn listed(name: &[u8]) -> Option<&'static str> {
     NAMES.iter().chain([&REQUEST_ID]).copied().find(|known| known.as_bytes().eq_ignore_ascii_case(name))
 }
 
@@ -90,6 +101,13 @@ mod tests {
             carried(&[("TraceParent", "a"), ("accept", "*/*"), ("traceparent", "b"), ("X-B3-TraceId", "c")]);
         let found: Vec<_> = found.iter().map(|(name, value)| (name.as_ref(), value.as_str())).collect();
         assert_eq!(found, [("traceparent", "a"), ("traceparent", "b"), ("x-b3-traceid", "c")]);
+    }
+
+    #[test]
+    fn every_name_of_the_list_is_known() {
+        for name in NAMES.iter().chain([&REQUEST_ID]) {
+            assert_eq!(known(name.to_uppercase().as_bytes()), Some(*name));
+        }
     }
 
     #[test]

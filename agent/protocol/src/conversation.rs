@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 
 use wirespan_connection::{
     event::{Direction, Nanos},
-    stream::Stream,
+    stream::{Next, Stream},
 };
 
 use crate::{
@@ -123,8 +123,11 @@ struct Offer {
 
 impl Offer {
     fn of(stream: &dyn Stream) -> Self {
-        let input = Input::of(stream);
-        Self { available: input.available(), end: input.end().is_some() }
+        match stream.ahead() {
+            (bytes, Next::Gap(_, missing)) => Self { available: bytes + missing, end: false },
+            (available, Next::More) => Self { available, end: false },
+            (available, Next::End | Next::Broken(_)) => Self { available, end: true },
+        }
     }
 
     /// So many bytes are through: what stands behind all that were available is seen only then.
@@ -326,10 +329,11 @@ impl<P: Protocol> Talk<P> {
 
     /// `bytes` of `length` are through.
     fn moved(&mut self, direction: Direction, bytes: u64, length: u64) -> Progress {
+        let through = bytes == length;
+        let ask = through && !self.protocol.is_idle(direction);
         let lane = self.lane(direction);
-        lane.skip = length - bytes;
-        lane.ask = lane.skip == 0;
-        lane.empty = if bytes == 0 && lane.ask { lane.empty + 1 } else { 0 };
+        (lane.skip, lane.ask) = (length - bytes, ask);
+        lane.empty = if bytes == 0 && through { lane.empty + 1 } else { 0 };
         if lane.empty > MAX_EMPTY_STEPS { Progress::Leave(Course::GiveUp) } else { Progress::Moved(bytes) }
     }
 }

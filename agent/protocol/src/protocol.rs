@@ -238,6 +238,12 @@ pub trait Protocol: Sized + Send + 'static {
     /// Takes a frame into its exchange.
     fn pair(&mut self, direction: Direction, frame: Self::Frame, extent: &Extent, scene: &mut Scene<'_>);
 
+    /// Has it nothing to say of a direction until further bytes are there? Asked when a frame is through. Where it cannot
+    /// know, [`parse`](Self::parse) is called once without bytes.
+    fn is_idle(&self, _direction: Direction) -> bool {
+        false
+    }
+
     /// Bytes of the frame last seen in this direction were passed over.
     fn passed(&mut self, _direction: Direction, _extent: &Extent) {}
 

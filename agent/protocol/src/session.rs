@@ -231,6 +231,9 @@ impl Speech {
     /// Looks at what the conversation just said. An answer proves the protocol; without one, what ended was a guess
     /// and is withdrawn.
     fn judge(&mut self, out: &mut [Output], begin: usize) {
+        if self.proven && self.answered {
+            return;
+        }
         for output in out.iter_mut().skip(begin) {
             let Output::Closed(exchange) = output else { continue };
             self.answered |= matches!(exchange.ending, Ending::Answered | Ending::Upgraded);

@@ -11,9 +11,13 @@ const MAX_SEGMENT: usize = 32;
 
 /// Of words that are the same for all requests of the kind; 0 where there are none: the kind is not known.
 pub(crate) fn of<'a>(words: impl IntoIterator<Item = &'a str>) -> u64 {
+    of_bytes(words.into_iter().map(str::as_bytes))
+}
+
+fn of_bytes<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> u64 {
     let (mut hasher, mut any) = (FxHasher::default(), false);
     for word in words {
-        hasher.write(word.as_bytes());
+        hasher.write(word);
         hasher.write_u8(0);
         any |= !word.is_empty();
     }
@@ -22,14 +26,15 @@ pub(crate) fn of<'a>(words: impl IntoIterator<Item = &'a str>) -> u64 {
 
 /// Of an HTTP request: the method, and the path without what looks like an id (a segment with a digit, or a long one).
 pub(crate) fn of_path(method: &str, path: &str) -> u64 {
-    let end = memchr::memchr2(b'?', b'#', path.as_bytes());
+    let path = path.as_bytes();
+    let end = memchr::memchr2(b'?', b'#', path);
     let path = end.and_then(|end| path.get(..end)).unwrap_or(path);
-    of(std::iter::once(method).chain(path.split('/').map(word)))
+    of_bytes(std::iter::once(method.as_bytes()).chain(path.split(|byte| *byte == b'/').map(word)))
 }
 
-fn word(segment: &str) -> &str {
-    let id = segment.len() > MAX_SEGMENT || segment.bytes().any(|byte| byte.is_ascii_digit());
-    if id { "#" } else { segment }
+fn word(segment: &[u8]) -> &[u8] {
+    let id = segment.len() > MAX_SEGMENT || segment.iter().any(u8::is_ascii_digit);
+    if id { b"#" } else { segment }
 }
 
 #[cfg(test)]

@@ -82,6 +82,10 @@ impl Protocol for Dns {
         }
     }
 
+    fn is_idle(&self, _direction: Direction) -> bool {
+        true
+    }
+
     fn pair(&mut self, direction: Direction, frame: Frame, extent: &Extent, scene: &mut Scene<'_>) {
         let Frame(message, cut) = frame;
         if message.is_response {

@@ -5,7 +5,7 @@ use crate::{
     exchange::Message,
     http::{
         closing::Answer,
-        fields::{self, decimal},
+        fields::{Noted, decimal},
         head,
         message::Attributes,
     },
@@ -94,10 +94,12 @@ fn read(bytes: &[u8], cut: bool, settings: &Settings) -> Told {
             _ => {}
         }
     }
+    let mut noted = Noted::default();
+    noted.response(head::fields(bytes), settings);
     let meant = (!cut).then_some(if moved { 302 } else { 200 });
     Told {
         status: told.and_then(|status| status.try_into().ok()).filter(|status| *status >= 100).or(meant),
-        captured: fields::response(head::fields(bytes), settings).captured,
+        captured: noted.captured,
         length: (!cut).then_some(bytes.len() as u64),
         truncated: cut && !bytes.is_empty(),
     }

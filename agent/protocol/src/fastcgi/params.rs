@@ -8,8 +8,8 @@ use crate::{
     exchange::{Role, Value},
     facts::Facts,
     http::{
-        fields::{self, Field},
-        message::{Line, Request, port, split_port},
+        fields::{self, Field, Noted},
+        message::{Line, Repeated, Request, port, split_port},
     },
     settings::Settings,
 };
@@ -112,12 +112,13 @@ const fn dashed(byte: &u8) -> u8 {
 pub(super) fn request(params: &[u8], cut: bool, role: Role, facts: &Facts, settings: &Settings) -> Request {
     let pairs = Pairs(Cursor::new(params));
     let (meta, names) = Meta::of(pairs.clone());
-    let mut noted = fields::request(headers(pairs, &names), settings);
+    let mut noted = Noted::default();
+    noted.request(headers(pairs, &names), settings);
     if let Some(client) = meta.client {
         noted.real_ip.get_or_insert(Cow::Borrowed(client));
     }
     let line = Line::of_variables(PROTOCOL, meta.method, meta.uri, (meta.script, meta.query), meta.scheme);
-    let mut request = Request::of(&line, noted, cut, Role::Server, settings);
+    let mut request = Request::of(&line, &mut noted, cut, Role::Server, &mut Repeated::default(), settings);
     match role {
         Role::Server => serve(&mut request, &meta, facts, settings),
         _ => request.attributes.retain(|(name, _)| name != "client.address"),

@@ -56,48 +56,45 @@ pub(crate) struct Noted<'a> {
 /// A field: its name as it came, and its value.
 pub(crate) type Field<'a> = (&'a [u8], Cow<'a, [u8]>);
 
-/// Reads all fields of a request.
-pub(crate) fn request<'a>(fields: impl Iterator<Item = Field<'a>>, settings: &Settings) -> Noted<'a> {
-    let mut noted = Noted::default();
-    let wanted = Wanted { names: &settings.capture_request_headers, prefix: "http.request.header." };
-    for (name, value) in fields {
-        noted.carrier.offer(name, &value);
-        wanted.keep(name, &value, &mut noted.captured, settings);
-        noted.note(name, value);
-    }
-    noted
-}
-
-/// Reads all fields of a response.
-pub(crate) fn response<'a>(fields: impl Iterator<Item = Field<'a>>, settings: &Settings) -> Noted<'a> {
-    let mut noted = Noted::default();
-    let wanted = Wanted { names: &settings.capture_response_headers, prefix: "http.response.header." };
-    for (name, value) in fields {
-        wanted.keep(name, &value, &mut noted.captured, settings);
-        noted.note(name, value);
-    }
-    noted
-}
-
 impl<'a> Noted<'a> {
-    /// The length of a name turns most fields away before any comparison.
+    /// Reads all fields of a request. In place: it is large.
+    pub(crate) fn request(&mut self, fields: impl Iterator<Item = Field<'a>>, settings: &Settings) {
+        let wanted = Wanted { names: &settings.capture_request_headers, prefix: "http.request.header." };
+        for (name, value) in fields {
+            self.carrier.offer(name, &value);
+            wanted.keep(name, &value, &mut self.captured, settings);
+            self.note(name, value);
+        }
+    }
+
+    /// Reads all fields of a response.
+    pub(crate) fn response(&mut self, fields: impl Iterator<Item = Field<'a>>, settings: &Settings) {
+        let wanted = Wanted { names: &settings.capture_response_headers, prefix: "http.response.header." };
+        for (name, value) in fields {
+            wanted.keep(name, &value, &mut self.captured, settings);
+            self.note(name, value);
+        }
+    }
+
+    /// The length of a name turns most fields away before any comparison, and most of the others are written as here.
+    #[inline]
     fn note(&mut self, name: &[u8], value: Cow<'a, [u8]>) {
-        let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+        let is = |known: &[u8]| name == known || name.eq_ignore_ascii_case(known);
         match name.len() {
-            4 if is(b"host") => first(&mut self.host, value),
-            7 if is(b"upgrade") => first(&mut self.upgrade, value),
-            9 if is(b"forwarded") => first(&mut self.forwarded, value),
-            9 if is(b"x-real-ip") => first(&mut self.real_ip, value),
-            10 if is(b"user-agent") => first(&mut self.user_agent, value),
+            4 if is(b"Host") => first(&mut self.host, value),
+            7 if is(b"Upgrade") => first(&mut self.upgrade, value),
+            9 if is(b"Forwarded") => first(&mut self.forwarded, value),
+            9 if is(b"X-Real-IP") => first(&mut self.real_ip, value),
+            10 if is(b"User-Agent") => first(&mut self.user_agent, value),
             11 if is(b"grpc-status") => first(&mut self.grpc_status, value),
-            12 if is(b"content-type") => first(&mut self.content_type, value),
+            12 if is(b"Content-Type") => first(&mut self.content_type, value),
             12 if is(b"grpc-message") => first(&mut self.grpc_message, value),
-            14 if is(b"content-length") => self.declared = self.declared.and(&value),
-            15 if is(b"x-forwarded-for") => first(&mut self.forwarded_for, value),
-            16 if is(b"x-forwarded-host") => first(&mut self.forwarded_host, value),
-            17 if is(b"x-forwarded-proto") => first(&mut self.forwarded_proto, value),
-            24 if is(b"sec-websocket-extensions") => first(&mut self.extensions, value),
-            17 if is(b"transfer-encoding") => self.coding = coding(&value),
+            14 if is(b"Content-Length") => self.declared = self.declared.and(&value),
+            15 if is(b"X-Forwarded-For") => first(&mut self.forwarded_for, value),
+            16 if is(b"X-Forwarded-Host") => first(&mut self.forwarded_host, value),
+            17 if is(b"X-Forwarded-Proto") => first(&mut self.forwarded_proto, value),
+            24 if is(b"Sec-WebSocket-Extensions") => first(&mut self.extensions, value),
+            17 if is(b"Transfer-Encoding") => self.coding = coding(&value),
             _ => {}
         }
     }
@@ -110,6 +107,9 @@ fn first<'a>(place: &mut Text<'a>, value: Cow<'a, [u8]>) {
 impl Declared {
     /// With one more field. A list of the same number is that number (RFC 9112 section 6.3).
     fn and(self, value: &[u8]) -> Self {
+        if let (Self::None, Some(length)) = (self, decimal(value)) {
+            return Self::Length(length);
+        }
         value.split(|byte| *byte == b',').fold(self, |declared, part| {
             match (declared, decimal(part.trim_ascii())) {
                 (Self::None, Some(length)) => Self::Length(length),
@@ -148,7 +148,20 @@ struct Wanted<'a> {
 
 impl Wanted<'_> {
     /// Values of one name come together in one list, as the semantic conventions have it.
+    #[inline]
     fn keep(
+        &self,
+        name: &[u8],
+        value: &[u8],
+        captured: &mut Vec<(Cow<'static, str>, Value)>,
+        settings: &Settings,
+    ) {
+        if !self.names.is_empty() {
+            self.look(name, value, captured, settings);
+        }
+    }
+
+    fn look(
         &self,
         name: &[u8],
         value: &[u8],
@@ -189,7 +202,13 @@ mod tests {
     use crate::http::head;
 
     fn noted(head: &str) -> Noted<'_> {
-        request(head::split(head.as_bytes()).1, &Settings::default())
+        read(head, &Settings::default())
+    }
+
+    fn read<'a>(head: &'a str, settings: &Settings) -> Noted<'a> {
+        let mut noted = Noted::default();
+        noted.request(head::split(head.as_bytes()).1, settings);
+        noted
     }
 
     #[test]
@@ -223,8 +242,8 @@ mod tests {
     #[test]
     fn captured_headers_are_lists() {
         let settings = Settings { capture_request_headers: vec!["accept".into()], ..Settings::default() };
-        let fields = head::split(b"x\nAccept: a\nB: c\naccept: d\n\n").1;
+        let noted = read("x\nAccept: a\nB: c\naccept: d\n\n", &settings);
         let expected = Value::List(vec!["a".into(), "d".into()]);
-        assert_eq!(request(fields, &settings).captured, [("http.request.header.accept".into(), expected)]);
+        assert_eq!(noted.captured, [("http.request.header.accept".into(), expected)]);
     }
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use smol_str::SmolStr;
 
 use super::{
-    fields::{self, Coding, Declared, Noted, Text, decimal, first_element, text},
+    fields::{Coding, Declared, Noted, Text, decimal, first_element, text},
     head,
 };
 use crate::{
@@ -91,38 +91,90 @@ pub(crate) struct Response {
     coding: Coding,
 }
 
-/// Reads the head of a request. `cut`: its end was not captured.
-pub(crate) fn request(bytes: &[u8], cut: bool, role: Role, settings: &Settings) -> Request {
-    let (line, fields) = head::split(bytes);
-    Request::of(&Line::of(line), fields::request(fields, settings), cut, role, settings)
+/// What the requests of a connection mostly repeat. It is checked and copied only where it differs from the last one's.
+#[derive(Debug, Default)]
+pub(crate) struct Repeated {
+    authority: SmolStr,
+    host: SmolStr,
+    port: Option<u16>,
+    agent: SmolStr,
+}
+
+impl Repeated {
+    /// Host and port of an authority.
+    fn host(&mut self, authority: &[u8], settings: &Settings) -> (SmolStr, Option<u16>) {
+        if self.authority.as_bytes() != authority {
+            let (host, port) = split_port(authority);
+            let (text, host) = (text(authority, settings.max_text), text(host, settings.max_text));
+            if text.as_bytes() != authority {
+                return (host.into(), port);
+            }
+            (self.authority, self.host, self.port) = (text.into(), host.into(), port);
+        }
+        (self.host.clone(), self.port)
+    }
+
+    /// What a program says of itself.
+    fn agent(&mut self, agent: &[u8], settings: &Settings) -> SmolStr {
+        if self.agent.as_bytes() != agent {
+            let text = SmolStr::from(text(agent, settings.max_text));
+            if text.as_bytes() != agent {
+                return text;
+            }
+            self.agent = text;
+        }
+        self.agent.clone()
+    }
+}
+
+/// Reads the head of a request, and tells its length. One whose end is not there is all of `bytes` where it was `cut`.
+pub(crate) fn request(
+    bytes: &[u8],
+    cut: bool,
+    role: Role,
+    repeated: &mut Repeated,
+    settings: &Settings,
+) -> Option<(Box<Request>, usize)> {
+    let (line, mut fields) = head::split(bytes);
+    let mut noted = Noted::default();
+    noted.request(&mut fields, settings);
+    let behind = fields.behind().or(cut.then_some(&[]))?;
+    let request = Request::of(&Line::of(line), &mut noted, !fields.is_whole(), role, repeated, settings);
+    Some((Box::new(request), bytes.len() - behind.len()))
 }
 
 impl Request {
     /// From what is on the first line, in whatever form, and in the fields.
-    pub(crate) fn of(line: &Line<'_>, noted: Noted<'_>, cut: bool, role: Role, settings: &Settings) -> Self {
+    pub(crate) fn of(
+        line: &Line<'_>,
+        noted: &mut Noted<'_>,
+        cut: bool,
+        role: Role,
+        repeated: &mut Repeated,
+        settings: &Settings,
+    ) -> Self {
         let (method, original) = method(line.method, settings);
         let mut request = Self {
             verb: verb(line.method),
             method: if method == "_OTHER" { "HTTP".into() } else { method.clone() },
             target: Target::None,
-            framing: request_framing(&noted, cut),
+            framing: request_framing(noted, cut),
             upgrade: noted.upgrade.is_some(),
             truncated: cut,
             tokens: Tokens::of(line.target, &noted.carrier),
-            carrier: Carrier::default(),
+            carrier: std::mem::take(&mut noted.carrier),
             attributes: Vec::with_capacity(attributes::USUAL),
             call: noted.content_type.as_deref().and_then(grpc::coding),
-            host: host(&noted, line, role, settings),
+            host: host(noted, line, role, repeated, settings),
             origin: None,
         };
         request.say("http.request.method", Value::Text(method));
         if let Some(original) = original {
             request.say("http.request.method_original", Value::Text(original));
         }
-        request.locate(line, &noted, role, settings);
-        request.describe(line, &noted, role, settings);
-        request.carrier = noted.carrier;
-        request.attributes.extend(noted.captured);
+        request.locate(line, noted, role, settings);
+        request.describe(line, noted, role, repeated, settings);
+        request.attributes.append(&mut noted.captured);
         request
     }
 
@@ -145,12 +197,13 @@ impl Request {
 
     /// `url.*` and the target.
     fn locate(&mut self, line: &Line<'_>, noted: &Noted<'_>, role: Role, settings: &Settings) {
+        let path = SmolStr::from(text(line.path, settings.max_url));
         if line.path.starts_with(b"/") {
-            self.target = Target::Path(text(line.path, settings.max_url).into());
+            self.target = Target::Path(path.clone());
         }
         if role == Role::Server {
             if self.verb != Verb::Connect && !line.path.is_empty() {
-                self.say("url.path", Value::Text(text(line.path, settings.max_url).into()));
+                self.say("url.path", Value::Text(path));
             }
             if let Some(query) = line.query {
                 self.say("url.query", Value::Url(text(query, settings.max_url).into_owned()));
@@ -172,13 +225,20 @@ impl Request {
     }
 
     /// Everything that the URL does not tell.
-    fn describe(&mut self, line: &Line<'_>, noted: &Noted<'_>, role: Role, settings: &Settings) {
+    fn describe(
+        &mut self,
+        line: &Line<'_>,
+        noted: &Noted<'_>,
+        role: Role,
+        repeated: &mut Repeated,
+        settings: &Settings,
+    ) {
         self.say("network.protocol.name", Value::fixed(line.protocol));
         if let Some(version) = line.version {
             self.say("network.protocol.version", Value::fixed(version));
         }
         if let Some(agent) = &noted.user_agent {
-            self.say("user_agent.original", Value::Text(text(agent, settings.max_text).into()));
+            self.say("user_agent.original", Value::Text(repeated.agent(agent, settings)));
         }
         if role == Role::Server
             && let Some(client) = client(noted)
@@ -198,11 +258,8 @@ impl Request {
         let mut default = 80;
         if let Some((scheme, origin)) = self.origin.take().filter(|_| !host.is_empty()) {
             default = if scheme == "https" { 443 } else { 80 };
-            let (open, close) = if host.contains(':') { ("[", "]") } else { ("", "") };
             let path = if origin == "*" { "" } else { &origin };
-            let (colon, port) = port.map_or(("", String::new()), |port| (":", port.to_string()));
-            let url = [scheme, "://", open, &host, close, colon, &port, path].concat();
-            self.say("url.full", Value::Url(url));
+            self.say("url.full", Value::Url(url(scheme, &host, port, path)));
         }
         if !host.is_empty() {
             self.say("server.address", Value::Text(host));
@@ -213,6 +270,23 @@ impl Request {
             }
         }
     }
+}
+
+fn url(scheme: &str, host: &str, port: Option<u16>, path: &str) -> String {
+    let mut url = String::with_capacity(scheme.len() + host.len() + path.len() + "://[]:65535".len());
+    url.push_str(scheme);
+    url.push_str("://");
+    if host.contains(':') {
+        url.extend(["[", host, "]"]);
+    } else {
+        url.push_str(host);
+    }
+    if let Some(port) = port {
+        url.push(':');
+        url.push_str(&port.to_string());
+    }
+    url.push_str(path);
+    url
 }
 
 fn socket_host(role: Role, facts: &Facts) -> Option<(SmolStr, Option<u16>)> {
@@ -348,12 +422,12 @@ fn host(
     noted: &Noted<'_>,
     line: &Line<'_>,
     role: Role,
+    repeated: &mut Repeated,
     settings: &Settings,
 ) -> Option<(SmolStr, Option<u16>)> {
     let proxied = (role == Role::Server).then(|| forwarded(noted, b"host", &noted.forwarded_host)).flatten();
     let told = proxied.or(line.authority).or(noted.host.as_deref()).filter(|host| !host.is_empty())?;
-    let (host, port) = split_port(told);
-    Some((text(host, settings.max_text).into(), port))
+    Some(repeated.host(told, settings))
 }
 
 /// `host`, `host:port`, `[v6]`, `[v6]:port`
@@ -362,9 +436,14 @@ pub(crate) fn split_port(authority: &[u8]) -> (&[u8], Option<u16>) {
         let (host, rest) = cut_at(rest, b']');
         return (host, rest.and_then(|rest| port(rest.strip_prefix(b":")?)));
     }
-    match cut_at(authority, b':') {
-        (host, Some(rest)) if !rest.contains(&b':') => (host, port(rest)),
-        _ => (authority, None),
+    let colon = authority.iter().position(|byte| *byte == b':');
+    let Some((host, rest)) = colon.and_then(|colon| authority.split_at_checked(colon)) else {
+        return (authority, None);
+    };
+    let digits = rest.get(1..).unwrap_or_default();
+    match port(digits) {
+        None if digits.contains(&b':') => (authority, None),
+        port => (host, port),
     }
 }
 
@@ -407,16 +486,19 @@ fn request_framing(noted: &Noted<'_>, cut: bool) -> Framing {
     }
 }
 
-/// Reads the head of a response. `cut`: its end was not captured.
-pub(crate) fn response(bytes: &[u8], cut: bool, settings: &Settings) -> Response {
-    let (line, fields) = head::split(bytes);
-    let noted = fields::response(fields, settings);
-    Response::of(line.get(9..12), noted, cut, settings)
+/// Reads the head of a response, and tells its length. One whose end is not there is all of `bytes` where it was `cut`.
+pub(crate) fn response(bytes: &[u8], cut: bool, settings: &Settings) -> Option<(Response, usize)> {
+    let (line, mut fields) = head::split(bytes);
+    let mut noted = Noted::default();
+    noted.response(&mut fields, settings);
+    let behind = fields.behind().or(cut.then_some(&[]))?;
+    let response = Response::of(line.get(9..12), &mut noted, !fields.is_whole(), settings);
+    Some((response, bytes.len() - behind.len()))
 }
 
 impl Response {
     /// From the status, in three digits, and the fields.
-    pub(crate) fn of(status: Option<&[u8]>, noted: Noted<'_>, cut: bool, settings: &Settings) -> Self {
+    pub(crate) fn of(status: Option<&[u8]>, noted: &mut Noted<'_>, cut: bool, settings: &Settings) -> Self {
         let status = status.and_then(decimal).and_then(|status| status.try_into().ok());
         let mut told = grpc::Told::default();
         told.note(noted.grpc_status.as_deref(), noted.grpc_message.as_deref(), settings);
@@ -427,7 +509,7 @@ impl Response {
                 .upgrade
                 .as_deref()
                 .map(|token| text(first_element(token), settings.max_text).into_owned()),
-            captured: noted.captured,
+            captured: std::mem::take(&mut noted.captured),
             call: noted.content_type.as_deref().and_then(grpc::coding).is_some() || told.status.is_some(),
             told,
             deflate: noted

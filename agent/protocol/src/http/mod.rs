@@ -12,7 +12,7 @@ pub(crate) mod message;
 mod pairing;
 mod start;
 
-use message::{Framing, Request, Response, Verb};
+use message::{Framing, Repeated, Request, Response, Verb};
 use pairing::{Number, Pairing, Taken};
 use start::{Start, start};
 
@@ -32,6 +32,7 @@ pub struct Http {
     received: Side,
     sent: Side,
     pairing: Pairing,
+    repeated: Repeated,
     /// Was the connection seen from its first byte? Then bytes that do not fit mean that it is not HTTP.
     fresh: bool,
     /// Calls in a row that should have been heads.
@@ -130,6 +131,7 @@ impl Protocol for Http {
             received: Side::at(State::Search),
             sent: Side::at(State::Search),
             pairing: Pairing::new(sight.lost > 0),
+            repeated: Repeated::default(),
             fresh: sight.facts.side != facts::Side::Unknown && sight.lost == 0,
             strays: 0,
             successor: None,
@@ -143,6 +145,9 @@ impl Protocol for Http {
         let state = self.side(direction).state;
         match state {
             State::Head | State::Search => self.head(direction, input, settings),
+            State::Length(length) if length <= input.available() => {
+                self.over(direction, Some(length), length)
+            }
             State::Length(length) => {
                 self.side(direction).state = State::Over(Some(length));
                 Step::Skip(length)
@@ -169,6 +174,11 @@ impl Protocol for Http {
                 self.end(direction, body, scene);
             }
         }
+    }
+
+    fn is_idle(&self, direction: Direction) -> bool {
+        let side = if direction == Direction::Received { &self.received } else { &self.sent };
+        self.successor.is_none() && matches!(side.state, State::Head | State::Search | State::UntilEnd)
     }
 
     fn passed(&mut self, direction: Direction, extent: &Extent) {
@@ -273,21 +283,25 @@ impl Http {
         stop: bool,
         settings: &Settings,
     ) -> Step<Frame> {
-        let end = head::end(bytes, self.side(direction).scanned).filter(|end| *end <= settings.max_head);
-        if end.is_none() && !stop {
+        let bytes = bytes.get(..settings.max_head).unwrap_or(bytes);
+        let scanned = self.side(direction).scanned;
+        // Most heads come whole: their end is found in reading them. One that came in parts is searched for its end first, so
+        // that it is read twice at most.
+        let found = if scanned > 0 && !stop && head::end(bytes, scanned).is_none() {
+            None
+        } else if direction == self.asks {
+            message::request(bytes, stop, self.role(), &mut self.repeated, settings)
+                .map(|(request, length)| (Frame::Request(RequestHead(request)), length))
+        } else {
+            message::response(bytes, stop, settings)
+                .map(|(response, length)| (Frame::Response(Box::new(ResponseHead(response))), length))
+        };
+        let Some((frame, length)) = found else {
             self.side(direction).scanned = bytes.len().saturating_sub(3);
             return Step::NeedMore;
-        }
-        let length = end.unwrap_or(bytes.len().min(settings.max_head));
-        let head = bytes.get(..length).unwrap_or(bytes);
+        };
         self.strays = 0;
         *self.side(direction) = Side { synced: true, ..Side::default() };
-        let frame = if direction == self.asks {
-            let request = message::request(head, end.is_none(), self.role(), settings);
-            Frame::Request(RequestHead(Box::new(request)))
-        } else {
-            Frame::Response(Box::new(ResponseHead(message::response(head, end.is_none(), settings))))
-        };
         Step::Frame(frame, length as u64)
     }
 

@@ -38,6 +38,11 @@ pub(super) fn start(bytes: &[u8]) -> Start {
 fn response(bytes: &[u8]) -> Start {
     let shape = b"0 000 ";
     let rest = bytes.get(VERSION.len()..).unwrap_or_default();
+    if let [minor, b' ', a, b, c, b' ' | b'\r' | b'\n', ..] = rest
+        && [minor, a, b, c].into_iter().all(u8::is_ascii_digit)
+    {
+        return Start::Response;
+    }
     let fits = rest.iter().zip(shape).enumerate().all(|(place, (byte, expected))| match (place, expected) {
         (_, b'0') => byte.is_ascii_digit(),
         (5, _) => matches!(byte, b' ' | b'\r' | b'\n'),

@@ -12,9 +12,9 @@ use crate::{
     exchange::{Ending, Key, Opening, Output, Role},
     grpc::{Messages, Status},
     http::{
-        fields,
+        fields::Noted,
         legacy::Upgrade,
-        message::{Line, Request, Response},
+        message::{Line, Repeated, Request, Response},
     },
     protocol::{Extent, Scene},
 };
@@ -25,6 +25,7 @@ pub(super) struct Streams {
     open: VecDeque<Box<Stream>>,
     /// The highest number that opened.
     highest: u32,
+    repeated: Repeated,
     /// Was a stream ever answered?
     pub(super) proven: bool,
 }
@@ -75,9 +76,11 @@ impl Streams {
 
     fn open(&mut self, id: u32, role: Role, fields: &Fields, extent: &Extent, scene: &mut Scene<'_>) {
         self.make_room(scene);
-        let noted = fields::request(fields.iter(), scene.settings);
+        let mut noted = Noted::default();
+        noted.request(fields.iter(), scene.settings);
         let line = Line::of_pseudo(|name| fields.get(name));
-        let mut request = Request::of(&line, noted, fields.truncated, role, scene.settings);
+        let mut request =
+            Request::of(&line, &mut noted, fields.truncated, role, &mut self.repeated, scene.settings);
         request.address(role, scene.facts);
         let key = Key { cookie: scene.facts.socket.cookie, offset: extent.offset, sub: id.into() };
         scene.out.push(Output::Opened(Opening {
@@ -122,8 +125,9 @@ impl Streams {
             }
             return;
         }
-        let noted = fields::response(fields.iter(), scene.settings);
-        let response = Response::of(fields.get(b":status"), noted, fields.truncated, scene.settings);
+        let mut noted = Noted::default();
+        noted.response(fields.iter(), scene.settings);
+        let response = Response::of(fields.get(b":status"), &mut noted, fields.truncated, scene.settings);
         stream.receive(response, fields.unknown, extent, scene);
     }
 

@@ -84,12 +84,15 @@ impl Protocol for Memcached {
 
     fn parse(&mut self, direction: Direction, input: &Input<'_>, settings: &Settings) -> Step<Frame> {
         let asks = direction == self.asks;
-        let between = if asks { self.request.is_none() } else { self.answer.is_none() };
-        match footing::before(input, between, *self.seeks(asks)) {
+        match footing::before(input, self.is_between(direction), *self.seeks(asks)) {
             Some(step) => step,
             None if asks => self.ask(input, settings),
             None => self.reply(input, settings),
         }
+    }
+
+    fn is_idle(&self, direction: Direction) -> bool {
+        self.is_between(direction)
     }
 
     fn pair(&mut self, _direction: Direction, frame: Frame, extent: &Extent, scene: &mut Scene<'_>) {
@@ -142,6 +145,11 @@ impl Protocol for Memcached {
 }
 
 impl Memcached {
+    /// Is no message under way in this direction?
+    fn is_between(&self, direction: Direction) -> bool {
+        if direction == self.asks { self.request.is_none() } else { self.answer.is_none() }
+    }
+
     const fn seeks(&mut self, asks: bool) -> &mut bool {
         if asks { &mut self.seeks_request } else { &mut self.seeks_answer }
     }

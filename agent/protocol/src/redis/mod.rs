@@ -104,12 +104,15 @@ impl Protocol for Redis {
             return Step::GiveUp;
         }
         let asks = direction == self.asks;
-        let between = if asks { self.request.is_none() } else { self.reply.is_none() };
-        match footing::before(input, between, *self.seeks(asks)) {
+        match footing::before(input, self.is_between(direction), *self.seeks(asks)) {
             Some(step) => step,
             None if asks => self.ask(input, settings),
             None => self.answer(input, settings),
         }
+    }
+
+    fn is_idle(&self, direction: Direction) -> bool {
+        !self.connection.left && self.is_between(direction)
     }
 
     fn pair(&mut self, _direction: Direction, frame: Frame, extent: &Extent, scene: &mut Scene<'_>) {
@@ -163,6 +166,11 @@ impl Protocol for Redis {
 }
 
 impl Redis {
+    /// Is no message under way in this direction?
+    fn is_between(&self, direction: Direction) -> bool {
+        if direction == self.asks { self.request.is_none() } else { self.reply.is_none() }
+    }
+
     const fn seeks(&mut self, asks: bool) -> &mut bool {
         if asks { &mut self.seeks_request } else { &mut self.seeks_reply }
     }
