@@ -354,10 +354,15 @@ impl Road {
                 self.count(connection);
             }
         }
-        connection.state.open += self.outputs.iter().filter(|out| matches!(out, Output::Opened(_))).count();
-        let ended = |out: &&Output| matches!(out, Output::Closed(_) | Output::Withdrawn(_));
-        connection.state.open =
-            connection.state.open.saturating_sub(self.outputs.iter().filter(ended).count());
+        let (mut opened, mut ended) = (0, 0);
+        for output in &self.outputs {
+            match output {
+                Output::Opened(_) => opened += 1,
+                Output::Closed(_) | Output::Withdrawn(_) => ended += 1,
+                Output::Resumed(_) | Output::Answering(_) => {}
+            }
+        }
+        connection.state.open = (connection.state.open + opened).saturating_sub(ended);
     }
 
     fn tick(&mut self, connection: &mut Connection<Tracked>, now: Nanos) {

@@ -30,6 +30,7 @@ impl Sampling {
     }
 
     /// Is this connection shown?
+    #[inline]
     pub(super) fn admits(&self, socket: &Socket) -> bool {
         self.share >= 1.0 || place(socket) < self.share
     }

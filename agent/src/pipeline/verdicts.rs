@@ -15,13 +15,15 @@ const MOST: usize = 16_384;
 /// Verdicts by process.
 pub(super) struct Verdicts {
     filter: Filter,
+    /// Does the filter take all, so that nobody need be asked about?
+    all: bool,
     known: FxHashMap<u32, bool>,
 }
 
 impl Verdicts {
     /// Nobody is known yet.
     pub(super) fn new(filter: Filter) -> Self {
-        Self { filter, known: FxHashMap::default() }
+        Self { all: filter.takes_all(), filter, known: FxHashMap::default() }
     }
 
     /// Is this process captured?
@@ -32,7 +34,7 @@ impl Verdicts {
         processes: &mut Processes,
         orders: &mut impl Orders,
     ) -> bool {
-        if self.filter.takes_all() {
+        if self.all {
             return true;
         }
         if let Some(captured) = self.known.get(&pid) {
@@ -56,7 +58,7 @@ impl Verdicts {
                 orders.verdict(pid, true);
             }
         }
-        self.filter = filter;
+        (self.all, self.filter) = (filter.takes_all(), filter);
     }
 
     /// The process is another one now, or gone: who comes next under this id is asked about again.
