@@ -1,11 +1,10 @@
 //! What OTLP and JSON have in common: the numbers of kinds and states, flags, ids in hex, and how a link says by
 //! which method and with what confidence it is known. Comes in: parts of a trace. Goes out: their OTLP values.
 
-use std::borrow::Cow;
-
 use crate::{
     span::{Role, Status, Value},
     trace::{Method, TracedSpan},
+    written::Evidence,
 };
 
 /// The instrumentation scope of all spans.
@@ -44,18 +43,21 @@ pub(crate) fn flags(span: &TracedSpan) -> u32 {
     u32::from(span.trace_flags) | HAS_IS_REMOTE | if remote { IS_REMOTE } else { 0 }
 }
 
+/// How a link is known. A tenth of a per mille is more than the confidence knows, and 0.9_f32 would become 0.8999999761581421.
+pub(crate) fn evidence(method: Method, confidence: f32) -> Evidence {
+    (method, (f64::from(confidence) * 1e4).round() as u16)
+}
+
 /// Attributes of a link (or of a span, for its parent).
-pub(crate) fn evidence(method: Method, confidence: f32) -> [(Cow<'static, str>, Value); 2] {
-    // A tenth of a per mille is more than the confidence knows, and 0.9_f32 would become 0.8999999761581421.
-    let confidence = (f64::from(confidence) * 1e4).round() / 1e4;
+pub(crate) fn evidence_attributes((method, confidence): Evidence) -> [(&'static str, Value); 2] {
     [
-        ("wirespan.link.method".into(), Value::Text(method.name().into())),
-        ("wirespan.link.confidence".into(), Value::Float(confidence)),
+        ("wirespan.link.method", Value::Text(method.name().into())),
+        ("wirespan.link.confidence", Value::Float(f64::from(confidence) / 1e4)),
     ]
 }
 
-/// Attributes that say how the parent is known; none for a span without one.
-pub(crate) fn parent_evidence(span: &TracedSpan) -> Option<[(Cow<'static, str>, Value); 2]> {
+/// How the parent is known; nothing for a span without one.
+pub(crate) fn parent_evidence(span: &TracedSpan) -> Option<Evidence> {
     span.parent.map(|parent| evidence(parent.method, parent.confidence))
 }
 
@@ -66,9 +68,20 @@ pub(crate) fn hex(id: &[u8]) -> String {
 
 /// The two digits of a byte in lower-case hex.
 pub(crate) const fn hex_digits(byte: u8) -> [u8; 2] {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    [DIGITS[(byte >> 4) as usize], DIGITS[(byte & 15) as usize]]
+    HEX[byte as usize]
 }
+
+/// `00` to `ff`.
+const HEX: [[u8; 2]; 256] = {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let mut all = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        all[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    all
+};
 
 #[cfg(test)]
 mod tests {
@@ -95,7 +108,7 @@ mod tests {
 
     #[test]
     fn confidence_reads_as_it_was_written() {
-        let [(_, method), (_, confidence)] = evidence(Method::Handoff, 0.9);
+        let [(_, method), (_, confidence)] = evidence_attributes(evidence(Method::Handoff, 0.9));
         assert_eq!((method, confidence), (Value::Text("handoff".into()), Value::Float(0.9)));
     }
 

@@ -5,6 +5,7 @@
 mod convention;
 pub mod otlp;
 pub mod terminal;
+mod written;
 
 #[cfg(test)]
 mod sample;

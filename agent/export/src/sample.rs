@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 
-use wirespan_proto::event::{Cookie, Nanos};
+use wirespan_proto::event::{Address, Cookie, Nanos, Socket, Transport};
 
 use crate::{
     resource::Resource,
-    span::{Key, Role, Span, Status, UnixNanos, Value},
+    span::{Attributes, Ends, Key, Role, Span, Status, UnixNanos, Value},
     trace::{Method, Parent, SpanId, Trace, TraceId, TracedSpan},
 };
 
@@ -23,6 +23,14 @@ pub(crate) fn resource(service: &'static str) -> Arc<Resource> {
     Arc::new(Resource { attributes: vec![name, ("process.pid".into(), Value::Int(42))] })
 }
 
+/// Those of a server on port 80.
+pub(crate) fn ends(port: u16) -> Ends {
+    let address = |port: u16| Address::Inet(([127, 0, 0, 1], port).into());
+    let (local, peer) = (address(80), address(port));
+    let socket = Socket { cookie: Cookie(1), netns: 1, transport: Transport::Tcp, local, peer };
+    Ends::new(&socket, Role::Server, &[])
+}
+
 pub(crate) fn parent(number: u8, method: Method, confidence: f32) -> Parent {
     Parent { span_id: id(number), method, confidence, remote: false }
 }
@@ -36,7 +44,7 @@ pub(crate) fn span(number: u8, role: Role, name: &str, service: &'static str) ->
         start: UnixNanos(NOON),
         end: UnixNanos(NOON + 1_000_000),
         boot: (Nanos(0), Nanos(0)),
-        attributes: Vec::new(),
+        attributes: Attributes::default(),
         links: Vec::new(),
         status: Status::Unset,
         event: None,
@@ -68,7 +76,7 @@ pub(crate) fn at(mut span: TracedSpan, start_us: u64, end_us: u64) -> TracedSpan
 }
 
 pub(crate) fn with(mut span: TracedSpan, name: &'static str, value: Value) -> TracedSpan {
-    span.span.attributes.push((name.into(), value));
+    span.span.attributes.push(name, value);
     span
 }
 

@@ -12,8 +12,9 @@ use crate::{
 /// Attributes by the names of OpenTelemetry's semantic conventions.
 pub(crate) type Attributes = Vec<(Cow<'static, str>, Value)>;
 
-/// Attributes of most spans, those that the stages behind this one add included: one allocation serves all of them.
-pub(crate) const USUAL: usize = 21;
+/// Attributes of most spans, those that the stages behind this one add included: one allocation serves all of them. Those that
+/// only repeat what the connection is are not held.
+pub(crate) const USUAL: usize = 16;
 
 /// At most `max` bytes as text; what is no UTF-8 is replaced, and half a character at the cut left out.
 pub(crate) fn text(bytes: &[u8], max: usize) -> Cow<'_, str> {

@@ -1,23 +1,75 @@
 //! Comes in: an exchange. Goes out: the attributes of its span, by OpenTelemetry's semantic conventions (1.29 and
 //! later: network, server, client, thread), and `wirespan.*` for what only we know. Refuses: secrets.
 
-use std::{borrow::Cow, fmt::Write, net::SocketAddr};
+use std::{borrow::Cow, fmt::Write};
 
 use smol_str::{SmolStr, SmolStrBuilder};
 use wirespan_protocol::{
-    address,
-    event::{Address, Transport},
+    event::Transport,
     exchange::{self, Ending, Exchange, Role, Target},
 };
 
 use crate::{
+    ends::{Ends, inet},
     redaction::{REDACTED, Redaction},
     route,
     span::Value,
 };
 
-/// A span's attributes.
-pub(crate) type Attributes = Vec<(Cow<'static, str>, Value)>;
+/// By the names of OpenTelemetry's semantic conventions.
+pub type Attribute = (Cow<'static, str>, Value);
+
+/// The attributes of a span, in the order in which they are shown.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Attributes {
+    /// All but those of the connection.
+    own: Vec<Attribute>,
+    /// So many of them come before those of the connection.
+    ahead: usize,
+    ends: Option<Ends>,
+}
+
+impl Attributes {
+    pub(crate) const fn new(own: Vec<Attribute>, ahead: usize, ends: Ends) -> Self {
+        Self { own, ahead, ends: Some(ends) }
+    }
+
+    /// Those before the connection's, the connection's, and those behind.
+    #[must_use]
+    pub fn parts(&self) -> (&[Attribute], Option<&Ends>, &[Attribute]) {
+        let (ahead, behind) = self.own.split_at_checked(self.ahead).unwrap_or((&self.own, &[]));
+        (ahead, self.ends.as_ref(), behind)
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Cow<'_, Value>)> {
+        let (ahead, ends, behind) = self.parts();
+        let ends = ends.into_iter().flat_map(Ends::attributes);
+        let ends = ends.map(|(name, value)| (name, Cow::Owned(value)));
+        ahead.iter().map(borrowed).chain(ends).chain(behind.iter().map(borrowed))
+    }
+
+    /// The value under a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Cow<'_, Value>> {
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    /// All that are not the connection's.
+    #[must_use]
+    pub fn own(&self) -> &[Attribute] {
+        &self.own
+    }
+
+    /// Adds one behind all others.
+    pub fn push(&mut self, name: impl Into<Cow<'static, str>>, value: Value) {
+        self.own.push((name.into(), value));
+    }
+}
+
+fn borrowed((name, value): &Attribute) -> (&str, Cow<'_, Value>) {
+    (name, Cow::Borrowed(value))
+}
 
 /// Prefixes of attributes that hold the values of headers.
 const HEADERS: [&str; 4] =
@@ -28,7 +80,7 @@ pub(crate) fn redacted(
     given: Vec<(Cow<'static, str>, exchange::Value)>,
     redaction: &Redaction,
     max_text: usize,
-) -> Attributes {
+) -> Vec<Attribute> {
     let clean = |(name, value): (Cow<'static, str>, exchange::Value)| {
         let value = match header(&name) {
             Some(header) => header_value(header, value, redaction, max_text),
@@ -40,6 +92,10 @@ pub(crate) fn redacted(
 }
 
 fn header(name: &str) -> Option<&str> {
+    // Most names begin otherwise.
+    if !matches!(name.as_bytes(), [b'h' | b'r', ..]) {
+        return None;
+    }
     HEADERS.iter().find_map(|prefix| name.strip_prefix(prefix))
 }
 
@@ -101,7 +157,7 @@ fn cut(mut text: String, max_text: usize) -> String {
 
 /// The span's name, and its route among the attributes. Semantic conventions, HTTP: `{method} {target}`, and `HTTP`
 /// for the method where it is none of the known ones.
-pub(crate) fn name(exchange: &mut Exchange, attributes: &mut Attributes) -> SmolStr {
+pub(crate) fn name(exchange: &mut Exchange, attributes: &mut Vec<Attribute>) -> SmolStr {
     let target = std::mem::replace(&mut exchange.target, Target::None);
     let method = match exchange.method.as_str() {
         "_OTHER" if is_http(exchange) => "HTTP",
@@ -112,7 +168,10 @@ pub(crate) fn name(exchange: &mut Exchange, attributes: &mut Attributes) -> Smol
         Target::Name(name) => joined(method, &name),
         Target::Destination(name) => joined(method, &destination(name, attributes)),
         Target::Path(path) => {
-            let route = SmolStr::from(route::template(&path));
+            let route = match route::template(&path) {
+                Cow::Borrowed(route) if route.len() == path.len() => path,
+                route => SmolStr::from(route),
+            };
             let name = joined(method, &route);
             if is_http(exchange) {
                 let attribute = if serves(exchange.role) { "http.route" } else { "url.template" };
@@ -132,7 +191,7 @@ fn joined(method: &str, target: &str) -> SmolStr {
 }
 
 /// Semantic conventions, messaging spans: the template stands in the span's name where there is one.
-fn destination(name: SmolStr, attributes: &mut Attributes) -> SmolStr {
+fn destination(name: SmolStr, attributes: &mut Vec<Attribute>) -> SmolStr {
     let Some(template) = route::destination(&name).map(SmolStr::from) else { return name };
     push(attributes, "messaging.destination.template", Value::Text(template.clone()));
     template
@@ -145,29 +204,6 @@ fn is_http(exchange: &Exchange) -> bool {
 
 const fn serves(role: Role) -> bool {
     matches!(role, Role::Server | Role::Consumer)
-}
-
-/// Where the bytes went: `network.*`, and `client.*` or `server.*` where the protocol did not say.
-pub(crate) fn addresses(exchange: &Exchange, attributes: &mut Attributes) {
-    let socket = &exchange.facts.socket;
-    let transport = match socket.transport {
-        Transport::Tcp => "tcp",
-        Transport::Udp => "udp",
-        Transport::Unix => "unix",
-    };
-    push(attributes, "network.transport", Value::Text(SmolStr::new_static(transport)));
-    if let Some(peer) = inet(socket.peer) {
-        let address = address::text(peer.ip());
-        endpoint(attributes, "network.peer.address", "network.peer.port", address.clone(), peer);
-        peer_fallback(exchange.role, address, peer, attributes);
-    }
-    if let Some(local) = inet(socket.local) {
-        let address = address::text(local.ip());
-        endpoint(attributes, "network.local.address", "network.local.port", address, local);
-    }
-    if let Some(name) = exchange_name(exchange) {
-        push(attributes, "wirespan.exchange", Value::Text(name.into()));
-    }
 }
 
 /// `wirespan.exchange`: what both ends of a connection call this exchange, for whoever sees the spans of both hosts. The
@@ -188,43 +224,7 @@ fn exchange_name(exchange: &Exchange) -> Option<String> {
     Some(name)
 }
 
-/// Semantic conventions: `client.address` is the peer's where no proxy told another; a client's `server.address` is
-/// the peer's where the request did not name one. A consumer is a client of its broker.
-fn peer_fallback(role: Role, address: SmolStr, peer: SocketAddr, attributes: &mut Attributes) {
-    if role == Role::Server {
-        if !has(attributes, "client.address") {
-            endpoint(attributes, "client.address", "client.port", address, peer);
-        }
-    } else if !has(attributes, "server.address") {
-        endpoint(attributes, "server.address", "server.port", address, peer);
-    } else if !has(attributes, "server.port") {
-        push(attributes, "server.port", Value::Int(peer.port().into()));
-    }
-}
-
-const fn inet(address: Address) -> Option<SocketAddr> {
-    match address {
-        Address::Inet(address) => Some(address),
-        Address::Unix(_) | Address::Unknown => None,
-    }
-}
-
-fn endpoint(
-    attributes: &mut Attributes,
-    address: &'static str,
-    port: &'static str,
-    text: SmolStr,
-    of: SocketAddr,
-) {
-    push(attributes, address, Value::Text(text));
-    push(attributes, port, Value::Int(of.port().into()));
-}
-
-fn has(attributes: &Attributes, name: &str) -> bool {
-    attributes.iter().any(|(found, _)| found == name)
-}
-
-fn push(attributes: &mut Attributes, name: &'static str, value: Value) {
+fn push(attributes: &mut Vec<Attribute>, name: &'static str, value: Value) {
     attributes.push((Cow::Borrowed(name), value));
 }
 
@@ -233,7 +233,10 @@ fn push(attributes: &mut Attributes, name: &'static str, value: Value) {
 /// `wirespan.missing_bytes`: bytes of both messages that were lost. `wirespan.truncated`: a head was cut at the
 /// capture limit. `wirespan.tcp.rtt_us`, `wirespan.tcp.retransmits`: of the connection. `wirespan.ending`: why there is no
 /// (complete) answer.
-pub(crate) fn observations(exchange: &Exchange, attributes: &mut Attributes) {
+pub(crate) fn observations(exchange: &Exchange, attributes: &mut Vec<Attribute>) {
+    if let Some(name) = exchange_name(exchange) {
+        push(attributes, "wirespan.exchange", Value::Text(name.into()));
+    }
     // In a packet capture there are no threads.
     push_count(attributes, "thread.id", exchange.request.first.task.tid.into());
     let response = exchange.response.as_ref();
@@ -254,13 +257,13 @@ pub(crate) fn observations(exchange: &Exchange, attributes: &mut Attributes) {
 
 /// `wirespan.sampling.ratio`: where not all connections are shown, the share of those that are; each span then stands for
 /// as many as 1 divided by it.
-pub(crate) fn sampled(share: f64, attributes: &mut Attributes) {
+pub(crate) fn sampled(share: f64, attributes: &mut Vec<Attribute>) {
     if share < 1.0 {
         push(attributes, "wirespan.sampling.ratio", Value::Float(share));
     }
 }
 
-fn push_count(attributes: &mut Attributes, name: &'static str, count: u64) {
+fn push_count(attributes: &mut Vec<Attribute>, name: &'static str, count: u64) {
     if count > 0 {
         push(attributes, name, Value::Int(i64::try_from(count).unwrap_or(i64::MAX)));
     }

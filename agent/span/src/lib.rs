@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod attributes;
+mod ends;
 mod percent;
 pub mod redaction;
 pub mod resource;

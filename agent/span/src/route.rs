@@ -4,6 +4,8 @@
 //! One placeholder for all kinds: `/orders/{id}` stays the same when an application moves from numbers to UUIDs.
 //! At most [`MAX_SEGMENTS`] segments are kept; what follows is `*`.
 
+use std::borrow::Cow;
+
 /// Segments kept; deeper paths are file trees, where each file would be a route of its own.
 pub const MAX_SEGMENTS: usize = 8;
 /// Longest segment that may be a word; slugs and tokens are longer.
@@ -23,12 +25,15 @@ const PLACEHOLDER: &str = "{id}";
 
 /// The template of a path: `/users/42/cart` gives `/users/{id}/cart`. Takes absolute URLs too; `*` stays `*`.
 #[must_use]
-pub fn template(path: &str) -> String {
+pub fn template(path: &str) -> Cow<'_, str> {
+    if is_template(path) {
+        return Cow::Borrowed(path);
+    }
     let path = without_authority(path);
     let end = path.bytes().position(|byte| matches!(byte, b'?' | b'#'));
     let path = end.and_then(|end| path.get(..end)).unwrap_or(path);
     if path == "*" {
-        return path.to_owned();
+        return Cow::Borrowed(path);
     }
     let mut out = String::with_capacity(path.len().min(MAX_SEGMENTS * (MAX_SEGMENT + 1)) + 1);
     let mut segments = path.trim_start_matches('/').split('/');
@@ -39,7 +44,18 @@ pub fn template(path: &str) -> String {
     if segments.next().is_some() {
         out.push_str("/*");
     }
-    out
+    Cow::Owned(out)
+}
+
+/// Is the path its own template at first sight? Most are a few short words.
+fn is_template(path: &str) -> bool {
+    let (mut segments, mut letters) = (0, 0);
+    path.starts_with('/')
+        && !path.starts_with("//")
+        && path.bytes().all(|byte| {
+            (segments, letters) = if byte == b'/' { (segments + 1, 0) } else { (segments, letters + 1) };
+            segments <= MAX_SEGMENTS && letters < ID_HEX && (of_words(byte) || byte == b'/')
+        })
 }
 
 /// The template of a destination of messages: its words are separated by `.` or `:`, as in RabbitMQ's routing keys. `None`
@@ -84,7 +100,7 @@ fn templated(segment: &str) -> &str {
 /// Is the segment one of many: a number, a UUID, a hash, a token, a date, an e-mail address, a text of a user?
 fn variable(segment: &str) -> bool {
     // Most segments are words, which one look tells.
-    if segment.len() < ID_HEX && segment.bytes().all(|byte| byte.is_ascii_alphabetic() || byte == b'-') {
+    if segment.len() < ID_HEX && segment.bytes().all(of_words) {
         return false;
     }
     segment.len() > MAX_SEGMENT
@@ -92,6 +108,11 @@ fn variable(segment: &str) -> bool {
         || segment.find('@').is_some_and(|at| at > 0)
         || number(segment)
         || segment.split(punctuation).any(identifies)
+}
+
+/// What a word surely consists of.
+const fn of_words(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || byte == b'-'
 }
 
 /// Characters of words. What is percent-encoded was not written by the application's author.
@@ -134,6 +155,10 @@ mod tests {
             ("*", "*"),
             ("", "/"),
             ("/users", "/users"),
+            ("//users", "/users"),
+            ("/users//cart", "/users//cart"),
+            ("/a/b/c/d/e/f/g/h", "/a/b/c/d/e/f/g/h"),
+            ("/a/b/c/d/e/f/g/h/", "/a/b/c/d/e/f/g/h/*"),
             ("/users/", "/users/"),
             ("/users/42/cart", "/users/{id}/cart"),
             ("/users/-7", "/users/{id}"),
@@ -187,7 +212,8 @@ mod tests {
 
         #[test]
         fn numbers_never_come_through(number: u64) {
-            prop_assert_eq!(template(&format!("/a/{number}/b")), "/a/{id}/b");
+            let path = format!("/a/{number}/b");
+            prop_assert_eq!(template(&path), "/a/{id}/b");
         }
     }
 }

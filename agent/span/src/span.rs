@@ -12,6 +12,10 @@ pub use wirespan_protocol::{
 use smol_str::SmolStr;
 
 use crate::resource::Resource;
+pub use crate::{
+    attributes::{Attribute, Attributes},
+    ends::Ends,
+};
 
 /// Nanoseconds since the UNIX epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,7 +71,7 @@ pub struct Span {
     /// The same moments on the boot-time clock.
     pub boot: (Nanos, Nanos),
     /// By the semantic conventions, plus `wirespan.*`.
-    pub attributes: Vec<(Cow<'static, str>, Value)>,
+    pub attributes: Attributes,
     /// Contexts of messages that it carried, as found: headers with names in lower case. They become links.
     pub links: Vec<Headers>,
     /// Did it fail?

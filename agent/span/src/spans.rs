@@ -6,7 +6,8 @@ use std::{borrow::Cow, sync::Arc};
 use wirespan_protocol::exchange::{Exchange, Message, Opening, Outcome, Output};
 
 use crate::{
-    attributes,
+    attributes::{self, Attribute, Attributes},
+    ends::Ends,
     redaction::Redaction,
     resource::Resource,
     settings::{Settings, SettingsError},
@@ -87,7 +88,8 @@ impl Spans {
         let given = std::mem::take(&mut exchange.attributes);
         let mut attributes = attributes::redacted(given, &self.redaction, self.max_text);
         let name = attributes::name(&mut exchange, &mut attributes);
-        attributes::addresses(&exchange, &mut attributes);
+        let ends = Ends::new(&exchange.facts.socket, exchange.role, &attributes);
+        let ahead = attributes.len();
         attributes::observations(&exchange, &mut attributes);
         attributes::sampled(self.share, &mut attributes);
         let status = status(&mut exchange, &mut attributes);
@@ -99,7 +101,7 @@ impl Spans {
             start: clock.unix(boot.0),
             end: clock.unix(boot.1),
             boot,
-            attributes,
+            attributes: Attributes::new(attributes, ahead, ends),
             links: std::mem::take(&mut exchange.links),
             status,
             event: exchange.response.as_ref().map(|response| first_byte(response, clock)),
@@ -133,7 +135,7 @@ fn first_byte(response: &Message, clock: Clock) -> Moment {
 }
 
 /// Semantic conventions, recording errors: the status, and `error.type`, which the protocol may have set already.
-fn status(exchange: &mut Exchange, attributes: &mut attributes::Attributes) -> Status {
+fn status(exchange: &mut Exchange, attributes: &mut Vec<Attribute>) -> Status {
     match std::mem::replace(&mut exchange.outcome, Outcome::Unset) {
         Outcome::Unset => Status::Unset,
         Outcome::Error(kind, description) => {

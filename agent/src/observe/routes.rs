@@ -97,7 +97,7 @@ pub(super) mod tests {
 
     use wirespan_trace::{
         resource::Resource,
-        span::{Cookie, Key, Nanos, UnixNanos, Value},
+        span::{Attributes, Cookie, Key, Nanos, UnixNanos, Value},
         trace::{SpanId, TraceId, TracedSpan},
     };
 
@@ -113,7 +113,7 @@ pub(super) mod tests {
             start: UnixNanos(0),
             end: UnixNanos(ms * 1_000_000),
             boot: (Nanos(0), Nanos(ms * 1_000_000)),
-            attributes: Vec::new(),
+            attributes: Attributes::default(),
             links: Vec::new(),
             status: if failed { Status::Error(String::new()) } else { Status::Unset },
             event: None,

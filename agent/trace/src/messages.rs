@@ -138,8 +138,8 @@ fn message_id(span: &Span) -> Option<&str> {
 
 /// An attribute of a message's span. Those say first what system it is, which turns all others away.
 fn text<'a>(span: &'a Span, name: &str) -> Option<&'a str> {
-    span.attributes.first().filter(|(first, _)| first == "messaging.system")?;
-    span.attributes.iter().find_map(|(found, value)| match value {
+    span.attributes.own().first().filter(|(first, _)| first == "messaging.system")?;
+    span.attributes.own().iter().find_map(|(found, value)| match value {
         Value::Text(text) if found == name => Some(text.as_str()),
         _ => None,
     })

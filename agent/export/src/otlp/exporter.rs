@@ -25,7 +25,7 @@ use super::{
     settings::{Settings, SettingsError},
     transport::{Accepted, Failure, Transport},
 };
-use crate::trace::Trace;
+use crate::{trace::Trace, written::Written};
 
 /// Sends traces to one OTLP endpoint, in the background.
 #[derive(Debug)]
@@ -59,6 +59,8 @@ struct Shared {
     settings: Settings,
     transport: Transport,
     queue: Mutex<Queue>,
+    /// How the parts of requests look that come again and again.
+    written: Mutex<Written>,
     /// Signalled for every trace that arrives and at the end.
     arrived: Notify,
     /// The deadline, once the end has begun.
@@ -86,6 +88,7 @@ impl Exporter {
             settings: settings.clone(),
             transport: Transport::new(settings)?,
             queue: Mutex::default(),
+            written: Mutex::default(),
             arrived: Notify::new(),
             ending: watch::Sender::new(None),
             closed: AtomicBool::new(false),
@@ -186,6 +189,11 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The request that carries a batch. A panic while it was locked leaves no place that is only half written.
+    fn encode(&self, batch: &Batch) -> Vec<u8> {
+        message::request(&batch.traces, &mut self.written.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     fn close(&self, deadline: Instant) {
         {
             // Under the queue's lock, so that no trace slips in after the last look.
@@ -263,7 +271,7 @@ async fn deliver(shared: Arc<Shared>, batch: Batch) {
     let Shared { counters, settings, transport, .. } = shared.as_ref();
     let ends: Vec<_> =
         batch.traces.iter().flat_map(|trace| &trace.spans).map(|span| span.span.end.0).collect();
-    let body = transport.body(message::request(&batch.traces));
+    let body = transport.body(shared.encode(&batch));
     drop(batch);
     let spans = ends.len() as u64;
     let mut backoff = Backoff::new(&settings.limits);

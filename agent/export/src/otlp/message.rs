@@ -4,28 +4,35 @@
 //!
 //! Written straight from the spans: to fill the generated types first would copy every name and text into memory of its own.
 
-use std::{borrow::Cow, collections::HashMap, sync::Arc};
+use std::sync::Arc;
 
-use super::wire::Wire;
+use rustc_hash::FxHashMap;
+
+use super::wire::{Wire, field_length, number_length};
 use crate::{
     convention,
     resource::Resource,
-    span::{Moment, Value},
+    span::{Attribute, Ends, Moment, Value},
     trace::{Link, Trace, TraceId, TracedSpan},
+    written::{Evidence, Written},
 };
 
 /// Bytes of most spans.
 const SPAN: usize = 1024;
 
+/// Bytes that the length of most spans takes, and that of spans that go together: 16 KiB to 2 MiB.
+const SPAN_LENGTH: usize = 2;
+const GROUP_LENGTH: usize = 3;
+
 /// The request (`ExportTraceServiceRequest`) that carries these traces.
-pub(super) fn request(traces: &[Trace]) -> Vec<u8> {
+pub(super) fn request(traces: &[Trace], written: &mut Written) -> Vec<u8> {
     let mut groups = Groups::default();
     for trace in traces {
         for span in &trace.spans {
             groups.add(trace.id, span);
         }
     }
-    groups.finish()
+    groups.finish(written)
 }
 
 /// A span and its trace.
@@ -34,7 +41,7 @@ type Member<'a> = (TraceId, &'a TracedSpan);
 /// Spans of one request by their resource, in the order in which the resources were first seen.
 #[derive(Default)]
 struct Groups<'a> {
-    by_address: HashMap<*const Resource, usize>,
+    by_address: FxHashMap<*const Resource, usize>,
     groups: Vec<(&'a Arc<Resource>, Vec<Member<'a>>)>,
     /// In all groups.
     spans: usize,
@@ -61,19 +68,19 @@ impl<'a> Groups<'a> {
         })
     }
 
-    fn finish(self) -> Vec<u8> {
+    fn finish(self, written: &mut Written) -> Vec<u8> {
         let mut request = Wire::default();
         request.reserve(self.spans * SPAN);
         for (resource, spans) in self.groups {
-            request.message(1, |wire| {
+            request.message_in::<GROUP_LENGTH>(1, |wire| {
                 wire.message(1, |wire| attributes(wire, 1, &resource.attributes));
-                wire.message(2, |wire| {
+                wire.message_in::<GROUP_LENGTH>(2, |wire| {
                     wire.message(1, |scope| {
                         scope.text(1, convention::SCOPE);
                         scope.text(2, convention::VERSION);
                     });
                     for (trace, span) in spans {
-                        wire.message(2, |wire| write_span(wire, trace, span));
+                        wire.message_in::<SPAN_LENGTH>(2, |wire| write_span(wire, trace, span, written));
                     }
                 });
             });
@@ -82,7 +89,7 @@ impl<'a> Groups<'a> {
     }
 }
 
-fn write_span(wire: &mut Wire, trace: TraceId, traced: &TracedSpan) {
+fn write_span(wire: &mut Wire, trace: TraceId, traced: &TracedSpan, written: &mut Written) {
     let span = traced.span.as_ref();
     let (code, message) = convention::status(&span.status);
     wire.bytes(1, &trace.0);
@@ -95,8 +102,7 @@ fn write_span(wire: &mut Wire, trace: TraceId, traced: &TracedSpan) {
     wire.number(6, i64::from(convention::kind(span.role)));
     wire.fixed64(7, span.start.0);
     wire.fixed64(8, span.end.0);
-    attributes(wire, 9, &span.attributes);
-    attributes(wire, 9, convention::parent_evidence(traced).as_ref().map_or(&[], |two| two));
+    span_attributes(wire, traced, written);
     // The stages before bound what they make and never drop a part of a span: no counts of what was dropped.
     span.event.iter().for_each(|event| wire.message(11, |wire| write_event(wire, event)));
     traced.links.iter().for_each(|link| wire.message(13, |wire| write_link(wire, link)));
@@ -107,6 +113,22 @@ fn write_span(wire: &mut Wire, trace: TraceId, traced: &TracedSpan) {
     wire.fixed32(16, convention::flags(traced));
 }
 
+fn span_attributes(wire: &mut Wire, traced: &TracedSpan, written: &mut Written) {
+    let (ahead, ends, behind) = traced.span.attributes.parts();
+    attributes(wire, 9, ahead);
+    if let Some(ends) = ends {
+        let write = |ends: &Ends, out: &mut Vec<u8>| *out = pairs(9, ends.attributes());
+        wire.written(written.ends(traced.span.key.cookie, ends, write));
+    }
+    attributes(wire, 9, behind);
+    if let Some(evidence) = convention::parent_evidence(traced) {
+        let write = |evidence: &Evidence, out: &mut Vec<u8>| {
+            *out = pairs(9, convention::evidence_attributes(*evidence));
+        };
+        wire.written(written.evidence(evidence, write));
+    }
+}
+
 fn write_event(wire: &mut Wire, event: &Moment) {
     wire.fixed64(1, event.time.0);
     wire.text(2, &event.name);
@@ -115,17 +137,51 @@ fn write_event(wire: &mut Wire, event: &Moment) {
 fn write_link(wire: &mut Wire, link: &Link) {
     wire.bytes(1, &link.trace_id.0);
     wire.bytes(2, &link.span_id.0);
-    attributes(wire, 4, &convention::evidence(link.method, link.confidence));
+    let evidence = convention::evidence(link.method, link.confidence);
+    wire.written(&pairs(4, convention::evidence_attributes(evidence)));
 }
 
-/// Attributes (`KeyValue`) as the fields with this number.
-fn attributes(wire: &mut Wire, field: u8, attributes: &[(Cow<'static, str>, Value)]) {
+/// Attributes (`KeyValue`) as the fields with this number. How long all of one is must be known before: what is within stands
+/// in one piece then.
+fn attributes(wire: &mut Wire, field: u8, attributes: &[Attribute]) {
     for (name, value) in attributes {
-        wire.message(field, |attribute| {
-            attribute.text(1, name);
-            attribute.message(2, |any| write_value(any, value));
-        });
+        let (name, length) = (name.as_ref(), value_length(value));
+        wire.begin_both((field, field_length(name.len()) + field_length(length)), (1, name.len()));
+        wire.written(name.as_bytes());
+        match value {
+            Value::Text(text) => {
+                let text = text.as_str();
+                wire.begin_both((2, length), (1, text.len()));
+                wire.written(text.as_bytes());
+            }
+            value => {
+                wire.begin(2, length);
+                write_value(wire, value);
+            }
+        }
     }
+}
+
+/// The same where nobody holds them.
+fn pairs(field: u8, pairs: impl IntoIterator<Item = (&'static str, Value)>) -> Vec<u8> {
+    let held: Vec<Attribute> = pairs.into_iter().map(|(name, value)| (name.into(), value)).collect();
+    let mut wire = Wire::default();
+    attributes(&mut wire, field, &held);
+    wire.into_bytes()
+}
+
+fn value_length(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => field_length(text.len()),
+        Value::Bool(_) => 2,
+        Value::Int(number) => number_length(*number),
+        Value::Float(_) => 9,
+        Value::List(texts) => field_length(array_length(texts)),
+    }
+}
+
+fn array_length(texts: &[String]) -> usize {
+    texts.iter().map(|text| field_length(field_length(text.len()))).sum()
 }
 
 /// The one field of an `AnyValue`: there even where it holds nothing.
@@ -135,9 +191,13 @@ fn write_value(any: &mut Wire, value: &Value) {
         Value::Bool(truth) => any.held_number(2, i64::from(*truth)),
         Value::Int(number) => any.held_number(3, *number),
         Value::Float(number) => any.fixed64(4, number.to_bits()),
-        Value::List(texts) => any.message(5, |array| {
-            texts.iter().for_each(|text| array.message(1, |any| any.held(1, text.as_bytes())));
-        }),
+        Value::List(texts) => {
+            any.begin(5, array_length(texts));
+            for text in texts {
+                any.begin(1, field_length(text.len()));
+                any.held(1, text.as_bytes());
+            }
+        }
     }
 }
 
@@ -159,7 +219,8 @@ mod tests {
 
     /// What a receiver reads.
     fn request(traces: Vec<Trace>) -> ExportTraceServiceRequest {
-        ExportTraceServiceRequest::decode(super::request(&traces).as_slice()).unwrap()
+        ExportTraceServiceRequest::decode(super::request(&traces, &mut Written::default()).as_slice())
+            .unwrap()
     }
 
     fn spans(request: ExportTraceServiceRequest) -> Vec<(String, Vec<ProtoSpan>)> {

@@ -128,12 +128,22 @@ pub(super) fn later(from: Instant, delay: Duration) -> Instant {
     from.checked_add(delay).unwrap_or_else(|| from + YEARS)
 }
 
+/// Bytes that the ends of a connection take in a request, as a rule.
+const ENDS: usize = 256;
+
 /// About what a span takes in memory and in a request; its resource is shared and not counted.
 fn estimate(span: &TracedSpan) -> usize {
     let Span { name, attributes, event, .. } = span.span.as_ref();
-    let attributes: usize = attributes.iter().map(|(name, value)| 32 + name.len() + value_bytes(value)).sum();
+    let own = attributes.own().iter();
+    let attributes: usize = own.map(|(name, value)| 32 + name.len() + value_bytes(value)).sum();
     let event: usize = event.iter().map(|event| 16 + event.name.len()).sum();
-    mem::size_of::<Span>() + name.len() + span.trace_state.len() + span.links.len() * 128 + attributes + event
+    mem::size_of::<Span>()
+        + ENDS
+        + name.len()
+        + span.trace_state.len()
+        + span.links.len() * 128
+        + attributes
+        + event
 }
 
 fn value_bytes(value: &Value) -> usize {

@@ -14,8 +14,9 @@ use super::escape::hostile;
 use crate::{
     convention::{self, hex_digits},
     resource::Resource,
-    span::{Moment, Value},
+    span::{Attribute, Ends, Moment, Value},
     trace::{Link, Trace, TraceId, TracedSpan},
+    written::{Evidence, Written},
 };
 
 /// Resources whose text is remembered: those of the processes that talk to each other now.
@@ -24,26 +25,17 @@ const REMEMBERED: usize = 16;
 /// Bytes of most lines.
 const LINE: usize = 1536;
 
-/// Digits of the largest number.
-const MAX_DIGITS: usize = 20;
+/// The first number with more than eight digits.
+const EIGHT_DIGITS: u64 = 100_000_000;
 
-/// `00` to `99`.
-const PAIRS: [[u8; 2]; 100] = {
-    let mut pairs = [[0; 2]; 100];
-    let mut number = 0;
-    while number < 100 {
-        pairs[number] = [b'0' + (number / 10) as u8, b'0' + (number % 10) as u8];
-        number += 1;
-    }
-    pairs
-};
+/// `00000000`.
+const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
 
-type Attribute = (Cow<'static, str>, Value);
-
-/// Writes spans, and remembers how their resources look.
+/// Writes spans, and remembers how their resources and the ends of their connections look.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     resources: VecDeque<(Arc<Resource>, Vec<u8>)>,
+    written: Written,
 }
 
 impl Lines {
@@ -51,7 +43,7 @@ impl Lines {
     pub(super) fn render(&mut self, trace: &Trace, out: &mut Vec<u8>) {
         for span in &trace.spans {
             out.reserve(LINE);
-            Json(out).span(trace.id, span);
+            Json(out).span(trace.id, span, &mut self.written);
             out.extend_from_slice(b",\"resource\":");
             out.extend_from_slice(self.resource(&span.span.resource));
             out.extend_from_slice(b"}\n");
@@ -63,7 +55,7 @@ impl Lines {
         let place = known.unwrap_or_else(|| {
             self.resources.truncate(REMEMBERED - 1);
             let mut text = Vec::new();
-            Json(&mut text).attributes(&resource.attributes);
+            Json(&mut text).raw("{\"").attributes(&resource.attributes).end_attributes();
             self.resources.push_front((Arc::clone(resource), text));
             0
         });
@@ -76,27 +68,44 @@ struct Json<'a>(&'a mut Vec<u8>);
 
 impl Json<'_> {
     /// A span as an object that is still open: its resource is missing.
-    fn span(&mut self, trace: TraceId, traced: &TracedSpan) {
+    fn span(&mut self, trace: TraceId, traced: &TracedSpan, written: &mut Written) {
         let span = traced.span.as_ref();
-        let (code, message) = convention::status(&span.status);
         self.raw("{\"traceId\":\"").id(&trace.0);
         self.raw("\",\"spanId\":\"").id(&traced.span_id.0);
         self.raw("\",\"parentSpanId\":\"");
         if let Some(parent) = traced.parent {
             self.id(&parent.span_id.0);
         }
-        self.raw("\",\"traceState\":").text(&traced.trace_state);
+        self.raw("\",\"traceState\":").rare_text(&traced.trace_state);
         self.raw(",\"flags\":").number(convention::flags(traced).into());
         self.raw(",\"name\":").text(&span.name);
-        self.raw(",\"kind\":").number(i64::from(convention::kind(span.role)).unsigned_abs());
+        self.raw(",\"kind\":").digit(convention::kind(span.role));
         self.raw(",\"startTimeUnixNano\":\"").number(span.start.0);
         self.raw("\",\"endTimeUnixNano\":\"").number(span.end.0);
-        self.raw("\",\"status\":{\"code\":").number(i64::from(code).unsigned_abs());
-        self.raw(",\"message\":").text(message);
-        let evidence = convention::parent_evidence(traced);
-        self.raw("},\"attributes\":").attributes(span.attributes.iter().chain(evidence.iter().flatten()));
-        self.raw(",\"events\":").list(span.event.as_slice(), Self::event);
-        self.raw(",\"links\":").list(&traced.links, Self::link);
+        let (code, message) = convention::status(&span.status);
+        self.raw("\",\"status\":{\"code\":").digit(code);
+        self.raw(",\"message\":").rare_text(message);
+        self.raw("},\"attributes\":{\"").span_attributes(traced, written);
+        self.raw(",\"events\":[").list(span.event.as_slice(), Self::event);
+        self.raw(",\"links\":[").list(&traced.links, Self::link);
+    }
+
+    /// All attributes of a span, to the end of their object.
+    fn span_attributes(&mut self, traced: &TracedSpan, written: &mut Written) {
+        let (ahead, ends, behind) = traced.span.attributes.parts();
+        self.attributes(ahead);
+        if let Some(ends) = ends {
+            let write = |ends: &Ends, out: &mut Vec<u8>| Json(out).pairs(ends.attributes());
+            self.0.extend_from_slice(written.ends(traced.span.key.cookie, ends, write));
+        }
+        self.attributes(behind);
+        if let Some(evidence) = convention::parent_evidence(traced) {
+            let write = |evidence: &Evidence, out: &mut Vec<u8>| {
+                Json(out).pairs(convention::evidence_attributes(*evidence));
+            };
+            self.0.extend_from_slice(written.evidence(evidence, write));
+        }
+        self.end_attributes();
     }
 
     fn event(&mut self, moment: &Moment) {
@@ -107,26 +116,61 @@ impl Json<'_> {
     fn link(&mut self, link: &Link) {
         self.raw("{\"traceId\":\"").id(&link.trace_id.0);
         self.raw("\",\"spanId\":\"").id(&link.span_id.0);
-        self.raw("\",\"attributes\":").attributes(&convention::evidence(link.method, link.confidence));
-        self.raw("}");
+        self.raw("\",\"attributes\":{\"");
+        self.pairs(convention::evidence_attributes(convention::evidence(link.method, link.confidence)));
+        self.end_attributes().raw("}");
     }
 
-    fn attributes<'b>(&mut self, attributes: impl IntoIterator<Item = &'b Attribute>) -> &mut Self {
-        self.raw("{");
-        for (index, (name, value)) in attributes.into_iter().enumerate() {
-            self.raw(if index > 0 { "," } else { "" });
+    /// Attributes of an object whose first quotation mark is written; behind each the comma and the mark of the next.
+    fn attributes(&mut self, attributes: &[Attribute]) -> &mut Self {
+        for (name, value) in attributes {
             match name {
                 // Of the names that are written in the source none needs a look.
-                Cow::Borrowed(name) => self.raw("\"").raw(name).raw("\":"),
-                Cow::Owned(name) => self.text(name).raw(":"),
+                Cow::Borrowed(name) => self.raw(name),
+                Cow::Owned(name) => self.name(name),
             };
-            self.value(value);
+            match value {
+                Value::Int(number @ 0..) => self.raw("\":").number(number.unsigned_abs()).raw(",\""),
+                Value::Text(text) => {
+                    let text = text.as_str();
+                    if plain(text) {
+                        self.raw("\":\"").raw(text).raw("\",\"")
+                    } else {
+                        self.raw("\":").serialized(text).raw(",\"")
+                    }
+                }
+                value => self.raw("\":").value(value).raw(",\""),
+            };
         }
+        self
+    }
+
+    /// A name between its quotation marks, the first of which is written.
+    fn name(&mut self, name: &str) -> &mut Self {
+        if plain(name) {
+            return self.raw(name);
+        }
+        self.0.pop();
+        self.serialized(name);
+        self.0.pop();
+        self
+    }
+
+    /// The end of an object's attributes, in the place of what was begun of the next.
+    fn end_attributes(&mut self) -> &mut Self {
+        let begun = if self.0.ends_with(b",\"") { 2 } else { 1 };
+        self.0.truncate(self.0.len() - begun);
         self.raw("}")
     }
 
+    /// The same where nobody holds them.
+    fn pairs(&mut self, attributes: impl IntoIterator<Item = (&'static str, Value)>) {
+        let held: Vec<Attribute> = attributes.into_iter().map(|(name, value)| (name.into(), value)).collect();
+        self.attributes(&held);
+    }
+
+    /// What a list holds, and its end.
     fn list<T>(&mut self, items: &[T], item: impl Fn(&mut Self, &T)) -> &mut Self {
-        self.raw("[");
         for (index, one) in items.iter().enumerate() {
             self.raw(if index > 0 { "," } else { "" });
             item(self, one);
@@ -134,7 +178,7 @@ impl Json<'_> {
         self.raw("]")
     }
 
-    fn value(&mut self, value: &Value) {
+    fn value(&mut self, value: &Value) -> &mut Self {
         match value {
             Value::Text(text) => self.text(text),
             Value::Int(number) if *number < 0 => self.raw("-").number(number.unsigned_abs()),
@@ -146,10 +190,10 @@ impl Json<'_> {
             }
             Value::Float(number) => self.serialized(number),
             Value::Bool(truth) => self.raw(if *truth { "true" } else { "false" }),
-            Value::List(texts) => self.list(texts, |json, text| {
+            Value::List(texts) => self.raw("[").list(texts, |json, text| {
                 json.text(text);
             }),
-        };
+        }
     }
 
     /// Text that is JSON already.
@@ -163,20 +207,41 @@ impl Json<'_> {
         if plain(text) { self.raw("\"").raw(text).raw("\"") } else { self.serialized(text) }
     }
 
-    /// The digits of a number: written from the last one on, two at a time.
-    fn number(&mut self, mut number: u64) -> &mut Self {
-        let mut digits = [0; MAX_DIGITS];
-        let mut begin = MAX_DIGITS;
-        for pair in digits.rchunks_exact_mut(2) {
-            begin -= 2;
-            pair.copy_from_slice(&PAIRS[(number % 100) as usize]);
-            number /= 100;
-            if number == 0 {
-                break;
+    /// The same of what most spans have none of.
+    fn rare_text(&mut self, text: &str) -> &mut Self {
+        if text.is_empty() { self.raw("\"\"") } else { self.text(text) }
+    }
+
+    /// A number of one digit.
+    fn digit(&mut self, number: i32) -> &mut Self {
+        self.0.push(b'0' + number as u8 % 10);
+        self
+    }
+
+    /// The digits of a number.
+    fn number(&mut self, number: u64) -> &mut Self {
+        let (front, back) = (number / EIGHT_DIGITS, number % EIGHT_DIGITS);
+        match front {
+            0 => self.first_digits(back),
+            1..EIGHT_DIGITS => self.first_digits(front).further_digits(back),
+            _ => {
+                let (front, middle) = (front / EIGHT_DIGITS, front % EIGHT_DIGITS);
+                self.first_digits(front).further_digits(middle).further_digits(back)
             }
         }
-        let first = begin + usize::from(digits[begin] == b'0');
-        self.0.extend_from_slice(digits.get(first..).unwrap_or_default());
+    }
+
+    /// Up to eight digits, without the zeros before them: shifted out, since a copy of known length is the fastest.
+    fn first_digits(&mut self, number: u64) -> &mut Self {
+        let digits = eight_digits(number);
+        let zeros = (digits.trailing_zeros() / 8).min(7);
+        self.0.extend_from_slice(&((digits | ZEROS) >> (8 * zeros)).to_le_bytes());
+        self.0.truncate(self.0.len() - zeros as usize);
+        self
+    }
+
+    fn further_digits(&mut self, number: u64) -> &mut Self {
+        self.0.extend_from_slice(&(eight_digits(number) | ZEROS).to_le_bytes());
         self
     }
 
@@ -193,12 +258,36 @@ impl Json<'_> {
     }
 }
 
-/// Is every character one that stands for itself? Looked at eight at a time.
+/// The digits of a number below [`EIGHT_DIGITS`], a byte each, the first in the lowest: all halves, then all quarters, then all
+/// digits at once, each as dividend and remainder by a product that is exact for so few digits.
+const fn eight_digits(number: u64) -> u64 {
+    let halves = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let pairs = hundreds | (halves - hundreds * 100) << 16;
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | (pairs - tens * 10) << 8
+}
+
+/// Is every character one that stands for itself? Looked at eight at a time, some at the end twice.
+#[inline]
 fn plain(text: &str) -> bool {
-    let (words, rest) = text.as_bytes().as_chunks();
-    let mut last = [b' '; 8];
-    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-    words.iter().chain([&last]).all(|word| plain_word(u64::from_ne_bytes(*word)))
+    let bytes = text.as_bytes();
+    match bytes.last_chunk() {
+        Some(last) => {
+            bytes.as_chunks().0.iter().chain([last]).all(|word| plain_word(u64::from_ne_bytes(*word)))
+        }
+        None => plain_word(short_word(bytes)),
+    }
+}
+
+/// Fewer than eight bytes, filled up with others that stand for themselves.
+fn short_word(bytes: &[u8]) -> u64 {
+    match (bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(first), Some(last)) => {
+            u64::from(u32::from_ne_bytes(*first)) << 32 | u64::from(u32::from_ne_bytes(*last))
+        }
+        _ => bytes.iter().fold(u64::from_ne_bytes([b' '; 8]), |word, byte| word << 8 | u64::from(*byte)),
+    }
 }
 
 /// Of eight bytes: is none a control character, DEL, a quotation mark, a backslash, or beyond ASCII? What is subtracted
@@ -309,11 +398,15 @@ mod tests {
 
     #[test]
     fn numbers_of_every_length() {
-        let powers = (0..20).map(|power| 10_u64.pow(power));
-        for number in powers.flat_map(|power| [power - 1, power, power + 1]).chain([42, u64::MAX]) {
+        let check = |number: u64| {
             let mut out = Vec::new();
             Json(&mut out).number(number);
             assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
+        };
+        (0..10_000).for_each(|number| check(number * 10_000 + 9_999 - number));
+        let powers = (0..20).map(|power| 10_u64.pow(power));
+        for number in powers.flat_map(|power| [power - 1, power, power + 1]).chain([42, u64::MAX]) {
+            check(number);
         }
     }
 
@@ -321,8 +414,10 @@ mod tests {
     fn each_character_is_looked_at_wherever_it_stands() {
         for character in '\0'..='\u{ff}' {
             let stands_for_itself = matches!(character, ' '..='~') && !['"', '\\'].contains(&character);
-            for before in 0..17 {
-                let text = format!("{}{character}{}", "a".repeat(before), "~".repeat(16 - before));
+            for (before, length) in
+                (1..=17).flat_map(|length| (0..length).map(move |before| (before, length)))
+            {
+                let text = format!("{}{character}{}", "a".repeat(before), "~".repeat(length - before - 1));
                 assert_eq!(plain(&text), stands_for_itself, "{text:?}");
             }
         }

@@ -31,7 +31,7 @@ pub(super) fn subject(span: &Span) -> String {
     let detail = match span.role {
         Role::Client | Role::Producer => peer(span),
         Role::Server | Role::Consumer if span.name.contains(' ') => None,
-        Role::Server | Role::Consumer => text(span, "url.path").map(Cow::into_owned),
+        Role::Server | Role::Consumer => text(span, "url.path"),
     };
     let subject = match detail {
         Some(detail) => format!("{} {detail}", span.name),
@@ -46,7 +46,7 @@ fn peer(span: &Span) -> Option<String> {
     Some(match port {
         Some(port) if host.contains(':') => format!("[{host}]:{port}"),
         Some(port) => format!("{host}:{port}"),
-        None => host.into_owned(),
+        None => host,
     })
 }
 
@@ -57,19 +57,19 @@ pub(super) fn outcome(span: &Span) -> (String, bool) {
             .into_iter()
             .find_map(|name| text(span, name));
     match (&span.status, code) {
-        (Status::Unset, code) => (cut(&escaped(&code.unwrap_or("ok".into())), 16), false),
+        (Status::Unset, code) => (cut(&escaped(code.as_deref().unwrap_or("ok")), 16), false),
         (Status::Error(_), Some(code)) => (cut(&escaped(&code), 16), true),
         (Status::Error(message), None) if message.is_empty() => ("error".into(), true),
         (Status::Error(message), None) => (cut(&escaped(message), 16), true),
     }
 }
 
-fn text<'a>(span: &'a Span, name: &str) -> Option<Cow<'a, str>> {
-    span.attributes.iter().find(|(known, _)| known == name).and_then(|(_, value)| match value {
-        Value::Text(text) => Some(Cow::Borrowed(text.as_str())),
-        Value::Int(number) => Some(number.to_string().into()),
+fn text(span: &Span, name: &str) -> Option<String> {
+    match &*span.attributes.get(name)? {
+        Value::Text(text) => Some(text.to_string()),
+        Value::Int(number) => Some(number.to_string()),
         Value::Float(_) | Value::Bool(_) | Value::List(_) => None,
-    })
+    }
 }
 
 /// At most so many characters, with a mark where some are missing.
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(outcome(&span), ("error".into(), true));
         span.status = Status::Error("connection reset by peer".into());
         assert_eq!(outcome(&span), ("connection rese…".into(), true));
-        span.attributes.push(("http.response.status_code".into(), Value::Int(502)));
+        span.attributes.push("http.response.status_code", Value::Int(502));
         assert_eq!(outcome(&span), ("502".into(), true));
     }
 }

@@ -23,11 +23,11 @@ mod trades;
 mod turns;
 mod wire;
 
-use std::{borrow::Cow, collections::HashMap, fmt::Write, net::SocketAddr, sync::Arc};
+use std::{collections::HashMap, fmt::Write, net::SocketAddr, sync::Arc};
 
 use wirespan_span::span::{
-    Activity, Address, Cookie, Key, LogicalTask, Nanos, Role, Socket, Span, Start, Status, Task, Tokens,
-    Transport, UnixNanos, Value,
+    Activity, Address, Attributes, Cookie, Key, LogicalTask, Nanos, Role, Socket, Span, Start, Status, Task,
+    Tokens, Transport, UnixNanos, Value,
 };
 
 use crate::{
@@ -199,11 +199,17 @@ fn logical_key(text: &str) -> u64 {
 }
 
 /// What the span of a message says of it.
-fn attributes(role: Role, id: &str) -> Vec<(Cow<'static, str>, Value)> {
+fn attributes(role: Role, id: &str) -> Attributes {
     let operation = if role == Role::Client { "receive" } else { "send" };
-    [("messaging.system", "rabbitmq"), ("messaging.operation.type", operation), ("messaging.message.id", id)]
-        .map(|(name, text)| (name.into(), Value::Text(text.into())))
-        .into()
+    let mut attributes = Attributes::default();
+    for (name, text) in [
+        ("messaging.system", "rabbitmq"),
+        ("messaging.operation.type", operation),
+        ("messaging.message.id", id),
+    ] {
+        attributes.push(name, Value::Text(text.into()));
+    }
+    attributes
 }
 
 /// `trace=T/S` or `link=T/S` as W3C writes it.
