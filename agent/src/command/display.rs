@@ -1,6 +1,6 @@
 //! Where and how the commands that capture show spans.
 
-use std::io::{BufWriter, Write};
+use std::io::Write;
 
 use wirespan_export::terminal::Output;
 
@@ -9,12 +9,9 @@ use crate::{
     daemon::Display,
 };
 
-/// Enough for a few dozen spans; the terminal stage flushes after each batch.
-const BUFFER: usize = 64 << 10;
-
-/// Shows spans on `to`.
+/// Shows spans on `to`, which is given whole batches.
 pub(super) fn on(to: Box<dyn Write + Send>, output: Output, color: bool) -> Display {
-    Display { output, color, to: Box::new(BufWriter::with_capacity(BUFFER, to)) }
+    Display { output, color, to }
 }
 
 /// The chosen form, where a form is chosen.

@@ -238,19 +238,22 @@ impl Processes {
 
     fn known(&mut self, pid: u32, cgroup: u64) -> &Known {
         self.forget_stale(pid, cgroup);
+        if self.entries.get(&pid).is_none_or(|entry| entry.known.is_none()) {
+            self.identify(pid, cgroup);
+        }
+        self.clock += 1;
+        let entry = self.entries.entry(pid).or_default();
+        entry.used = self.clock;
+        entry.known.as_ref().expect("who was not known was identified")
+    }
+
+    fn identify(&mut self, pid: u32, cgroup: u64) {
         if !self.entries.contains_key(&pid) {
             self.insert(pid, None);
         }
-        self.clock += 1;
         let image = self.entries.get(&pid).and_then(|entry| entry.image.clone());
-        let missing = self.entries.get(&pid).is_none_or(|entry| entry.known.is_none());
-        let found = missing.then(|| self.look(pid, cgroup, image.as_deref()));
-        let entry = self.entries.entry(pid).or_default();
-        entry.used = self.clock;
-        match found {
-            Some(found) => entry.known.insert(found),
-            None => entry.known.as_mut().expect("it is not missing"),
-        }
+        let found = self.look(pid, cgroup, image.as_deref());
+        self.entries.entry(pid).or_default().known = Some(found);
     }
 
     /// Drops what is known where the pid now belongs to another process (a fork event was lost), or where the
