@@ -310,6 +310,7 @@ fn is_datagram(data: &Data<'_>) -> bool {
 }
 
 /// Takes over the addresses that are known now: a socket may be named late, and loses its names early.
+#[inline]
 fn learn_addresses(known: &mut Socket, told: &Socket) {
     for (known, told) in [(&mut known.local, told.local), (&mut known.peer, told.peer)] {
         if told != Address::Unknown {

@@ -72,11 +72,13 @@ impl Half {
     }
 
     /// Is all that has come read, and nothing held?
+    #[inline]
     pub(crate) fn is_read(&self) -> bool {
         self.shed == 0 && self.store.is_none()
     }
 
     /// Memory held for unread bytes, beyond the struct.
+    #[inline]
     pub(crate) fn cost(&self) -> usize {
         self.store.as_ref().map_or(0, |store| store.cost())
     }
@@ -92,6 +94,7 @@ impl Half {
     }
 
     /// Is an event held until an earlier one comes?
+    #[inline]
     pub(crate) fn waits(&self) -> bool {
         self.store.as_ref().is_some_and(|store| !store.held.is_empty())
     }
@@ -102,7 +105,9 @@ impl Half {
         let ahead = piece.offset.saturating_sub(self.arrived);
         if ahead <= piece.slack && piece.after <= self.other {
             self.place(piece, counters);
-            self.drain(counters);
+            if self.waits() {
+                self.drain(counters);
+            }
         } else if ahead > FAR {
             self.give_up(counters);
             self.lose_until(piece.offset, counters);
@@ -160,6 +165,7 @@ impl Half {
     }
 
     /// Puts `spare` memory to use, if there is need of it.
+    #[inline]
     pub(crate) fn lend(&mut self, spare: &mut Option<Box<Store>>) {
         if self.store.is_none() {
             self.store = spare.take();
@@ -167,6 +173,7 @@ impl Half {
     }
 
     /// Gives up memory that holds nothing, for another stream to use.
+    #[inline]
     pub(crate) fn rest(&mut self, spare: &mut Option<Box<Store>>) {
         if let Some(mut store) = self.store.take_if(|store| store.is_empty()) {
             store.clear();
@@ -217,18 +224,13 @@ impl Half {
     }
 
     /// Places what is no longer ahead.
-    #[inline]
     fn drain(&mut self, counters: &mut Counters) {
         while let Some(held) = self.pop_reached() {
             self.place(&held.piece(), counters);
         }
     }
 
-    #[inline]
     fn pop_reached(&mut self) -> Option<Held> {
-        if !self.waits() {
-            return None;
-        }
         let (arrived, other) = (self.arrived, if self.vain { u64::MAX } else { self.other });
         self.store.as_mut()?.held.pop_reached(arrived, other)
     }
@@ -274,16 +276,17 @@ impl Half {
     fn append(&mut self, piece: &Piece<'_>, counters: &mut Counters) {
         let datagram = piece.peer.is_some() && piece.begins;
         let mut origin = Origin { peer: piece.peer, starts: datagram };
+        // Most have no more than a head.
         self.append_bytes(piece.head, &mut origin, counters);
-        self.append_gap(piece.gap, piece.hole, &mut origin, counters);
-        self.append_bytes(piece.tail, &mut origin, counters);
+        if piece.hole > 0 {
+            self.append_gap(piece.gap, piece.hole, &mut origin, counters);
+        }
+        if !piece.tail.is_empty() {
+            self.append_bytes(piece.tail, &mut origin, counters);
+        }
     }
 
-    #[inline]
     fn append_bytes(&mut self, bytes: &[u8], origin: &mut Origin, counters: &mut Counters) {
-        if bytes.is_empty() {
-            return;
-        }
         counters.captured(bytes.len() as u64);
         let skipped = self.advance(bytes.len() as u64);
         let unread =
@@ -294,11 +297,7 @@ impl Half {
         }
     }
 
-    #[inline]
     fn append_gap(&mut self, gap: Gap, len: u64, origin: &mut Origin, counters: &mut Counters) {
-        if len == 0 {
-            return;
-        }
         counters.missing(gap, len);
         if gap == Gap::Lost {
             self.lost = self.lost.saturating_add(len);
@@ -347,12 +346,16 @@ impl Half {
         self.store.get_or_insert_default()
     }
 
+    #[inline]
     fn call(&self, offset: u64) -> Option<&Call> {
-        let newest = self.newest.as_ref();
-        match self.store.as_ref() {
-            Some(store) if newest.is_some_and(|call| offset < call.start) => store.call(offset).or(newest),
-            _ => newest,
+        match &self.newest {
+            Some(newest) if offset < newest.start => self.older_call(offset).or(Some(newest)),
+            newest => newest.as_ref(),
         }
+    }
+
+    fn older_call(&self, offset: u64) -> Option<&Call> {
+        self.store.as_ref()?.call(offset)
     }
 
     /// What follows everything that has arrived.

@@ -41,6 +41,7 @@ pub(crate) struct Piece<'a> {
 
 impl<'a> Piece<'a> {
     /// The extent of `data`, whose offset unwraps to `offset`. `None` where it does not fit into 64 bits.
+    #[inline]
     pub(crate) fn new(data: &Data<'a>, offset: u64) -> Option<Self> {
         offset.checked_add(u64::from(data.len))?;
         let len = usize::try_from(data.len).ok()?;

@@ -84,7 +84,7 @@ impl Store {
     /// Moves unread bytes to the front where that saves growing, at a constant cost per byte over time.
     fn compact(&mut self, more: usize) {
         let full = self.bytes.len() + more > self.bytes.capacity();
-        if self.read == self.bytes.len() || (full && self.read >= self.bytes.len() / 2) {
+        if self.read > 0 && (self.read == self.bytes.len() || (full && self.read >= self.bytes.len() / 2)) {
             self.bytes.drain(..self.read);
             self.read = 0;
         }
