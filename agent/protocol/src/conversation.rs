@@ -230,12 +230,12 @@ impl<P: Protocol> Talk<P> {
     fn choose(&self, offers: Offers, streams: &Streams<'_>) -> Option<Direction> {
         let received = self.received.readiness(offers.received);
         let sent = self.sent.readiness(offers.sent);
-        match received.cmp(&sent) {
-            Ordering::Greater => Some(Direction::Received),
-            Ordering::Less => Some(Direction::Sent),
-            Ordering::Equal if received == Readiness::Bytes => Some(self.older(streams)),
-            Ordering::Equal if received == Readiness::Not => None,
-            Ordering::Equal => Some(self.protocol.asks().unwrap_or(Direction::Received)),
+        match (received, sent) {
+            (Readiness::Not, Readiness::Not) => None,
+            (Readiness::Bytes, Readiness::Bytes) => Some(self.older(streams)),
+            _ if received == sent => Some(self.protocol.asks().unwrap_or(Direction::Received)),
+            _ if received > sent => Some(Direction::Received),
+            _ => Some(Direction::Sent),
         }
     }
 

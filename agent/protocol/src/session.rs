@@ -230,10 +230,14 @@ impl Speech {
 
     /// Looks at what the conversation just said. An answer proves the protocol; without one, what ended was a guess
     /// and is withdrawn.
+    #[inline]
     fn judge(&mut self, out: &mut [Output], begin: usize) {
-        if self.proven && self.answered {
-            return;
+        if !(self.proven && self.answered) {
+            self.weigh(out, begin);
         }
+    }
+
+    fn weigh(&mut self, out: &mut [Output], begin: usize) {
         for output in out.iter_mut().skip(begin) {
             let Output::Closed(exchange) = output else { continue };
             self.answered |= matches!(exchange.ending, Ending::Answered | Ending::Upgraded);

@@ -11,17 +11,27 @@ const MAX_SEGMENT: usize = 32;
 
 /// Of words that are the same for all requests of the kind; 0 where there are none: the kind is not known.
 pub(crate) fn of<'a>(words: impl IntoIterator<Item = &'a str>) -> u64 {
-    of_bytes(words.into_iter().map(str::as_bytes))
+    let mut shape = Shape::default();
+    words.into_iter().for_each(|word| shape.add(word.as_bytes()));
+    shape.number()
 }
 
-fn of_bytes<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> u64 {
-    let (mut hasher, mut any) = (FxHasher::default(), false);
-    for word in words {
-        hasher.write(word);
-        hasher.write_u8(0);
-        any |= !word.is_empty();
+#[derive(Default)]
+struct Shape {
+    hasher: FxHasher,
+    any: bool,
+}
+
+impl Shape {
+    fn add(&mut self, word: &[u8]) {
+        self.hasher.write(word);
+        self.hasher.write_u8(0);
+        self.any |= !word.is_empty();
     }
-    if any { hasher.finish().max(1) } else { 0 }
+
+    fn number(&self) -> u64 {
+        if self.any { self.hasher.finish().max(1) } else { 0 }
+    }
 }
 
 /// Of an HTTP request: the method, and the path without what looks like an id (a segment with a digit, or a long one).
@@ -29,7 +39,10 @@ pub(crate) fn of_path(method: &str, path: &str) -> u64 {
     let path = path.as_bytes();
     let end = memchr::memchr2(b'?', b'#', path);
     let path = end.and_then(|end| path.get(..end)).unwrap_or(path);
-    of_bytes(std::iter::once(method.as_bytes()).chain(path.split(|byte| *byte == b'/').map(word)))
+    let mut shape = Shape::default();
+    shape.add(method.as_bytes());
+    path.split(|byte| *byte == b'/').for_each(|segment| shape.add(word(segment)));
+    shape.number()
 }
 
 fn word(segment: &[u8]) -> &[u8] {

@@ -86,16 +86,20 @@ impl Head {
 
 /// A head without a status means 200, or, where it names another place, 302 (RFC 3875 sections 6.2.3 and 6.3.3).
 fn read(bytes: &[u8], cut: bool, settings: &Settings) -> Told {
-    let (mut told, mut moved) = (None, false);
-    for (name, value) in head::fields(bytes) {
+    let (mut told, mut moved, mut fields) = (None, false, head::fields(bytes));
+    for (name, value) in &mut fields {
         match name.len() {
             6 if name.eq_ignore_ascii_case(b"status") => told = told.or(value.get(..3).and_then(decimal)),
             8 => moved |= name.eq_ignore_ascii_case(b"location"),
             _ => {}
         }
     }
+    if fields.is_folded() {
+        let length = (!cut).then_some(bytes.len() as u64);
+        return Told { length, ..read(&head::unfolded(bytes), cut, settings) };
+    }
     let mut noted = Noted::default();
-    noted.response(head::fields(bytes), settings);
+    noted.response(&mut head::fields(bytes), settings);
     let meant = (!cut).then_some(if moved { 302 } else { 200 });
     Told {
         status: told.and_then(|status| status.try_into().ok()).filter(|status| *status >= 100).or(meant),

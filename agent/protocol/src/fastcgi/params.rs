@@ -1,8 +1,6 @@
 //! Parameters (FastCGI Specification 1.0, section 3.4; RFC 3875 section 4.1 for their names). Comes in: name-value pairs.
 //! Goes out: the request that they tell of, as a request of HTTP. Refuses: a pair of which a part is missing.
 
-use std::borrow::Cow;
-
 use crate::{
     cursor::Cursor,
     exchange::{Role, Value},
@@ -99,7 +97,7 @@ fn headers<'a>(pairs: Pairs<'a>, names: &'a [u8]) -> impl Iterator<Item = Field<
     let mut names = Cursor::new(names);
     pairs.filter_map(move |(name, value)| {
         let name = names.take(header(name)?.len())?;
-        (!value.is_empty()).then_some((name, Cow::Borrowed(value)))
+        (!value.is_empty()).then_some((name, value))
     })
 }
 
@@ -113,9 +111,9 @@ pub(super) fn request(params: &[u8], cut: bool, role: Role, facts: &Facts, setti
     let pairs = Pairs(Cursor::new(params));
     let (meta, names) = Meta::of(pairs.clone());
     let mut noted = Noted::default();
-    noted.request(headers(pairs, &names), settings);
+    noted.request(&mut headers(pairs, &names), settings);
     if let Some(client) = meta.client {
-        noted.real_ip.get_or_insert(Cow::Borrowed(client));
+        noted.real_ip.get_or_insert(client);
     }
     let line = Line::of_variables(PROTOCOL, meta.method, meta.uri, (meta.script, meta.query), meta.scheme);
     let mut request = Request::of(&line, &mut noted, cut, Role::Server, &mut Repeated::default(), settings);
@@ -164,7 +162,7 @@ mod tests {
         let bytes = b"\x0f\x01HTTP_USER_AGENTa\x06\x01SERVERb\x0c\x01CONTENT_TYPEc\x0b\0HTTP_ACCEPT";
         let pairs = Pairs(Cursor::new(bytes));
         let (_, names) = Meta::of(pairs.clone());
-        let found: Vec<_> = headers(pairs, &names).map(|(name, value)| (name, value.into_owned())).collect();
+        let found: Vec<_> = headers(pairs, &names).map(|(name, value)| (name, value.to_vec())).collect();
         assert_eq!(found, [(&b"user-agent"[..], b"a".to_vec()), (b"content-type", b"c".to_vec())]);
     }
 }

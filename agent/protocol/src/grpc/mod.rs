@@ -65,7 +65,14 @@ pub(crate) struct Told {
 
 impl Told {
     /// Notes `grpc-status` and `grpc-message`.
+    #[inline]
     pub(crate) fn note(&mut self, status: Option<&[u8]>, message: Option<&[u8]>, settings: &Settings) {
+        if status.is_some() || message.is_some() {
+            self.read(status, message, settings);
+        }
+    }
+
+    fn read(&mut self, status: Option<&[u8]>, message: Option<&[u8]>, settings: &Settings) {
         self.status = status.and_then(Status::read).or(self.status);
         let message = message.filter(|message| !message.is_empty());
         self.message = message.map(|text| status::decoded(text, settings.max_text)).or(self.message.take());

@@ -39,6 +39,7 @@ pub(crate) struct Closing<'a> {
 
 impl Closing<'_> {
     /// The exchange that is over.
+    #[inline]
     pub(crate) fn exchange(mut self, scene: &Scene<'_>) -> Exchange {
         let outcome = self.outcome();
         let mut attributes = std::mem::take(&mut self.request.attributes);
@@ -81,7 +82,9 @@ impl Closing<'_> {
             attributes
                 .extend(status.map(|code| ("http.response.status_code".into(), Value::Int(code.into()))));
             attributes.extend(size("http.response.body.size", answer.message.body));
-            attributes.append(&mut answer.captured);
+            if !answer.captured.is_empty() {
+                attributes.append(&mut answer.captured);
+            }
         }
     }
 

@@ -29,8 +29,8 @@ pub(crate) enum Coding {
     Other,
 }
 
-/// A field's value: borrowed where it was on one line.
-pub(crate) type Text<'a> = Option<Cow<'a, [u8]>>;
+/// A field's value.
+pub(crate) type Text<'a> = Option<&'a [u8]>;
 
 /// What is of interest in the fields of a head.
 #[derive(Default)]
@@ -54,31 +54,33 @@ pub(crate) struct Noted<'a> {
 }
 
 /// A field: its name as it came, and its value.
-pub(crate) type Field<'a> = (&'a [u8], Cow<'a, [u8]>);
+pub(crate) type Field<'a> = (&'a [u8], &'a [u8]);
 
 impl<'a> Noted<'a> {
     /// Reads all fields of a request. In place: it is large.
-    pub(crate) fn request(&mut self, fields: impl Iterator<Item = Field<'a>>, settings: &Settings) {
+    #[expect(clippy::while_let_on_iterator, reason = "a loop over a borrowed iterator costs a call a field")]
+    pub(crate) fn request(&mut self, fields: &mut impl Iterator<Item = Field<'a>>, settings: &Settings) {
         let wanted = Wanted { names: &settings.capture_request_headers, prefix: "http.request.header." };
-        for (name, value) in fields {
-            self.carrier.offer(name, &value);
-            wanted.keep(name, &value, &mut self.captured, settings);
+        while let Some((name, value)) = fields.next() {
+            self.carrier.offer(name, value);
+            wanted.keep(name, value, &mut self.captured, settings);
             self.note(name, value);
         }
     }
 
     /// Reads all fields of a response.
-    pub(crate) fn response(&mut self, fields: impl Iterator<Item = Field<'a>>, settings: &Settings) {
+    #[expect(clippy::while_let_on_iterator, reason = "a loop over a borrowed iterator costs a call a field")]
+    pub(crate) fn response(&mut self, fields: &mut impl Iterator<Item = Field<'a>>, settings: &Settings) {
         let wanted = Wanted { names: &settings.capture_response_headers, prefix: "http.response.header." };
-        for (name, value) in fields {
-            wanted.keep(name, &value, &mut self.captured, settings);
+        while let Some((name, value)) = fields.next() {
+            wanted.keep(name, value, &mut self.captured, settings);
             self.note(name, value);
         }
     }
 
     /// The length of a name turns most fields away before any comparison, and most of the others are written as here.
     #[inline]
-    fn note(&mut self, name: &[u8], value: Cow<'a, [u8]>) {
+    fn note(&mut self, name: &[u8], value: &'a [u8]) {
         let is = |known: &[u8]| name == known || name.eq_ignore_ascii_case(known);
         match name.len() {
             4 if is(b"Host") => first(&mut self.host, value),
@@ -89,18 +91,18 @@ impl<'a> Noted<'a> {
             11 if is(b"grpc-status") => first(&mut self.grpc_status, value),
             12 if is(b"Content-Type") => first(&mut self.content_type, value),
             12 if is(b"grpc-message") => first(&mut self.grpc_message, value),
-            14 if is(b"Content-Length") => self.declared = self.declared.and(&value),
+            14 if is(b"Content-Length") => self.declared = self.declared.and(value),
             15 if is(b"X-Forwarded-For") => first(&mut self.forwarded_for, value),
             16 if is(b"X-Forwarded-Host") => first(&mut self.forwarded_host, value),
             17 if is(b"X-Forwarded-Proto") => first(&mut self.forwarded_proto, value),
             24 if is(b"Sec-WebSocket-Extensions") => first(&mut self.extensions, value),
-            17 if is(b"Transfer-Encoding") => self.coding = coding(&value),
+            17 if is(b"Transfer-Encoding") => self.coding = coding(value),
             _ => {}
         }
     }
 }
 
-fn first<'a>(place: &mut Text<'a>, value: Cow<'a, [u8]>) {
+fn first<'a>(place: &mut Text<'a>, value: &'a [u8]) {
     place.get_or_insert(value);
 }
 
@@ -207,7 +209,7 @@ mod tests {
 
     fn read<'a>(head: &'a str, settings: &Settings) -> Noted<'a> {
         let mut noted = Noted::default();
-        noted.request(head::split(head.as_bytes()).1, settings);
+        noted.request(&mut head::split(head.as_bytes()).1, settings);
         noted
     }
 

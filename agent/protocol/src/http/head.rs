@@ -1,8 +1,6 @@
 //! Comes in: the bytes of a message head, whole or cut. Goes out: its end, its first line, its fields. Refuses:
 //! fields of which a part is missing.
 
-use std::borrow::Cow;
-
 /// Length of the head with the empty line that ends it, looking from byte `from` on. Lines end with CRLF or LF
 /// (RFC 9112 section 2.2).
 pub(crate) fn end(bytes: &[u8], from: usize) -> Option<usize> {
@@ -18,8 +16,18 @@ pub(crate) fn end(bytes: &[u8], from: usize) -> Option<usize> {
 pub(crate) struct Fields<'a> {
     /// What is not read yet.
     rest: &'a [u8],
-    /// Was the empty line read that ends them?
-    whole: bool,
+    state: State,
+}
+
+/// How far a head was read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// More fields may come.
+    Open,
+    /// The empty line was read that ends them.
+    Whole,
+    /// A value goes on in the next line.
+    Folded,
 }
 
 /// First line and fields. Of a cut head the last line is left out where it is not complete.
@@ -29,60 +37,93 @@ pub(super) fn split(head: &[u8]) -> (&[u8], Fields<'_>) {
 
 /// The fields of a head that has no first line of its own (RFC 3875 section 6.2).
 pub(crate) const fn fields(head: &[u8]) -> Fields<'_> {
-    Fields { rest: head, whole: false }
+    Fields { rest: head, state: State::Open }
 }
 
 impl<'a> Fields<'a> {
-    /// Was the end of the head found?
-    pub(super) const fn is_whole(&self) -> bool {
-        self.whole
-    }
-
     /// What stands behind the head, where its end was found.
-    pub(super) const fn behind(&self) -> Option<&'a [u8]> {
-        if self.whole { Some(self.rest) } else { None }
+    pub(super) fn behind(&self) -> Option<&'a [u8]> {
+        (self.state == State::Whole).then_some(self.rest)
     }
 
-    /// A value that goes on in the next lines: obs-fold (RFC 9112 section 5.2). One space stands for each fold.
-    #[cold]
-    fn unfold(&mut self, value: &[u8]) -> Option<Cow<'a, [u8]>> {
-        let mut whole = value.trim_ascii_start().to_vec();
-        while self.goes_on() {
-            let (folded, rest) = line(self.rest)?;
-            self.rest = rest;
-            whole.push(b' ');
-            whole.extend_from_slice(folded.trim_ascii());
-        }
-        Some(Cow::Owned(whole.trim_ascii().to_vec()))
-    }
-
-    const fn goes_on(&self) -> bool {
-        matches!(self.rest, [b' ' | b'\t', ..])
+    /// Did reading end before a value of several lines? They are to be [unfolded] first.
+    pub(crate) fn is_folded(&self) -> bool {
+        self.state == State::Folded
     }
 }
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = (&'a [u8], Cow<'a, [u8]>);
+    type Item = (&'a [u8], &'a [u8]);
 
     // A fifth of what a field costs is the call.
     #[inline(always)]
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let (line, rest) = line(self.rest).filter(|_| !self.whole)?;
-            (self.rest, self.whole) = (rest, line.is_empty());
-            if self.whole {
-                return None;
+        while self.state == State::Open {
+            let (line, rest) = line(self.rest)?;
+            self.rest = rest;
+            if line.is_empty() {
+                self.state = State::Whole;
+                break;
+            }
+            if goes_on(rest) {
+                self.state = State::Folded;
+                break;
             }
             // Names are short: a loop finds their end sooner than a call that looks at many bytes at once.
             let colon = line.iter().position(|byte| *byte == b':');
             let (name, value) = colon.and_then(|colon| line.split_at_checked(colon)).unwrap_or_default();
-            let value = value.get(1..).unwrap_or_default();
-            let value = if self.goes_on() { self.unfold(value)? } else { Cow::Borrowed(trimmed(value)) };
             if !name.is_empty() {
-                return Some((name.trim_ascii_end(), value));
+                return Some((name.trim_ascii_end(), trimmed(value.get(1..).unwrap_or_default())));
             }
         }
+        None
     }
+}
+
+/// A head with its first line, and its length in `bytes`, once every value is on one line; see [`unfolded`]. `None` where its
+/// end is not there and it was not `cut`.
+#[cold]
+pub(super) fn unfold(bytes: &[u8], cut: bool) -> Option<(Vec<u8>, usize)> {
+    let length = end(bytes, 0).or(cut.then_some(bytes.len()))?;
+    let head = bytes.get(..length)?;
+    let (_, fields) = line(head)?;
+    let first = head.get(..length - fields.len())?;
+    Some(([first, &unfolded(fields)].concat(), length))
+}
+
+/// The fields of a head with every value on one line: obs-fold (RFC 9112 section 5.2). One space stands for each fold.
+#[cold]
+pub(crate) fn unfolded(mut fields: &[u8]) -> Vec<u8> {
+    let mut lines = Vec::with_capacity(fields.len() + 2);
+    while let Some((line, rest)) = line(fields) {
+        if line.is_empty() {
+            lines.extend_from_slice(b"\r\n");
+            return lines;
+        }
+        let begin = lines.len();
+        lines.extend_from_slice(line);
+        fields = rest;
+        let folded = goes_on(fields);
+        while goes_on(fields) {
+            // A field of which a part is missing is left out, with its line end.
+            let Some((folded, rest)) = self::line(fields) else { return lines };
+            lines.push(b' ');
+            lines.extend_from_slice(folded.trim_ascii());
+            fields = rest;
+        }
+        lines.extend_from_slice(b"\r\n");
+        // The name of a field stands on its first line.
+        if folded && !line.contains(&b':') {
+            lines.truncate(begin);
+        }
+    }
+    lines.extend_from_slice(fields);
+    lines
+}
+
+/// Do these bytes go on with the value of the line before?
+const fn goes_on(bytes: &[u8]) -> bool {
+    matches!(bytes, [b' ' | b'\t', ..])
 }
 
 /// A value without white space around it: as a rule one space stands before it.
@@ -105,7 +146,14 @@ mod tests {
 
     fn fields(head: &str) -> Vec<(String, String)> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        split(head.as_bytes()).1.map(|(name, value)| (text(name), text(&value))).collect()
+        let (_, mut fields) = split(head.as_bytes());
+        let read = |fields: &mut Fields<'_>| fields.map(|(name, value)| (text(name), text(value))).collect();
+        let found = read(&mut fields);
+        if !fields.is_folded() {
+            return found;
+        }
+        let (unfolded, _) = unfold(head.as_bytes(), true).unwrap();
+        read(&mut split(&unfolded).1)
     }
 
     fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -129,6 +177,8 @@ mod tests {
     #[test]
     fn folded_lines_are_joined() {
         assert_eq!(fields("x\nA: b\n  c\n\td\nE: f\n\n"), pairs(&[("A", "b c d"), ("E", "f")]));
+        assert_eq!(fields("x\nA:\n \n\nB: c"), pairs(&[("A", "")]));
+        assert_eq!(fields("x\nContent-Length\n :5\nE: f\n\n"), pairs(&[("E", "f")]));
     }
 
     #[test]

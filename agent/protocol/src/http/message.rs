@@ -138,9 +138,16 @@ pub(crate) fn request(
     let (line, mut fields) = head::split(bytes);
     let mut noted = Noted::default();
     noted.request(&mut fields, settings);
-    let behind = fields.behind().or(cut.then_some(&[]))?;
-    let request = Request::of(&Line::of(line), &mut noted, !fields.is_whole(), role, repeated, settings);
-    Some((Box::new(request), bytes.len() - behind.len()))
+    if fields.is_folded() {
+        let (head, length) = head::unfold(bytes, cut)?;
+        return request(&head, cut, role, repeated, settings).map(|(request, _)| (request, length));
+    }
+    let behind = fields.behind();
+    if behind.is_none() && !cut {
+        return None;
+    }
+    let request = Request::of(&Line::of(line), &mut noted, behind.is_none(), role, repeated, settings);
+    Some((Box::new(request), bytes.len() - behind.map_or(0, <[u8]>::len)))
 }
 
 impl Request {
@@ -164,7 +171,7 @@ impl Request {
             tokens: Tokens::of(line.target, &noted.carrier),
             carrier: std::mem::take(&mut noted.carrier),
             attributes: Vec::with_capacity(attributes::USUAL),
-            call: noted.content_type.as_deref().and_then(grpc::coding),
+            call: noted.content_type.and_then(grpc::coding),
             host: host(noted, line, role, repeated, settings),
             origin: None,
         };
@@ -208,7 +215,7 @@ impl Request {
             if let Some(query) = line.query {
                 self.say("url.query", Value::Url(text(query, settings.max_url).into_owned()));
             }
-            let proto = forwarded(noted, b"proto", &noted.forwarded_proto);
+            let proto = forwarded(noted, b"proto", noted.forwarded_proto);
             let scheme = match proto.or(line.scheme).unwrap_or(b"http") {
                 b"http" => Value::fixed("http"),
                 b"https" => Value::fixed("https"),
@@ -220,7 +227,11 @@ impl Request {
         } else if self.verb != Verb::Connect && !line.target.is_empty() {
             let secure = line.scheme.is_some_and(|scheme| scheme.eq_ignore_ascii_case(b"https"));
             let scheme = if secure { "https" } else { "http" };
-            self.origin = Some((scheme, text(line.target, settings.max_url).into()));
+            let origin = match line.query {
+                None if line.target.len() == line.path.len() => path,
+                _ => text(line.target, settings.max_url).into(),
+            };
+            self.origin = Some((scheme, origin));
         }
     }
 
@@ -237,7 +248,7 @@ impl Request {
         if let Some(version) = line.version {
             self.say("network.protocol.version", Value::fixed(version));
         }
-        if let Some(agent) = &noted.user_agent {
+        if let Some(agent) = noted.user_agent {
             self.say("user_agent.original", Value::Text(repeated.agent(agent, settings)));
         }
         if role == Role::Server
@@ -313,15 +324,14 @@ pub(crate) struct Line<'a> {
 
 impl<'a> Line<'a> {
     fn of(line: &'a [u8]) -> Self {
-        let mut words = line.split(|byte| *byte == b' ');
-        let method = words.next().unwrap_or_default();
-        let target = words.next().unwrap_or_default();
-        let version = words.next().and_then(|word| word.strip_prefix(b"HTTP/"));
+        let space = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
+        let (method, rest) = line.split_at_checked(space).unwrap_or_default();
+        let (target, rest) = cut_at(rest.get(1..).unwrap_or_default(), b' ');
         let (scheme, authority, origin) = origin(method, target);
         let (path, query) = cut_at(origin, b'?');
-        let version = match version {
-            Some(b"1.0") => Some("1.0"),
-            Some(b"1.1") => Some("1.1"),
+        let version = match rest {
+            Some(b"HTTP/1.1") => Some("1.1"),
+            Some(b"HTTP/1.0") => Some("1.0"),
             _ => None,
         };
         let absolute = scheme.is_some();
@@ -425,8 +435,8 @@ fn host(
     repeated: &mut Repeated,
     settings: &Settings,
 ) -> Option<(SmolStr, Option<u16>)> {
-    let proxied = (role == Role::Server).then(|| forwarded(noted, b"host", &noted.forwarded_host)).flatten();
-    let told = proxied.or(line.authority).or(noted.host.as_deref()).filter(|host| !host.is_empty())?;
+    let proxied = (role == Role::Server).then(|| forwarded(noted, b"host", noted.forwarded_host)).flatten();
+    let told = proxied.or(line.authority).or(noted.host).filter(|host| !host.is_empty())?;
     Some(repeated.host(told, settings))
 }
 
@@ -453,15 +463,19 @@ pub(crate) fn port(digits: &[u8]) -> Option<u16> {
 }
 
 /// A parameter of `Forwarded` (RFC 7239, its first element), else the first element of the older `X-` field.
-fn forwarded<'a>(noted: &'a Noted<'_>, name: &[u8], older: &'a Text<'_>) -> Option<&'a [u8]> {
-    let parameter = noted.forwarded.as_deref().and_then(|value| {
+#[inline]
+fn forwarded<'a>(noted: &Noted<'a>, name: &[u8], older: Text<'a>) -> Option<&'a [u8]> {
+    if noted.forwarded.is_none() && older.is_none() {
+        return None;
+    }
+    let parameter = noted.forwarded.and_then(|value| {
         let mut parameters = first_element(value).split(|byte| *byte == b';');
         parameters.find_map(|parameter| match cut_at(parameter.trim_ascii(), b'=') {
             (known, Some(value)) if known.eq_ignore_ascii_case(name) => Some(unquote(value)),
             _ => None,
         })
     });
-    parameter.or_else(|| older.as_deref().map(first_element)).filter(|value| !value.is_empty())
+    parameter.or_else(|| older.map(first_element)).filter(|value| !value.is_empty())
 }
 
 fn unquote(value: &[u8]) -> &[u8] {
@@ -469,8 +483,8 @@ fn unquote(value: &[u8]) -> &[u8] {
 }
 
 /// `client.address`, as proxies tell it.
-fn client<'a>(noted: &'a Noted<'_>) -> Option<&'a [u8]> {
-    let told = forwarded(noted, b"for", &noted.forwarded_for).or(noted.real_ip.as_deref())?;
+fn client<'a>(noted: &Noted<'a>) -> Option<&'a [u8]> {
+    let told = forwarded(noted, b"for", noted.forwarded_for).or(noted.real_ip)?;
     let (host, _) = split_port(told);
     (!host.is_empty()).then_some(host)
 }
@@ -491,9 +505,16 @@ pub(crate) fn response(bytes: &[u8], cut: bool, settings: &Settings) -> Option<(
     let (line, mut fields) = head::split(bytes);
     let mut noted = Noted::default();
     noted.response(&mut fields, settings);
-    let behind = fields.behind().or(cut.then_some(&[]))?;
-    let response = Response::of(line.get(9..12), &mut noted, !fields.is_whole(), settings);
-    Some((response, bytes.len() - behind.len()))
+    if fields.is_folded() {
+        let (head, length) = head::unfold(bytes, cut)?;
+        return response(&head, cut, settings).map(|(response, _)| (response, length));
+    }
+    let behind = fields.behind();
+    if behind.is_none() && !cut {
+        return None;
+    }
+    let response = Response::of(line.get(9..12), &mut noted, behind.is_none(), settings);
+    Some((response, bytes.len() - behind.map_or(0, <[u8]>::len)))
 }
 
 impl Response {
@@ -501,21 +522,15 @@ impl Response {
     pub(crate) fn of(status: Option<&[u8]>, noted: &mut Noted<'_>, cut: bool, settings: &Settings) -> Self {
         let status = status.and_then(decimal).and_then(|status| status.try_into().ok());
         let mut told = grpc::Told::default();
-        told.note(noted.grpc_status.as_deref(), noted.grpc_message.as_deref(), settings);
+        told.note(noted.grpc_status, noted.grpc_message, settings);
         Self {
             status: status.filter(|status| (100..1000).contains(status)),
             truncated: cut,
-            upgrade: noted
-                .upgrade
-                .as_deref()
-                .map(|token| text(first_element(token), settings.max_text).into_owned()),
+            upgrade: noted.upgrade.map(|token| text(first_element(token), settings.max_text).into_owned()),
             captured: std::mem::take(&mut noted.captured),
-            call: noted.content_type.as_deref().and_then(grpc::coding).is_some() || told.status.is_some(),
+            call: noted.content_type.and_then(grpc::coding).is_some() || told.status.is_some(),
             told,
-            deflate: noted
-                .extensions
-                .as_deref()
-                .is_some_and(|list| find(list, b"permessage-deflate").is_some()),
+            deflate: noted.extensions.is_some_and(|list| find(list, b"permessage-deflate").is_some()),
             declared: noted.declared,
             coding: noted.coding,
         }

@@ -46,7 +46,7 @@ pub enum Frame {
     /// A request's head.
     Request(RequestHead),
     /// A response's head.
-    Response(Box<ResponseHead>),
+    Response(ResponseHead),
     /// The body is over; its length, where it is known.
     End(Option<u64>),
 }
@@ -294,7 +294,7 @@ impl Http {
                 .map(|(request, length)| (Frame::Request(RequestHead(request)), length))
         } else {
             message::response(bytes, stop, settings)
-                .map(|(response, length)| (Frame::Response(Box::new(ResponseHead(response))), length))
+                .map(|(response, length)| (Frame::Response(ResponseHead(response)), length))
         };
         let Some((frame, length)) = found else {
             self.side(direction).scanned = bytes.len().saturating_sub(3);

@@ -29,7 +29,7 @@ const SPACED_VERSION: &[u8] = b" HTTP/1.";
 pub(super) fn start(bytes: &[u8]) -> Start {
     match bytes.first() {
         None => Start::Partial,
-        Some(b'H') if VERSION.starts_with(bytes.get(..VERSION.len()).unwrap_or(bytes)) => response(bytes),
+        Some(b'H') if bytes.starts_with(VERSION) || VERSION.starts_with(bytes) => response(bytes),
         Some(_) => request(bytes),
     }
 }

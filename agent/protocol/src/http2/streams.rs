@@ -77,7 +77,7 @@ impl Streams {
     fn open(&mut self, id: u32, role: Role, fields: &Fields, extent: &Extent, scene: &mut Scene<'_>) {
         self.make_room(scene);
         let mut noted = Noted::default();
-        noted.request(fields.iter(), scene.settings);
+        noted.request(&mut fields.iter(), scene.settings);
         let line = Line::of_pseudo(|name| fields.get(name));
         let mut request =
             Request::of(&line, &mut noted, fields.truncated, role, &mut self.repeated, scene.settings);
@@ -126,7 +126,7 @@ impl Streams {
             return;
         }
         let mut noted = Noted::default();
-        noted.response(fields.iter(), scene.settings);
+        noted.response(&mut fields.iter(), scene.settings);
         let response = Response::of(fields.get(b":status"), &mut noted, fields.truncated, scene.settings);
         stream.receive(response, fields.unknown, extent, scene);
     }

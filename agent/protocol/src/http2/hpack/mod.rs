@@ -5,8 +5,6 @@
 mod huffman;
 mod table;
 
-use std::borrow::Cow;
-
 use crate::cursor::Cursor;
 use table::{Known, Table};
 
@@ -23,10 +21,10 @@ pub(super) struct Fields {
 
 impl Fields {
     /// Name and value of each field that is known.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], Cow<'_, [u8]>)> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut start = 0;
         self.ends.iter().filter_map(move |(name, value)| {
-            let field = (self.text.get(start..*name)?, Cow::Borrowed(self.text.get(*name..*value)?));
+            let field = (self.text.get(start..*name)?, self.text.get(*name..*value)?);
             start = *value;
             Some(field)
         })
@@ -34,8 +32,7 @@ impl Fields {
 
     /// The value of the first field of this name.
     pub(super) fn get(&self, name: &[u8]) -> Option<&[u8]> {
-        let found = self.iter().find(|(known, _)| *known == name);
-        found.and_then(|(_, value)| if let Cow::Borrowed(value) = value { Some(value) } else { None })
+        self.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
     }
 
     fn clear(&mut self) {

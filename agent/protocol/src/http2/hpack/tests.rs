@@ -9,7 +9,7 @@ fn bytes(hex: &str) -> Vec<u8> {
 
 fn lines(fields: &Fields) -> Vec<String> {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    fields.iter().map(|(name, value)| format!("{}: {}", text(name), text(&value))).collect()
+    fields.iter().map(|(name, value)| format!("{}: {}", text(name), text(value))).collect()
 }
 
 fn decoded(decoder: &mut Decoder, hex: &str) -> Fields {
