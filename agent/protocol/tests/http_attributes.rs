@@ -60,6 +60,37 @@ fn a_server_says_path_query_and_scheme() {
 }
 
 #[test]
+fn what_requests_of_a_connection_repeat_is_told_of_each() {
+    let mut bench = Bench::new(REGISTRY, Side::Server);
+    let long = "x".repeat(bench.settings.max_text + 1);
+    let named =
+        [("a.example:81", "one"), ("a.example:81", "one"), ("b.example", &long), ("a.example", "one")];
+    let calls = named.iter().flat_map(|(host, agent)| {
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nUser-Agent: {agent}\r\n\r\n");
+        [received(request), sent("HTTP/1.1 204 X\r\n\r\n")]
+    });
+    bench.play(&talk(calls.collect()));
+    let told: Vec<_> = bench.exchanges().map(shown).collect();
+    let hosts = [
+        ["a.example", "Int(81)"],
+        ["a.example", "Int(81)"],
+        ["b.example", "Int(80)"],
+        ["a.example", "Int(80)"],
+    ];
+    for ((lines, [address, port]), (_, agent)) in told.iter().zip(hosts).zip(named) {
+        let agent = agent.get(..256).unwrap_or(agent);
+        for line in [
+            format!("server.address={address}"),
+            format!("server.port={port}"),
+            format!("user_agent.original={agent}"),
+        ] {
+            assert!(lines.contains(&line), "{line}: {lines:?}");
+        }
+    }
+    assert_eq!(told.len(), named.len());
+}
+
+#[test]
 fn a_client_says_the_whole_url() {
     let url = |request: &str| {
         client(request).into_iter().find_map(|line| line.strip_prefix("url.full=").map(str::to_owned))

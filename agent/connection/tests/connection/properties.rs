@@ -64,6 +64,7 @@ fn expected(text: &[u8], calls: &[(usize, usize)], kept: &[bool]) -> String {
 /// Reads up to `pace` bytes of the front and up to `pace` of the gap behind it.
 fn step(half: &mut Half, pace: u64, bytes: &mut Vec<u8>, lost: &mut u64) {
     let front = half.front();
+    assert_eq!(half.ahead(), (front.bytes.len() as u64, front.next), "the same, told shorter");
     let count = (front.bytes.len() as u64).min(pace);
     bytes.extend_from_slice(&front.bytes[..count as usize]);
     half.consume(count);
@@ -253,6 +254,7 @@ proptest! {
                     let front = half.front();
                     let gap = if let Next::Gap(_, count) = front.next { count } else { 0 };
                     assert!(front.offset >= *last, "a stream goes forward");
+                    assert_eq!(half.ahead(), (front.bytes.len() as u64, front.next));
                     assert!(front.offset.checked_add(front.bytes.len() as u64 + gap).is_some());
                     *last = front.offset;
                     half.mark(front.offset);
