@@ -39,6 +39,8 @@ pub(crate) struct Delays {
     excess: [f32; CLASSES],
     chance: f32,
     explained: f32,
+    /// Causes lie no further back, ns.
+    reach: u64,
 }
 
 impl Delays {
@@ -76,6 +78,11 @@ impl Delays {
         self.explained
     }
 
+    /// Causes lie no further back than this, ns, but for a few: to where the highest hill ends.
+    pub(crate) const fn reach(&self) -> u64 {
+        self.reach
+    }
+
     fn reckon(&mut self) {
         self.news = 0;
         let far: f32 = self.counts.iter().skip(CHANCE).sum();
@@ -89,6 +96,9 @@ impl Delays {
             let clear = (above - NOISE * by_chance.max(1.0).sqrt()).max(0.0);
             *excess = clear / self.effects / width(class);
         }
+        let peak = (0..CHANCE).max_by(|a, b| self.excess[*a].total_cmp(&self.excess[*b])).unwrap_or_default();
+        let last = (peak..CHANCE).take_while(|class| self.excess[*class] > 0.0).last().unwrap_or(peak);
+        self.reach = end(last) as u64;
         if self.effects >= MEMORY {
             self.effects /= 2.0;
             self.counts.iter_mut().for_each(|count| *count /= 2.0);
@@ -103,9 +113,13 @@ fn class(delay: u64) -> usize {
     1 + 2 * octave as usize + usize::from(above >= SQRT_2)
 }
 
+/// Where a class ends, ns.
+fn end(class: usize) -> f32 {
+    SHORTEST as f32 * SQRT_2.powi(class as i32)
+}
+
 /// How wide a class is, ns.
 fn width(class: usize) -> f32 {
-    let end = |class: usize| SHORTEST as f32 * SQRT_2.powi(class as i32);
     if class == 0 { end(0) } else { end(class) - end(class - 1) }
 }
 

@@ -8,7 +8,7 @@ use crate::{
     habits::{Deed, UNSURE},
     node::Node,
     tasks::Work,
-    threads::Sight,
+    threads::{Sight, Situation, Step},
     trace::Method,
     traces::Traces,
 };
@@ -17,6 +17,22 @@ use crate::{
 const STARTED: f32 = 0.97;
 /// A name that one request alone had, and its call. Of 4,674 such calls of seven runtimes none was another's.
 const ECHO: f32 = 0.98;
+
+/// What a thread had just read, of all that it had not done with, when it called.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// One request.
+    Request,
+    /// The response to one call.
+    Response,
+    /// Several things, or nothing.
+    #[default]
+    Other,
+}
+
+impl Word {
+    pub(crate) const COUNT: usize = 3;
+}
 
 /// The request that a program was answering, as evidence has it.
 #[derive(Clone, Copy, Debug)]
@@ -28,13 +44,15 @@ pub(crate) struct Evidence {
     pub(crate) guessed: bool,
     /// Had its thread done all that it had read, so that it may have taken this over from another?
     pub(crate) again: bool,
+    /// What its thread's word builds on.
+    pub(crate) word: Word,
     /// For whom the connection was opened, and on whom its thread works, where these are two.
     pub(crate) rivals: Option<(Key, Key)>,
 }
 
 impl Evidence {
     pub(crate) const fn new(server: Key, method: Method, confidence: f32) -> Self {
-        Self { server, method, confidence, guessed: false, again: false, rivals: None }
+        Self { server, method, confidence, guessed: false, again: false, word: Word::Other, rivals: None }
     }
 
     pub(crate) fn of_worth(self, worth: f32) -> Self {
@@ -159,12 +177,17 @@ impl Traces {
         let (step, mut confidence) = habit.judge(&sight, deed)?;
         let guessed = !step.sure || habit.unproven(&sight, deed);
         let again = habit.again(&sight, deed);
+        let word = match sight.sole().filter(|_| sight.situation == Situation::Only) {
+            Some(Step { call: None, .. }) => Word::Request,
+            Some(_) => Word::Response,
+            None => Word::Other,
+        };
         let holds_back = habit.holds_back();
         let server = step.request.filter(|server| self.working(*server, task.pid, time))?;
         if holds_back && self.queues.behind(server) {
             confidence *= UNSURE;
         }
-        Some(Evidence { guessed, again, ..Evidence::new(server, Method::Task, confidence) })
+        Some(Evidence { guessed, again, word, ..Evidence::new(server, Method::Task, confidence) })
     }
 
     /// For whom a task opens a connection.

@@ -10,6 +10,8 @@ use rustc_hash::FxHashMap;
 use wirespan_span::span::Key;
 
 use crate::{
+    evidence::Word,
+    suspects::Order,
     tally::Tally,
     threads::{Sight, Situation, Step, ThreadKey},
 };
@@ -56,6 +58,21 @@ pub(crate) const UNSURE: f32 = 0.5;
 /// Calls out of nothing, while requests were open, that make it worth while to look for who handed them over.
 const STRANGERS: u32 = 8;
 
+/// In a process whose threads take work over from each other at least this share of calls is for what another one had read.
+const STRAY: f32 = 0.01;
+
+/// Calls that must have been seen to say so, all for what their threads had read.
+const STRAYS: f32 = 50.0;
+
+/// A share of calls that is as good as none.
+const RARELY: f32 = 0.004;
+
+/// An order that holds less often is none.
+pub(crate) const ORDERLY: f32 = 0.98;
+
+/// So often must a thread's word be right for that.
+const WORTHY: f32 = 0.997;
+
 /// Kinds of requests that one process is remembered to make; more are not known apart.
 const MAX_SHAPES: usize = 256;
 
@@ -88,6 +105,16 @@ pub(crate) struct Habit {
     own_task: Tally,
     /// Requests answered by the goroutine or async task that was seen to work on them, or by one seen to work on another.
     kept: Tally,
+    /// Requests that were answered when all calls for them were, or before.
+    waited: Tally,
+    /// Calls that were made in this order, or not, as those for which they were had been read.
+    ordered: [Tally; Order::ALL.len()],
+    /// Calls for what another thread had read, or this one before it slept, against those for what it had just read.
+    strayed: Tally,
+    /// Calls behind a response that was made for the same request, against those behind the request itself.
+    followed: Tally,
+    /// What threads said of calls, where their process had just read for others as well, right or wrong.
+    words: [Tally; Word::COUNT],
     /// A thread that reads requests, and whether others do, too.
     reader: Option<ThreadKey>,
     readers: bool,
@@ -236,6 +263,58 @@ impl Habit {
         self.kept.share(0.5, 2.0)
     }
 
+    /// A request was answered, and all calls for it were, or not.
+    pub(crate) fn waited(&mut self, for_all: bool) {
+        self.waited.add(for_all);
+    }
+
+    /// Is a request answered once all calls for it are? From 0 to 1.
+    pub(crate) fn waits(&self) -> f32 {
+        self.waited.share(0.98, 20.0)
+    }
+
+    /// Of two calls, each was for what had been read sooner or later than the other's, as this order has it, or not.
+    pub(crate) fn ordered(&mut self, order: Order, so: bool) {
+        self.ordered[order as usize].add(so);
+    }
+
+    /// Does this order hold? `None` where too little was seen.
+    pub(crate) fn orders(&self, order: Order) -> Option<bool> {
+        let tally = self.ordered[order as usize];
+        let holds = tally.share(0.5, 2.0) >= ORDERLY;
+        (holds || tally.wrong() * ORDERLY > tally.right() * (1.0 - ORDERLY)).then_some(holds)
+    }
+
+    /// A call was for what another thread had read, or this one before it slept, or for what it had just read.
+    pub(crate) fn strayed(&mut self, so: bool) {
+        self.strayed.add(so);
+    }
+
+    /// A call was made for what had been read last: the response to a call before it, or the request.
+    pub(crate) fn followed(&mut self, response: bool) {
+        self.followed.add(response);
+    }
+
+    /// Does it ever call because of a response?
+    pub(crate) fn follows_responses(&self) -> bool {
+        self.followed.share(0.5, 1.0) > RARELY
+    }
+
+    /// A thread's word on a call was right, or wrong, where its process had just read for others as well.
+    pub(crate) fn gave_word(&mut self, word: Word, right: bool) {
+        self.words[word as usize].add(right);
+    }
+
+    /// Is a thread's word enough, where its process has just read for others as well?
+    pub(crate) fn keeps_word(&self, word: Word) -> bool {
+        self.words[word as usize].share(0.97, 20.0) >= WORTHY
+    }
+
+    /// Do its threads take work over from each other?
+    pub(crate) fn strays(&self) -> bool {
+        self.trades() && self.strayed.share(0.0, STRAYS) > STRAY
+    }
+
     /// A thread read the response to a call, and had done nothing in between, or had.
     pub(crate) fn read_response(&mut self, waited_for_it: bool) {
         self.blocking.add(waited_for_it);
@@ -364,7 +443,7 @@ impl Habit {
     }
 
     /// May its threads take work over from each other?
-    const fn trades(&self) -> bool {
+    pub(crate) const fn trades(&self) -> bool {
         self.readers && self.several
     }
 

@@ -62,6 +62,16 @@ impl Traces {
         }
     }
 
+    /// Nothing more will become known of these calls.
+    pub(crate) fn release(&mut self, calls: Vec<Key>) {
+        for call in calls {
+            let Some(call) = self.nodes.get_mut(&call) else { continue };
+            if std::mem::replace(&mut call.held, false) {
+                self.groups.release(call.group, self.now);
+            }
+        }
+    }
+
     pub(crate) fn worth(&mut self, call: Key) -> f32 {
         let kind = self.nodes.get(&call).map(|node| (node.pid, node.shape));
         kind.map_or(1.0, |(pid, shape)| self.habits.of(pid).worth(shape))
@@ -69,6 +79,11 @@ impl Traces {
 
     /// A call whose request is known by now: the thread that made it answered that request, or ended.
     pub(crate) fn place_late(&mut self, call: Key, server: Key, method: Method, confidence: f32) {
+        let suspects = self.suspects.of(call);
+        // Of several it will show which one it is, and another one it is not.
+        if suspects.is_some_and(|those| those.len() != 1 || those.iter().any(|one| one.request != server)) {
+            return;
+        }
         let Some(mut node) = self.nodes.remove(&call) else { return };
         if std::mem::replace(&mut node.held, false) {
             self.groups.release(node.group, self.now);
@@ -89,6 +104,7 @@ impl Traces {
             node.group = group;
             self.moved(&moved, group);
             self.timing.known(node.pid, call, server);
+            self.suspects.settle(call, server);
         }
         self.nodes.insert(call, node);
     }

@@ -30,8 +30,9 @@
 //!    becomes a link;
 //! 8. of all that the process has read lately, *S*, or the response to a call for it, lies as far back as causes do there, and
 //!    nothing else does (`timing`): `timing`;
-//! 9. none: it begins a trace, which waits a while: the answer that follows may tell for whom it was made, when that comes, the
-//!    end of the thread, or who waits for the result.
+//! 9. of several that it may be for, all others were answered while it was not, or the calls beside it tell (`suspects`): `task`;
+//! 10. none: it begins a trace, which waits a while: the answer that follows may tell for whom it was made, when that comes, the
+//!     end of the thread, or who waits for the result.
 //!
 //! A message that names no context is linked to the span that sent it, by its id (`messages`).
 //!
@@ -61,7 +62,9 @@ mod order;
 mod placing;
 mod queues;
 mod reasons;
+mod remaining;
 pub mod settings;
+mod suspects;
 mod tally;
 mod tasks;
 #[cfg(test)]

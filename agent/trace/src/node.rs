@@ -56,6 +56,8 @@ pub(crate) struct Node {
     pub(crate) own: bool,
     /// Of a request that is answered here: calls that were surely made for it and whose responses were not read.
     pub(crate) awaits: u32,
+    /// Was there ever one?
+    pub(crate) asked: bool,
     /// Of a call: is it counted there?
     pub(crate) awaited: bool,
     /// Does its trace wait for what may become known of it?
@@ -95,6 +97,7 @@ impl Node {
             tokens: start.tokens,
             own: false,
             awaits: 0,
+            asked: false,
             awaited: false,
             held: false,
             opener: None,

@@ -49,7 +49,8 @@ impl Traces {
         habit.opens(task.into());
         // A thread that reads requests works for those.
         self.lineage.leave(task.into());
-        if !self.threads.read(task, Step { request: Some(node.key), call: None, sure: true }) {
+        let step = Step { request: Some(node.key), call: None, sure: true };
+        if !self.threads.read(task, step, node.start) {
             self.counters.threads_full += 1;
         }
         self.tasks.reads(task, node.key);
@@ -70,6 +71,7 @@ impl Traces {
     pub(crate) fn place_question(&mut self, mut node: Box<Node>, task: Task) {
         let own_server = self.wires.partner(node.identity, End::Asks);
         // A program that calls itself may have read the request by now, on the very thread.
+        let new = self.tasks.is_new(task);
         let told = self.told(task, node.start);
         let opened = self.connects.first_use(node.key.cookie);
         let evidence = self
@@ -78,6 +80,10 @@ impl Traces {
         let echo = self.echo(&node, evidence).filter(|echo| Some(echo.server) != own_server);
         let own = matches!(told, Told::Nobody | Told::Doubt);
         node.reason = self.timing.calls(node.pid, node.start).filter(|_| !own).map(Box::new);
+        // A new connection's first request goes out when it stands: what was read by then does not matter.
+        let asks = matches!(told, Told::Nothing) && opened.is_none();
+        let suspects = if asks { self.suspects(task, node.start) } else { None };
+        let crowd = suspects.as_ref().is_some_and(|suspects| suspects.len() > 1);
         let by_time = self.by_time(&node).filter(|evidence| Some(evidence.server) != own_server);
         let habit = self.habits.of(node.pid);
         // What a call is that builds on such a one says nothing about its kind.
@@ -89,7 +95,15 @@ impl Traces {
         let worth = if matches!(told, Told::Request(_)) { 1.0 } else { habit.worth(node.shape) };
         let evidence = echo.or(evidence.map(|evidence| agreed(evidence, by_time).of_worth(worth)));
         let by_time = by_time.map(|evidence| evidence.of_worth(habit.kind(node.shape)));
-        let evidence = self.surer(evidence, by_time);
+        let evidence = if crowd { evidence } else { self.surer(evidence, by_time) };
+        if let Some(sure) = evidence.filter(|sure| sure.confidence >= self.settings.min_confidence) {
+            let own = self.threads.turn(task).any(|(request, ..)| request == Some(sure.server));
+            self.habits.of(node.pid).strayed(!own);
+        }
+        let (evidence, said) = match suspects.as_deref() {
+            Some(suspects) => self.among(evidence, suspects, &node),
+            None => (evidence, None),
+        };
         node.server = evidence.map(|evidence| evidence.server);
         node.sure = evidence.is_some_and(|evidence| evidence.confidence >= self.settings.min_confidence);
         if let Some(evidence) = evidence.filter(|_| node.sure) {
@@ -112,7 +126,14 @@ impl Traces {
         let server = evidence.filter(|_| !own).map(|evidence| evidence.server);
         // Nor is a job that comes of its own accord, whatever it seems to be for.
         let server = server.filter(|server| worth >= 1.0 || sure || self.queues.behind(*server));
-        self.called(task, key, server.map(|server| (server, sure)), group, settled);
+        if let Some(suspects) = suspects.filter(|suspects| worth >= 1.0 && !suspects.is_empty()) {
+            self.suspect((key, new), task, suspects, said);
+        }
+        let server = server.map(|server| (server, sure));
+        self.called(task, key, server, group, settled);
+        if let Some(server) = server.filter(|_| sure) {
+            self.suspects.settle(key, server.0);
+        }
         if let Some(server) = own_server {
             self.bind_late(key, server);
         }
@@ -129,6 +150,7 @@ impl Traces {
         }
         if call.sure {
             server.awaits += 1;
+            server.asked = true;
             call.awaited = true;
         }
     }

@@ -113,6 +113,11 @@ impl Tasks {
         }
     }
 
+    /// Was nothing seen of this task before?
+    pub(crate) fn is_new(&self, task: Task) -> bool {
+        name(task).is_some_and(|name| !self.workers.contains_key(&name))
+    }
+
     /// A task that reads no requests makes a call for which its thread knows a cause, or none. Is the thread to be believed?
     /// A background job's task makes most of its calls while its thread has nothing open; the task of a pooled
     /// connection few.

@@ -5,7 +5,10 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 use wirespan_span::span::{Key, Nanos, Task};
 
-use crate::habits::{Deed, Rule};
+use crate::{
+    habits::{Deed, Rule},
+    remaining::Read,
+};
 
 /// Things read and not done with that a thread is remembered for; the oldest goes first.
 const MAX_STEPS: usize = 64;
@@ -48,6 +51,7 @@ pub(crate) struct Step {
 #[derive(Clone, Copy, Debug)]
 struct Taken {
     step: Step,
+    time: Nanos,
     /// How often the thread had slept by then.
     rests: u32,
     /// Was work on it seen since: a call, an answer?
@@ -150,7 +154,7 @@ impl Threads {
     }
 
     /// A task read something. `false` where there was no room to remember it.
-    pub(crate) fn read(&mut self, task: Task, step: Step) -> bool {
+    pub(crate) fn read(&mut self, task: Task, step: Step, time: Nanos) -> bool {
         if step.request.is_none() && !self.threads.contains_key(&task.into()) {
             return true;
         }
@@ -164,7 +168,7 @@ impl Threads {
         if thread.steps.len() >= MAX_STEPS {
             thread.steps.pop_front();
         }
-        thread.steps.push_back(Taken { step, rests: task.rests, acted: false });
+        thread.steps.push_back(Taken { step, time, rests: task.rests, acted: false });
         true
     }
 
@@ -195,6 +199,13 @@ impl Threads {
             _ => first,
         };
         Some(Sight { situation, latest: last.step, oldest: oldest.step, next, request })
+    }
+
+    /// What the task's thread read since it slept: for which request, where that is known, the call if it is a response, and when.
+    pub(crate) fn turn(&self, task: Task) -> impl Iterator<Item = Read> {
+        let steps = self.threads.get(&task.into()).into_iter().flat_map(|thread| &thread.steps);
+        let read = steps.filter(move |taken| taken.rests == task.rests);
+        read.map(|Taken { step, time, .. }| (step.request.filter(|_| step.sure), step.call, *time))
     }
 
     /// The one request that this thread was seen to work on and that was not answered.

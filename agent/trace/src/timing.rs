@@ -10,7 +10,10 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 use wirespan_span::span::{Key, Nanos};
 
-use crate::delays::{Delays, LONGEST};
+use crate::{
+    delays::{Delays, LONGEST},
+    remaining::Read,
+};
 
 /// Things read that one process is remembered for. Where more are within reach, time tells nothing.
 const MAX_CAUSES: usize = 128;
@@ -21,11 +24,17 @@ const MAX_PROCESSES: usize = 256;
 /// Effects that must have been seen.
 const ENOUGH: f32 = 128.0;
 
+/// Effects that must have been seen before it is said how far back causes lie.
+const MANY: f32 = 512.0;
+
 /// Nothing is surer: some things happen that this knows nothing of.
 pub(crate) const SUREST: f32 = 0.99;
 
 /// Share of effects that may always have a cause that is not seen.
 const UNSEEN: f32 = 0.02;
+
+/// How many times further back than most causes some lie.
+const FEW: u64 = 2;
 
 /// Something that a process read.
 #[derive(Clone, Copy, Debug)]
@@ -128,6 +137,40 @@ impl Timing {
         process.answers.judge(process.causes.iter().filter(may), time)
     }
 
+    /// What may have led to a call at this time; `None` where that is not known.
+    pub(crate) fn before_call(
+        &mut self,
+        pid: u32,
+        time: Nanos,
+        follows_responses: bool,
+    ) -> Option<impl Iterator<Item = Read>> {
+        self.before(pid, time, move |process| process.calls.reach(follows_responses))
+    }
+
+    /// The same of an answer.
+    pub(crate) fn before_answer(&mut self, pid: u32, time: Nanos) -> Option<impl Iterator<Item = Read>> {
+        self.before(pid, time, |process| process.answers.reach(true))
+    }
+
+    /// How far back the causes of calls lie, but for a few, ns.
+    pub(crate) fn reach(&self, pid: u32, follows_responses: bool) -> Option<u64> {
+        self.0.get(&pid)?.calls.reach(follows_responses)
+    }
+
+    fn before(
+        &mut self,
+        pid: u32,
+        time: Nanos,
+        reach: impl FnOnce(&Process) -> Option<u64>,
+    ) -> Option<impl Iterator<Item = Read>> {
+        let process = self.0.get_mut(&pid)?;
+        process.reach(time)?;
+        let reach = FEW * reach(process)?;
+        let causes = process.causes.iter();
+        let those = causes.filter(move |cause| cause.time <= time && time.since(cause.time) < reach);
+        Some(those.map(|cause| (cause.request, cause.response.then_some(cause.key), cause.time)))
+    }
+
     fn caused(&mut self, pid: u32, cause: Cause) {
         let Some(process) = self.0.get_mut(&pid) else { return };
         if process.causes.len() >= MAX_CAUSES
@@ -171,6 +214,13 @@ impl Effects {
         let by_chance = self.none(requests, responses);
         let confidence = SUREST * odds(best) / (all + by_chance).max(f32::MIN_POSITIVE);
         Some(Reason { call: best.response.then_some(best.key), request: best.request, confidence })
+    }
+
+    /// How far back causes lie, responses among them or not, ns; `None` where too little was seen.
+    fn reach(&self, of_responses: bool) -> Option<u64> {
+        let responses = if of_responses { self.responses.reach() } else { 0 };
+        let reach = self.requests.reach().max(responses);
+        (self.requests.effects() >= MANY).then_some(reach)
     }
 
     /// The odds that the cause is none that is there.

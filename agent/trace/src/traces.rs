@@ -21,6 +21,7 @@ use crate::{
     placing::Forwarded,
     queues::Queues,
     settings::{Counters, Settings},
+    suspects::Suspects,
     tasks::Tasks,
     threads::{Sight, Situation, Step, ThreadKey, Threads},
     timing::Timing,
@@ -60,6 +61,7 @@ pub struct Traces {
     pub(crate) handovers: Handovers,
     pub(crate) echoes: Echoes,
     pub(crate) timing: Timing,
+    pub(crate) suspects: Suspects,
     pub(crate) wake_orders: Vec<WakeOrder>,
     pub(crate) groups: Groups,
     /// The latest moment heard of.
@@ -88,6 +90,7 @@ impl Traces {
             wake_orders: Vec::new(),
             echoes: Echoes::default(),
             timing: Timing::default(),
+            suspects: Suspects::default(),
             groups: Groups::default(),
             now: Nanos::default(),
         }
@@ -102,6 +105,7 @@ impl Traces {
             Activity::Finished(span) => self.finished(span, out),
             Activity::Withdrawn(key) => self.withdrawn(key),
         }
+        self.spread();
         self.give_due(out);
     }
 
@@ -214,6 +218,7 @@ impl Traces {
     fn resumed(&mut self, key: Key, time: Nanos, task: Task) {
         self.heard(time);
         self.no_longer_awaited(key);
+        self.suspects.responded(key);
         let Some(node) = self.nodes.get(&key) else { return };
         let server = node.server.filter(|server| self.working(*server, task.pid, time));
         let sure = server.is_some() && node.sure;
@@ -225,7 +230,7 @@ impl Traces {
         if self.handovers.responded(task.into(), key) {
             return;
         }
-        if !self.threads.read(task, Step { request: server, call: Some(key), sure }) {
+        if !self.threads.read(task, Step { request: server, call: Some(key), sure }, time) {
             self.counters.threads_full += 1;
         }
         if let Some(server) = server.and_then(|server| self.nodes.get_mut(&server))
@@ -264,6 +269,7 @@ impl Traces {
         if let Some(bound) = bound.filter(|bound| *bound == key || self.working(*bound, task.pid, time)) {
             self.habits.of(task.pid).kept(bound == key);
         }
+        self.rules_out(key, task, time);
         // Of several answers that were held back it cannot be said which one the thread worked on.
         let batched = self.queues.answers(key, time);
         let habit = self.habits.of(task.pid);
@@ -388,6 +394,7 @@ impl Traces {
         self.queues.leave(key);
         self.echoes.leave(node.pid, &node.tokens, key);
         self.timing.leave(node.pid, key);
+        let unknown = self.suspects.leave(key);
         self.threads.leave(node.thread, key);
         for thread in std::mem::take(&mut node.resumed_on) {
             self.threads.leave(thread, key);
@@ -401,6 +408,7 @@ impl Traces {
                 }
             }
         }
+        self.release(unknown);
     }
 
     fn give_due(&mut self, out: &mut Vec<Trace>) {

@@ -124,7 +124,7 @@ fn a_response_to_an_sdks_call_brings_its_request_back() {
          9 end b",
         "call header remote 1.00 linked
 a
-b
-next linked",
+next linked
+b",
     );
 }

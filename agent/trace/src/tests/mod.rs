@@ -17,6 +17,7 @@ mod logical;
 mod messages;
 mod others;
 mod pools;
+mod remaining;
 mod task;
 mod timing;
 mod trades;
