@@ -83,7 +83,6 @@ impl Traces {
         // A new connection's first request goes out when it stands: what was read by then does not matter.
         let asks = matches!(told, Told::Nothing) && opened.is_none();
         let suspects = if asks { self.suspects(task, node.start) } else { None };
-        let crowd = suspects.as_ref().is_some_and(|suspects| suspects.len() > 1);
         let by_time = self.by_time(&node).filter(|evidence| Some(evidence.server) != own_server);
         let habit = self.habits.of(node.pid);
         // What a call is that builds on such a one says nothing about its kind.
@@ -95,15 +94,7 @@ impl Traces {
         let worth = if matches!(told, Told::Request(_)) { 1.0 } else { habit.worth(node.shape) };
         let evidence = echo.or(evidence.map(|evidence| agreed(evidence, by_time).of_worth(worth)));
         let by_time = by_time.map(|evidence| evidence.of_worth(habit.kind(node.shape)));
-        let evidence = if crowd { evidence } else { self.surer(evidence, by_time) };
-        if let Some(sure) = evidence.filter(|sure| sure.confidence >= self.settings.min_confidence) {
-            let own = self.threads.turn(task).any(|(request, ..)| request == Some(sure.server));
-            self.habits.of(node.pid).strayed(!own);
-        }
-        let (evidence, said) = match suspects.as_deref() {
-            Some(suspects) => self.among(evidence, suspects, &node),
-            None => (evidence, None),
-        };
+        let (evidence, said) = self.weighed((evidence, by_time), suspects.as_deref(), (&node, task));
         node.server = evidence.map(|evidence| evidence.server);
         node.sure = evidence.is_some_and(|evidence| evidence.confidence >= self.settings.min_confidence);
         if let Some(evidence) = evidence.filter(|_| node.sure) {
@@ -126,14 +117,9 @@ impl Traces {
         let server = evidence.filter(|_| !own).map(|evidence| evidence.server);
         // Nor is a job that comes of its own accord, whatever it seems to be for.
         let server = server.filter(|server| worth >= 1.0 || sure || self.queues.behind(*server));
-        if let Some(suspects) = suspects.filter(|suspects| worth >= 1.0 && !suspects.is_empty()) {
-            self.suspect((key, new), task, suspects, said);
-        }
-        let server = server.map(|server| (server, sure));
-        self.called(task, key, server, group, settled);
-        if let Some(server) = server.filter(|_| sure) {
-            self.suspects.settle(key, server.0);
-        }
+        let suspects = suspects.filter(|suspects| worth >= 1.0 && !suspects.is_empty());
+        self.suspect((key, new), task, (suspects, said), server.filter(|_| sure));
+        self.called(task, key, server.map(|server| (server, sure)), group, settled);
         if let Some(server) = own_server {
             self.bind_late(key, server);
         }

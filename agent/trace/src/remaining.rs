@@ -59,9 +59,27 @@ impl Traces {
         call.and_then(|call| self.nodes.get(&call)).is_some_and(|call| call.own)
     }
 
+    /// What all that is known at a call tells of it, and what its thread says.
+    pub(crate) fn weighed(
+        &mut self,
+        (evidence, by_time): (Option<Evidence>, Option<Evidence>),
+        suspects: Option<&[Suspect]>,
+        (call, task): (&Node, Task),
+    ) -> (Option<Evidence>, Option<Said>) {
+        // Of several it will show which one it is.
+        let several = suspects.is_some_and(|suspects| suspects.len() > 1);
+        let evidence = if several { evidence } else { self.surer(evidence, by_time) };
+        if let Some(sure) = evidence.filter(|sure| sure.confidence >= self.settings.min_confidence) {
+            let own = self.threads.turn(task).any(|(request, ..)| request == Some(sure.server));
+            self.habits.of(task.pid).strayed(!own);
+        }
+        let Some(suspects) = suspects else { return (evidence, None) };
+        self.among(evidence, suspects, call)
+    }
+
     /// For whom a call is where its process has read for one request alone; and, where threads take over from each other, what
     /// a thread's word is worth where the process has just read for others as well.
-    pub(crate) fn among(
+    fn among(
         &mut self,
         evidence: Option<Evidence>,
         suspects: &[Suspect],
@@ -95,20 +113,24 @@ impl Traces {
         }
     }
 
-    /// A call is made, by a task that is new, or not.
+    /// A call is made, by a task that is new, or not, and it is known for whom, or not.
     pub(crate) fn suspect(
         &mut self,
         (call, new): (Key, bool),
         task: Task,
-        suspects: Vec<Suspect>,
-        said: Option<Said>,
+        (suspects, said): (Option<Vec<Suspect>>, Option<Said>),
+        surely: Option<Key>,
     ) {
+        let Some(suspects) = suspects else { return };
         let logical = task.logical().filter(|logical| new && logical.starter().is_none());
         let number = logical.map(|logical| (Line::Numbers(task.pid), logical.id()));
         let one_by_one = !self.habits.of(task.pid).strays();
         let turn = one_by_one.then(|| (Line::Turn(task.into(), task.rests), self.suspects.next()));
         let places = number.into_iter().chain(turn).collect();
         self.suspects.add(call, suspects, said, places);
+        if let Some(server) = surely {
+            self.suspects.settle(call, server);
+        }
     }
 
     /// A request is answered: who waits for what it calls has no call for it that is not.
