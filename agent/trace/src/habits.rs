@@ -70,7 +70,10 @@ const RARELY: f32 = 0.004;
 /// An order that holds less often is none.
 pub(crate) const ORDERLY: f32 = 0.98;
 
-/// So often must a thread's word be right for that.
+/// Right words that are thought before the first: it is believed until it was wrong, and then for long no more.
+const UNTRIED: f32 = 50.0;
+
+/// So often must a thread's word be right to be enough.
 const WORTHY: f32 = 0.997;
 
 /// Kinds of requests that one process is remembered to make; more are not known apart.
@@ -307,7 +310,7 @@ impl Habit {
 
     /// Is a thread's word enough, where its process has just read for others as well?
     pub(crate) fn keeps_word(&self, word: Word) -> bool {
-        self.words[word as usize].share(0.97, 20.0) >= WORTHY
+        self.words[word as usize].share(1.0, UNTRIED) >= WORTHY
     }
 
     /// Do its threads take work over from each other?
