@@ -136,7 +136,14 @@ impl Suspects {
         said: Option<Said>,
         places: Vec<(Line, u64)>,
     ) {
-        if self.calls.len() >= MAX_CALLS || suspects.len() > MAX_SUSPECTS || self.calls.contains_key(&call) {
+        let full = |suspect: &Suspect| {
+            self.of_request.get(&suspect.request).is_some_and(|calls| calls.len() >= MAX_TOGETHER)
+        };
+        if self.calls.len() >= MAX_CALLS
+            || suspects.len() > MAX_SUSPECTS
+            || self.calls.contains_key(&call)
+            || suspects.iter().any(full)
+        {
             return;
         }
         for suspect in &suspects {
@@ -365,6 +372,17 @@ mod tests {
         suspects.responded(key(11));
         assert_eq!(suspects.answers(key(1)), [(key(12), key(2))]);
         assert_eq!(suspects.of(key(11)).map(<[_]>::len), Some(2));
+    }
+
+    #[test]
+    fn no_request_is_suspected_of_more_than_is_remembered() {
+        let mut suspects = Suspects::default();
+        for call in 0..2 * MAX_TOGETHER as u64 {
+            suspects.add(key(1000 + call), among(&[1, 2]), None, Vec::new());
+        }
+        assert_eq!((suspects.calls.len(), suspects.of_request[&key(1)].len()), (MAX_TOGETHER, MAX_TOGETHER));
+        assert_eq!((suspects.leave(key(1)).len(), suspects.leave(key(2)).len()), (0, MAX_TOGETHER));
+        assert!(suspects.calls.is_empty());
     }
 
     #[test]
