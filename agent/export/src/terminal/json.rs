@@ -25,12 +25,6 @@ const REMEMBERED: usize = 16;
 /// Bytes of most lines.
 const LINE: usize = 1536;
 
-/// The first number with more than eight digits.
-const EIGHT_DIGITS: u64 = 100_000_000;
-
-/// `00000000`.
-const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
-
 /// Writes spans, and remembers how their resources and the ends of their connections look.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
@@ -218,31 +212,8 @@ impl Json<'_> {
         self
     }
 
-    /// The digits of a number.
     fn number(&mut self, number: u64) -> &mut Self {
-        let (front, back) = (number / EIGHT_DIGITS, number % EIGHT_DIGITS);
-        match front {
-            0 => self.first_digits(back),
-            1..EIGHT_DIGITS => self.first_digits(front).further_digits(back),
-            _ => {
-                let (front, middle) = (front / EIGHT_DIGITS, front % EIGHT_DIGITS);
-                self.first_digits(front).further_digits(middle).further_digits(back)
-            }
-        }
-    }
-
-    /// Up to eight digits, without the zeros before them: shifted out, since a copy of known length is the fastest.
-    fn first_digits(&mut self, number: u64) -> &mut Self {
-        let digits = eight_digits(number);
-        let zeros = (digits.trailing_zeros() / 8).min(7);
-        self.0.extend_from_slice(&((digits | ZEROS) >> (8 * zeros)).to_le_bytes());
-        self.0.truncate(self.0.len() - zeros as usize);
-        self
-    }
-
-    fn further_digits(&mut self, number: u64) -> &mut Self {
-        self.0.extend_from_slice(&(eight_digits(number) | ZEROS).to_le_bytes());
-        self
+        self.raw(itoa::Buffer::new().format(number))
     }
 
     /// An id in hex.
@@ -256,16 +227,6 @@ impl Json<'_> {
         value.serialize(&mut serializer).expect("memory takes all");
         self
     }
-}
-
-/// The digits of a number below [`EIGHT_DIGITS`], a byte each, the first in the lowest: all halves, then all quarters, then all
-/// digits at once, each as dividend and remainder by a product that is exact for so few digits.
-const fn eight_digits(number: u64) -> u64 {
-    let halves = (number / 10_000) | ((number % 10_000) << 32);
-    let hundreds = ((halves * 10_486) >> 20) & 0x0000_007f_0000_007f;
-    let pairs = hundreds | (halves - hundreds * 100) << 16;
-    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
-    tens | (pairs - tens * 10) << 8
 }
 
 /// Is every character one that stands for itself? Looked at eight at a time, some at the end twice.
@@ -394,20 +355,6 @@ mod tests {
         let expected: Vec<_> = (0..64).map(|n| format!("service-{}", n % 32)).collect();
         assert_eq!(names, [expected.clone(), expected].concat());
         assert!(lines.resources.len() <= REMEMBERED);
-    }
-
-    #[test]
-    fn numbers_of_every_length() {
-        let check = |number: u64| {
-            let mut out = Vec::new();
-            Json(&mut out).number(number);
-            assert_eq!(String::from_utf8(out).unwrap(), number.to_string());
-        };
-        (0..10_000).for_each(|number| check(number * 10_000 + 9_999 - number));
-        let powers = (0..20).map(|power| 10_u64.pow(power));
-        for number in powers.flat_map(|power| [power - 1, power, power + 1]).chain([42, u64::MAX]) {
-            check(number);
-        }
     }
 
     #[test]
