@@ -491,6 +491,19 @@ mod tests {
         Key { cookie: Cookie(number), offset: 0, sub: 0 }
     }
 
+    #[test]
+    fn a_word_is_enough_until_it_was_wrong_and_then_for_long_no_more() {
+        let mut habit = Habit::default();
+        assert!(habit.keeps_word(Word::Request));
+        habit.gave_word(Word::Request, false);
+        let kept = [Word::Request, Word::Response].map(|word| habit.keeps_word(word));
+        assert_eq!(kept, [false, true], "what it builds on is told apart");
+        (0..100).for_each(|_| habit.gave_word(Word::Request, true));
+        assert!(!habit.keeps_word(Word::Request));
+        (0..900).for_each(|_| habit.gave_word(Word::Request, true));
+        assert!(habit.keeps_word(Word::Request));
+    }
+
     fn two() -> Sight {
         let step = |number| Step { request: Some(key(number)), call: None, sure: true };
         let (latest, oldest) = (step(2), step(1));
