@@ -152,8 +152,8 @@ fn capabilities(pid: u32) -> Result<Vec<u64>> {
 #[test]
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn once_attached_it_gives_privileges_away() -> Result<()> {
-    // CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_BPF of linux/capability.h.
-    const KEPT: u64 = 1 << 2 | 1 << 19 | 1 << 39;
+    // CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_SYS_NICE, CAP_BPF of linux/capability.h.
+    const KEPT: u64 = 1 << 2 | 1 << 19 | 1 << 23 | 1 << 39;
     let (nginx, pages) = (Nginx::start()?, free_address()?);
     let agent = agent(pages, nginx.address.port())?;
 

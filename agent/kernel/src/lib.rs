@@ -14,6 +14,7 @@ mod probe;
 mod programs;
 mod reader;
 mod ring;
+mod turns;
 
 pub use clock::Offset;
 pub use plan::{Choice, PassedOver, Plan};

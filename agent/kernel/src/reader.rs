@@ -1,5 +1,5 @@
 //! Drains all CPUs' rings and gives their records as events in the order of time, in batches. One thread; sleeps
-//! when there is nothing to do and costs the traced programs a wake-up only then.
+//! when there is nothing to do and costs the traced programs a wake-up only then. Where little comes, they go first.
 //!
 //! Each ring is nearly in order; across rings, and for sends (whose time is when the bytes left, before the record
 //! was made), order needs a look-ahead: events younger than [`HOLD_NS`] wait for the next round.
@@ -22,6 +22,7 @@ use crate::{
     decode,
     memory::Mapping,
     ring::{self, Ring},
+    turns::Turns,
 };
 
 pub use ring::Counters as Losses;
@@ -144,6 +145,8 @@ pub struct Reader {
     /// When it read last, and how long it may pause now.
     read_at: u64,
     pause_ns: u64,
+    /// Of the thread that waits.
+    turns: Option<Turns>,
 }
 
 impl Reader {
@@ -173,6 +176,7 @@ impl Reader {
             full: false,
             read_at: clock::monotonic(),
             pause_ns: *PAUSE_NS.start(),
+            turns: None,
         })
     }
 
@@ -209,6 +213,7 @@ impl Reader {
 
     /// Gives everything that is left, settled or not: for the end.
     pub fn finish(&mut self, visit: impl FnMut(&Event<'_>)) -> usize {
+        self.turns.iter().for_each(Turns::equal);
         self.read(clock::monotonic());
         self.give(u64::MAX, visit)
     }
@@ -254,10 +259,13 @@ impl Reader {
         if self.full {
             return;
         }
+        let turns = self.turns.get_or_insert_with(Turns::of_this_thread);
         if self.quiet < QUIET_ROUNDS || !self.held.places.is_empty() {
+            turns.pause(self.pause_ns, self.pause_ns == *PAUSE_NS.end());
             self.sleep(self.pause_ns, false);
             return;
         }
+        turns.equal();
         self.rings.iter().for_each(|ring| ring.set_sleeping(true));
         // BPF's ring buffer is readable as long as something is in it: that sleep is none.
         if matches!(self.source, Source::Buffer(_)) || self.rings.iter().all(Ring::is_empty) {
