@@ -512,6 +512,14 @@ pub struct Fields {
     pub iter_ubuf: u32,
     /// `task_struct.thread.fsbase` on x86-64, `task_struct.thread.uw.tp_value` on arm64: the user's thread pointer.
     pub thread_pointer: u32,
+    /// `task_struct.cgroups`.
+    pub task_cgroups: u32,
+    /// `css_set.dfl_cgrp`: the cgroup in the default hierarchy.
+    pub css_set_cgroup: u32,
+    /// `cgroup.kn`.
+    pub cgroup_node: u32,
+    /// `kernfs_node.id`.
+    pub node_id: u32,
 }
 
 const _: () = {
@@ -525,7 +533,7 @@ const _: () = {
     assert!(size_of::<ThreadRecord>() == 32);
     assert!(size_of::<RuntimeRecord>() == 24);
     assert!(size_of::<Settings>() == 40);
-    assert!(size_of::<Fields>() == 59 * 4);
+    assert!(size_of::<Fields>() == 63 * 4);
     assert!(RING_BYTES.is_power_of_two() && POLICY_SLOTS.is_power_of_two());
     assert!(RUNTIME_SLOTS.is_power_of_two());
     assert!(SLACK >= 3 * MAX_HEAD + ALIGN + TAIL);

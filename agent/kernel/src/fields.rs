@@ -91,6 +91,14 @@ const RUNTIME: &[Field] = if cfg!(target_arch = "aarch64") {
     fields! { thread_pointer = "task_struct" "thread.fsbase" }
 };
 
+/// What the id of a thread's cgroup is read from. Where one of them is missing, a call of the kernel's gives it.
+const CGROUP: &[Field] = fields! {
+    task_cgroups = "task_struct" "cgroups",
+    css_set_cgroup = "css_set" "dfl_cgrp",
+    cgroup_node = "cgroup" "kn",
+    node_id = "kernfs_node" "id",
+};
+
 /// Values of the kernel's enumerations that looking into requests of `io_uring` takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Uring {
@@ -118,6 +126,9 @@ pub(crate) fn resolve(btf: &Btf<'_>) -> Result<Resolved, BtfError> {
     let missing = fill(btf, NEEDED, &mut fields)?;
     let mut uring_missing = fill(btf, URING, &mut fields)?;
     let runtime_missing = fill(btf, RUNTIME, &mut fields)?;
+    if !fill(btf, CGROUP, &mut fields)?.is_empty() {
+        fields.task_cgroups = NO_FIELD;
+    }
     let iter_ubuf = btf.enumerator("ITER_UBUF")?;
     let async_data_bit = btf.enumerator("REQ_F_ASYNC_DATA_BIT")?;
     let values = [("ITER_UBUF", iter_ubuf), ("REQ_F_ASYNC_DATA_BIT", async_data_bit)];
@@ -159,7 +170,7 @@ mod tests {
     #[test]
     fn every_slot_is_filled_once() {
         let mut fields = Fields::default();
-        for field in NEEDED.iter().chain(URING).chain(RUNTIME) {
+        for field in NEEDED.iter().chain(URING).chain(RUNTIME).chain(CGROUP) {
             *(field.slot)(&mut fields) += 1;
         }
         let words = zerocopy::IntoBytes::as_bytes(&fields).chunks(4);

@@ -17,7 +17,7 @@ use std::{
 
 use crate::clock;
 
-/// How long after its time the reader may still be waiting for a processor. What comes until then has room eight times over.
+/// How long after its time the reader may still be waiting for a processor: where little comes, a quarter of a ring is full by then.
 const LATE_NS: u64 = 8_000_000;
 
 /// Pauses in a row with little to read, and in time, after which the reader goes last.

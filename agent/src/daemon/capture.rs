@@ -34,6 +34,11 @@ const PUBLISH_NS: u64 = 250_000_000;
 /// tells in files only, some ten microseconds each.
 const SELDOM_NS: u64 = 2_000_000_000;
 
+/// Finished traces are handed over together: a wake-up of the thread that writes costs as much as writing several. After so long,
+/// ns, or so many of them; more would no longer be in the processor's cache.
+const GIVE_NS: u64 = 25_000_000;
+const GIVE: usize = 256;
+
 /// Larger than what the allocator takes from pages that it keeps, bytes.
 const LARGE: usize = 8 << 20;
 
@@ -123,6 +128,7 @@ pub(super) struct Capture {
     read: u64,
     published: Nanos,
     seldom: Nanos,
+    given: Nanos,
     interrupted: u64,
     /// The time of day at which the boot-time clock stood at zero.
     day: Offset,
@@ -163,6 +169,7 @@ impl Capture {
             read: 0,
             published: Nanos(0),
             seldom: Nanos(0),
+            given: Nanos(0),
             interrupted: 0,
             day: Offset::day(),
             budget,
@@ -199,7 +206,10 @@ impl Capture {
                     recorder.tick(now);
                 }
             }
-            self.sinks.give(self.pipeline.take());
+            if self.pipeline.done() >= GIVE || now.since(self.given) >= GIVE_NS {
+                self.given = now;
+                self.sinks.give(self.pipeline.take());
+            }
             self.reader.wait();
         }
         self.finish();

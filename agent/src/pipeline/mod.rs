@@ -180,6 +180,12 @@ impl Pipeline {
         self.road.traces.flush(&mut self.road.done);
     }
 
+    /// How many traces [`take`](Self::take) would give.
+    #[must_use]
+    pub const fn done(&self) -> usize {
+        self.road.done.len()
+    }
+
     /// The traces finished since the last call.
     pub fn take(&mut self) -> Vec<Trace> {
         std::mem::take(&mut self.road.done)

@@ -1,6 +1,5 @@
 //! Puts one data record together: the same for every plan, once the plan has found socket, place and arguments.
 
-use aya_ebpf::helpers::generated::bpf_get_current_cgroup_id;
 use wirespan_proto::{
     abi::{DataRecord, KIND_DATA, MAX_HEAD, POLICY_FULL, POLICY_HEADS, SocketRecord, TAIL},
     event::DataFlags,
@@ -10,7 +9,7 @@ use super::{
     buffers::{Arguments, Class},
     copy::{self, Copied, Vectors},
     place::Place,
-    ring, runtime,
+    ring, runtime, stand_in,
 };
 use crate::state::globals::setting;
 
@@ -27,6 +26,7 @@ pub(crate) struct Call {
     pub(crate) policy: u8,
     pub(crate) lost: u32,
     pub(crate) rests: u32,
+    pub(crate) task: *const u8,
 }
 
 /// Emits the record; `describe` writes the socket. False: the ring was full.
@@ -57,7 +57,7 @@ pub(crate) fn emit(call: &Call, arguments: &Arguments, describe: impl FnOnce(*mu
             Some(vectors) => copy::copy(vectors, call.len, want, reserved.record()),
             None => Copied::default(),
         };
-        complete(record, copied);
+        complete(record, call.task, copied);
         copied.fault
     };
     if fault {
@@ -89,10 +89,10 @@ unsafe fn write(record: *mut DataRecord, call: &Call, flags: DataFlags) {
 
 /// What is known after the copy.
 #[inline(always)]
-unsafe fn complete(record: *mut DataRecord, copied: Copied) {
-    // SAFETY: the caller owns the record; the helper only reads the current task.
+unsafe fn complete(record: *mut DataRecord, task: *const u8, copied: Copied) {
+    // SAFETY: the caller owns the record, and has the current task.
     unsafe {
-        (*record).cgroup = bpf_get_current_cgroup_id();
+        (*record).cgroup = stand_in::cgroup(task);
         (*record).head_len = copied.head as u16;
         (*record).tail_len = copied.tail as u16;
         if copied.fault {

@@ -1,11 +1,16 @@
 //! What programs ask the kernel of sockets and tasks, and what stands in before Linux 5.12: `bpf_get_current_task_btf` and
 //! `bpf_sk_storage_get` came to tracepoints with 5.11, `bpf_get_socket_cookie` with 5.12.
+//!
+//! Where a typed pointer leads to it, a load is taken rather than a helper: every call and return costs some 20 ns where the kernel
+//! guards its returns (`Documentation/admin-guide/hw-vuln/srso.rst`).
 
 #[cfg(not(feature = "older"))]
 mod newer {
     use aya_ebpf::helpers::generated::{
-        bpf_get_current_task_btf, bpf_get_socket_cookie, bpf_sk_storage_get, bpf_skc_to_tcp_sock,
+        bpf_get_current_cgroup_id, bpf_get_current_task_btf, bpf_get_socket_cookie, bpf_sk_storage_get,
+        bpf_skc_to_tcp_sock,
     };
+    use wirespan_proto::abi::NO_FIELD;
 
     use crate::{
         capture::memory::{Memory, Probed, Typed},
@@ -28,6 +33,32 @@ mod newer {
         unsafe { bpf_get_current_task_btf() as *const u8 }
     }
 
+    /// Process and thread of the current task, as `bpf_get_current_pid_tgid` has them.
+    #[inline(always)]
+    pub(crate) unsafe fn pid_tgid(task: *const u8) -> u64 {
+        // SAFETY: the task is typed.
+        unsafe {
+            let (pid, tgid): (u32, u32) =
+                (Given::read(task, offset!(task_pid)), Given::read(task, offset!(task_tgid)));
+            u64::from(tgid) << 32 | u64::from(pid)
+        }
+    }
+
+    /// The id of the current task's cgroup, as `bpf_get_current_cgroup_id` has it.
+    #[inline(always)]
+    pub(crate) unsafe fn cgroup(task: *const u8) -> u64 {
+        // SAFETY: the task is typed, and by it what it leads to.
+        unsafe {
+            if offset!(task_cgroups) == NO_FIELD as usize {
+                return bpf_get_current_cgroup_id();
+            }
+            let set: usize = Given::read(task, offset!(task_cgroups));
+            let group: usize = Given::read(set as *const u8, offset!(css_set_cgroup));
+            let node: usize = Given::read(group as *const u8, offset!(cgroup_node));
+            Given::read(node as *const u8, offset!(node_id))
+        }
+    }
+
     /// The socket as a `tcp_sock`, or null.
     #[inline(always)]
     pub(crate) unsafe fn tcp(sk: *const u8) -> *const u8 {
@@ -39,7 +70,13 @@ mod newer {
     #[inline(always)]
     pub(crate) unsafe fn cookie(sk: *const u8) -> u64 {
         // SAFETY: the caller's socket is typed and in use.
-        unsafe { bpf_get_socket_cookie(sk.cast_mut().cast()) }
+        unsafe {
+            // Given to the socket when it is first asked for.
+            match Typed::read(sk, offset!(skc_cookie)) {
+                0 => bpf_get_socket_cookie(sk.cast_mut().cast()),
+                cookie => cookie,
+            }
+        }
     }
 
     /// The same of a socket that came out of memory; 0 where nobody has asked for its cookie yet.
@@ -65,7 +102,7 @@ mod newer {
 
 #[cfg(feature = "older")]
 mod older {
-    use aya_ebpf::helpers::generated::{bpf_get_current_task, bpf_ktime_get_ns};
+    use aya_ebpf::helpers::generated::{bpf_get_current_cgroup_id, bpf_get_current_task, bpf_ktime_get_ns};
 
     use crate::{
         capture::memory::Probed,
@@ -91,6 +128,13 @@ mod older {
     pub(crate) fn task() -> *const u8 {
         // SAFETY: no arguments.
         unsafe { bpf_get_current_task() as *const u8 }
+    }
+
+    /// The id of the current task's cgroup.
+    #[inline(always)]
+    pub(crate) unsafe fn cgroup(_task: *const u8) -> u64 {
+        // SAFETY: no arguments.
+        unsafe { bpf_get_current_cgroup_id() }
     }
 
     /// The socket as a `tcp_sock`: the hooks ask only of TCP sockets, which are one.

@@ -5,8 +5,8 @@
 
 use aya_ebpf::{
     helpers::generated::{
-        bpf_get_current_task_btf, bpf_get_socket_cookie, bpf_sk_storage_get, bpf_skc_to_tcp_sock,
-        bpf_skc_to_unix_sock, bpf_task_pt_regs,
+        bpf_get_current_task_btf, bpf_get_socket_cookie, bpf_sk_storage_get, bpf_skc_to_unix_sock,
+        bpf_task_pt_regs,
     },
     macros::btf_tracepoint,
     programs::BtfTracePointContext,
@@ -23,7 +23,7 @@ use crate::{
         memory::{Memory, Typed},
         place,
         record::{self, Call},
-        ring, socket, uring,
+        ring, socket, stand_in, uring,
     },
     state::{
         filter,
@@ -58,10 +58,15 @@ pub(crate) fn ws_sock_recv(ctx: BtfTracePointContext) -> i32 {
 
 #[inline(always)]
 fn moved(sk: *const u8, ret: i32, flags: i32, direction: u8) {
-    let Some(pid_tgid) = filter::current() else { return };
+    let task = stand_in::task();
+    // SAFETY: the kernel gives a typed task.
+    let pid_tgid = unsafe { stand_in::pid_tgid(task) };
+    if !filter::looked_at(pid_tgid) {
+        return;
+    }
     if ret < 0 {
         // SAFETY: the current task's registers.
-        unsafe { failed(pid_tgid as u32) }
+        unsafe { failed(task, pid_tgid as u32) }
         return;
     }
     if flags & (MSG_PEEK | MSG_ERRQUEUE) != 0 {
@@ -70,17 +75,17 @@ fn moved(sk: *const u8, ret: i32, flags: i32, direction: u8) {
     // SAFETY: the tracepoint hands over a socket in use.
     unsafe {
         if let Some(transport) = socket::transport::<Typed>(sk) {
-            captured(sk, transport, ret as u32, flags, direction, pid_tgid);
+            captured(sk, transport, ret as u32, flags, direction, task, pid_tgid);
         }
     }
 }
 
 /// A call that ends a `sendmmsg` or `recvmmsg` early ends its count of messages.
 #[inline(always)]
-unsafe fn failed(thread: u32) {
+unsafe fn failed(task: *const u8, thread: u32) {
     // SAFETY: the kernel gives a typed pointer.
     let arguments = unsafe {
-        let registers = bpf_task_pt_regs(bpf_get_current_task_btf()) as *const u8;
+        let registers = bpf_task_pt_regs(task.cast_mut().cast()) as *const u8;
         Arguments::read_inside::<Typed>(registers)
     };
     if arguments.class.is_messages() {
@@ -104,7 +109,15 @@ unsafe fn wanted(sk: *const u8, transport: u8, len: u32, direction: u8) -> bool 
 }
 
 #[inline(always)]
-unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction: u8, pid_tgid: u64) {
+unsafe fn captured(
+    sk: *const u8,
+    transport: u8,
+    len: u32,
+    flags: i32,
+    direction: u8,
+    task: *const u8,
+    pid_tgid: u64,
+) {
     // SAFETY: `sk` is a typed socket in use; every helper checks what it is given.
     unsafe {
         if !wanted(sk, transport, len, direction) {
@@ -114,7 +127,7 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
         if state.is_null() {
             return;
         }
-        let cookie = bpf_get_socket_cookie(sk.cast_mut().cast());
+        let cookie = stand_in::cookie(sk);
         (*state).seen = 1;
         let policy = policy::of(cookie);
         let ignored = policy == POLICY_IGNORE;
@@ -123,18 +136,14 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
             ring::count(|control| &raw mut (*control).ignored);
             return;
         }
-        let tcp: *const u8 = if transport == TRANSPORT_TCP {
-            bpf_skc_to_tcp_sock(sk.cast_mut().cast()).cast()
-        } else {
-            core::ptr::null()
-        };
+        let tcp: *const u8 = if transport == TRANSPORT_TCP { stand_in::tcp(sk) } else { core::ptr::null() };
         let Some(place) = place::find::<Typed>(sk, tcp, transport, len, direction, state) else { return };
         if ignored {
             ring::count(|control| &raw mut (*control).ignored);
             return;
         }
-        let task = bpf_get_current_task_btf();
-        let arguments = arguments(bpf_task_pt_regs(task) as *const u8, sk, direction, len, pid_tgid as u32);
+        let registers = bpf_task_pt_regs(task.cast_mut().cast()) as *const u8;
+        let arguments = arguments(registers, sk, direction, len, pid_tgid as u32);
         let call = Call {
             place,
             pid_tgid,
@@ -143,7 +152,8 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
             flags: data_flags(transport, flags),
             policy,
             lost: (*state).lost,
-            rests: Typed::read::<u64>(task as *const u8, offset!(task_nvcsw)) as u32,
+            rests: Typed::read::<u64>(task, offset!(task_nvcsw)) as u32,
+            task,
         };
         let emitted = record::emit(&call, &arguments, |into: *mut SocketRecord| {
             if transport == TRANSPORT_UNIX {

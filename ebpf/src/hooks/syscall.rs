@@ -224,8 +224,18 @@ unsafe fn captured(found: &Found, arguments: &Arguments, len: u32, direction: u8
             flags = flags.with(DataFlags::FILLER);
         }
         let pid_tgid = bpf_get_current_pid_tgid();
-        let rests = Given::read::<u64>(stand_in::task(), offset!(task_nvcsw)) as u32;
-        let call = Call { place, pid_tgid, len, direction, flags, policy, lost: (*state).lost, rests };
+        let task = stand_in::task();
+        let call = Call {
+            place,
+            pid_tgid,
+            len,
+            direction,
+            flags,
+            policy,
+            lost: (*state).lost,
+            rests: Given::read::<u64>(task, offset!(task_nvcsw)) as u32,
+            task,
+        };
         let emitted = record::emit(
             &call,
             arguments,

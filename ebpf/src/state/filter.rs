@@ -7,14 +7,17 @@ use wirespan_proto::abi::{FILTER_ALL, FILTER_ONLY, PORTS_ALL, PORTS_ONLY, VERDIC
 
 use super::{globals::setting, maps};
 
-/// The current thread, where its process is to be looked at; nobody's before all hooks are in their places.
+/// The current thread, where its process is to be looked at.
 #[inline(always)]
 pub(crate) fn current() -> Option<u64> {
-    if maps::OPEN.get(0).copied().unwrap_or(0) == 0 {
-        return None;
-    }
     let pid_tgid = bpf_get_current_pid_tgid();
-    wanted((pid_tgid >> 32) as u32).then_some(pid_tgid)
+    looked_at(pid_tgid).then_some(pid_tgid)
+}
+
+/// Is this thread's process to be looked at? Nobody's before all hooks are in their places.
+#[inline(always)]
+pub(crate) fn looked_at(pid_tgid: u64) -> bool {
+    maps::OPEN.get(0).copied().unwrap_or(0) != 0 && wanted((pid_tgid >> 32) as u32)
 }
 
 /// Is this process to be looked at? A process without a verdict is, unless only listed ones are.
