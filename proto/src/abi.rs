@@ -165,7 +165,7 @@ pub struct DataRecord {
     pub offset: u64,
     /// Thread group and thread, as `bpf_get_current_pid_tgid` has them: thread in the low half.
     pub pid_tgid: u64,
-    /// Task key: see `event::Task::key`.
+    /// Task key: see `event::Task::key`. With the next number in it where `numbered`.
     pub task: u64,
     /// `bpf_get_current_cgroup_id`.
     pub cgroup: u64,
@@ -185,8 +185,8 @@ pub struct DataRecord {
     pub tail_len: u16,
     /// [`RECEIVED`] or [`SENT`].
     pub direction: u8,
-    /// Zero.
-    pub reserved: u8,
+    /// 1: `task` is a word of `event::LogicalTask::with_next`; else 0.
+    pub numbered: u8,
 }
 
 /// A socket's life. See `event::Life`.
@@ -327,6 +327,8 @@ pub struct RuntimeRecord {
     pub id: u32,
     /// Offset of the identity of the task that started this one, [`NO_FIELD`] where it has none.
     pub starter: u32,
+    /// Address of the word that has the next task's number, 0 where that is not known.
+    pub next: u64,
 }
 
 /// Which slot of the table of runtimes belongs to `pid`.
@@ -531,7 +533,7 @@ const _: () = {
     assert!(size_of::<ExecRecord>() == 40);
     assert!(size_of::<ProcessRecord>() == 24);
     assert!(size_of::<ThreadRecord>() == 32);
-    assert!(size_of::<RuntimeRecord>() == 24);
+    assert!(size_of::<RuntimeRecord>() == 32);
     assert!(size_of::<Settings>() == 40);
     assert!(size_of::<Fields>() == 63 * 4);
     assert!(RING_BYTES.is_power_of_two() && POLICY_SLOTS.is_power_of_two());

@@ -1,7 +1,7 @@
 //! One observation by the kernel programs, typed. Comes out of `agent/kernel` (or a recording) in the order of
 //! time; goes into `agent/connection`. Borrows the captured bytes; never interprets them.
 
-use core::net::SocketAddr;
+use core::{net::SocketAddr, num::NonZeroU32};
 
 /// A point on the host's boot-time clock (`CLOCK_BOOTTIME`), nanoseconds. Never steps, runs through suspend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -88,6 +88,41 @@ pub struct Task {
     /// How often the thread had gone to sleep of its own accord (`task_struct.nvcsw`), low bits. Between two events
     /// with the same number it did not: what it did last follows from what it did before, without a wait.
     pub rests: u32,
+    /// The number that the next task of the process gets, where a runtime adapter knows what they are numbered from.
+    pub next: Option<Number>,
+}
+
+/// The low bits of a task's number. Those of tasks that were started soon after one another can be compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Number(NonZeroU32);
+
+impl Number {
+    /// So many bits of it are known: as many as [`LogicalTask`] has besides the number.
+    const BITS: u32 = 63 - LogicalTask::ID_BITS;
+    /// Above them; keeps the word from being 0.
+    const MARK: NonZeroU32 = NonZeroU32::new(1 << Self::BITS).unwrap();
+
+    /// Of this number.
+    #[must_use]
+    pub const fn of(number: u64) -> Self {
+        match NonZeroU32::new(number as u32 & (Self::MARK.get() - 1) | Self::MARK.get()) {
+            Some(word) => Self(word),
+            None => Self(Self::MARK),
+        }
+    }
+
+    /// The bits that are known.
+    #[must_use]
+    pub const fn bits(self) -> u32 {
+        self.0.get() - Self::MARK.get()
+    }
+
+    /// By how many it comes after the other; below 0: before.
+    #[must_use]
+    pub const fn since(self, other: Self) -> i32 {
+        let unknown = u32::BITS - Self::BITS;
+        (self.bits().wrapping_sub(other.bits()) << unknown) as i32 >> unknown
+    }
 }
 
 /// A goroutine or async task, as one word: bit 63 is set; bits 0 to 39 are the low bits of the number that the runtime
@@ -115,6 +150,19 @@ impl LogicalTask {
     #[inline(always)]
     pub const fn key(self) -> u64 {
         self.0
+    }
+
+    /// The word in which kernel programs tell a task and the next task's number: that one stands where the starter would.
+    #[must_use]
+    #[inline(always)]
+    pub const fn with_next(id: u64, next: u64) -> u64 {
+        Self::MARK | (next & Self::AGO) << Self::ID_BITS | id & Self::ID
+    }
+
+    /// Such a word in its parts: the key and the number.
+    #[must_use]
+    pub const fn parted(word: u64) -> (u64, Number) {
+        (word & (Self::MARK | Self::ID), Number::of(word >> Self::ID_BITS))
     }
 
     /// The low bits of its number.
@@ -375,6 +423,8 @@ pub struct TaskPlace {
     pub word: i64,
     /// `None`: the word is the identity. Else it points at a structure that has it.
     pub within: Option<TaskFields>,
+    /// Address of the word that has the next task's number.
+    pub next: Option<u64>,
 }
 
 /// Offsets in a runtime's own structure of a task, bytes.
@@ -393,6 +443,20 @@ mod tests {
     fn parts(id: u64, starter: u64) -> (u64, Option<u64>) {
         let task = Task { key: LogicalTask::new(id, starter).key(), ..Task::default() };
         task.logical().map(|task| (task.id(), task.starter())).expect("it is marked")
+    }
+
+    #[test]
+    fn numbers_are_compared_across_the_end_of_their_bits() {
+        let since = |one, other| Number::of(one).since(Number::of(other));
+        assert_eq!((since(7, 5), since(5, 7), since(5, 5)), (2, -2, 0));
+        assert_eq!((since(1 << 23, (1 << 23) - 1), since((1 << 40) - 1, 1 << 40)), (1, -1));
+        assert_eq!(Number::of((1 << 23) + 9).bits(), 9);
+    }
+
+    #[test]
+    fn a_task_and_the_next_number_share_a_word() {
+        let (key, next) = LogicalTask::parted(LogicalTask::with_next(1 << 39 | 7, 9 << 23 | 8));
+        assert_eq!((key, next), (LogicalTask::new(1 << 39 | 7, 0).key(), Number::of(8)));
     }
 
     #[test]

@@ -305,6 +305,6 @@ impl Teller {
     }
 
     fn task(&self, seat: Seat) -> Task {
-        Task { pid: seat.pid, tid: 0, key: u64::from(self.number), rests: 0 }
+        Task { pid: seat.pid, tid: 0, key: u64::from(self.number), rests: 0, next: None }
     }
 }

@@ -11,7 +11,7 @@ use wirespan_proto::{
     },
     event::{
         Address, Birth, Change, Cookie, Data, DataFlags, Death, Direction, Event, Exec, Exit, Fork, Life,
-        Nanos, Socket, Task, Transport, Wake,
+        LogicalTask, Nanos, Socket, Task, Transport, Wake,
     },
 };
 use zerocopy::FromBytes;
@@ -48,13 +48,20 @@ fn data(record: &[u8], clock: u64) -> Option<Event<'_>> {
     let direction = if fixed.direction == RECEIVED { Direction::Received } else { Direction::Sent };
     let tcp = socket.transport == Transport::Tcp;
     let acked = (tcp && direction == Direction::Received).then_some((fixed.offset >> 32) as u32);
+    let task = task(fixed.pid_tgid, fixed.rests);
+    let task = if fixed.numbered == 0 {
+        Task { key: fixed.task, ..task }
+    } else {
+        let (key, next) = LogicalTask::parted(fixed.task);
+        Task { key, next: Some(next), ..task }
+    };
     Some(Event::Data(Data {
         time: Nanos(fixed.time + clock),
         socket,
         direction,
         offset: if tcp { fixed.offset & u64::from(u32::MAX) } else { fixed.offset },
         len: fixed.len,
-        task: Task { key: fixed.task, ..task(fixed.pid_tgid, fixed.rests) },
+        task,
         cgroup: fixed.cgroup,
         flags: DataFlags(fixed.flags),
         lost: fixed.lost,
@@ -114,7 +121,7 @@ fn thread(kind: u32, record: &[u8], clock: u64) -> Option<Event<'_>> {
     let ThreadRecord { pid, tid, by, rests, .. } = *fixed;
     let time = Nanos(fixed.time + clock);
     Some(if kind == KIND_BIRTH {
-        Event::Birth(Birth { time, by: Task { pid, tid: by, key: u64::from(by), rests }, tid })
+        Event::Birth(Birth { time, by: Task { pid, tid: by, key: u64::from(by), rests, next: None }, tid })
     } else {
         Event::Death(Death { time, pid, tid })
     })
@@ -132,7 +139,7 @@ fn wake(record: &[u8], clock: u64) -> Option<Event<'_>> {
 
 fn task(pid_tgid: u64, rests: u32) -> Task {
     let tid = pid_tgid as u32;
-    Task { pid: (pid_tgid >> 32) as u32, tid, key: u64::from(tid), rests }
+    Task { pid: (pid_tgid >> 32) as u32, tid, key: u64::from(tid), rests, next: None }
 }
 
 fn socket(record: &SocketRecord) -> Option<Socket> {
@@ -193,7 +200,7 @@ mod tests {
         let bytes = sample(b"GET / HT", b"end");
         let Some(Event::Data(data)) = event(&bytes, 10) else { panic!("a data record") };
         assert_eq!((data.time, data.head, data.tail), (Nanos(15), &b"GET / HT"[..], &b"end"[..]));
-        assert_eq!(data.task, Task { pid: 7, tid: 8, key: 99, rests: 0 });
+        assert_eq!(data.task, Task { pid: 7, tid: 8, key: 99, rests: 0, next: None });
         assert_eq!(data.socket.local, Address::Inet("127.0.0.1:80".parse().unwrap()), "mapped IPv4 is IPv4");
         assert_eq!(data.socket.peer, Address::Unknown);
     }

@@ -213,7 +213,8 @@ impl Runtimes {
         let points = u64::from(place.within.is_some());
         let fields = place.within.unwrap_or(TaskFields { id: 0, starter: None });
         let starter = u64::from(fields.starter.unwrap_or(abi::NO_FIELD));
-        let words = [points << 32, place.word as u64, starter << 32 | u64::from(fields.id)];
+        let next = place.next.unwrap_or(0);
+        let words = [points << 32, place.word as u64, starter << 32 | u64::from(fields.id), next];
         let [head, rest @ ..] = self.slot(pid);
         head.store(0, Ordering::Release);
         for (word, value) in rest.iter().zip(words.into_iter().skip(1)) {
@@ -230,17 +231,18 @@ impl Runtimes {
         }
     }
 
-    /// The three words of a slot, as `abi::RuntimeRecord` has them.
-    fn slot(&self, pid: u32) -> [&AtomicU64; 3] {
-        let first = abi::runtime_slot(pid) as usize * 3;
+    /// The four words of a slot, as `abi::RuntimeRecord` has them.
+    fn slot(&self, pid: u32) -> [&AtomicU64; 4] {
+        let first = abi::runtime_slot(pid) as usize * 4;
         // SAFETY: the slot lies within the mapping and is aligned; kernel programs read it and store zeros in it.
-        [0, 1, 2]
+        [0, 1, 2, 3]
             .map(|word| unsafe { AtomicU64::from_ptr(self.slots.start().cast::<u64>().add(first + word)) })
     }
 }
 
 const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, word) == 8);
 const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, id) == 16);
+const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, next) == 24);
 
 /// Writes capture policies of connections: one store each, no system call.
 #[derive(Debug)]

@@ -9,7 +9,7 @@ use std::{
 
 use wirespan_kernel::{
     Filter, Programs, Settings, embedded,
-    event::{Direction, Event, Task, TaskFields, TaskPlace},
+    event::{Direction, Event, Number, Task, TaskFields, TaskPlace},
 };
 
 /// Says again what it hears.
@@ -33,10 +33,14 @@ fn may_load() -> bool {
 
 /// No address of a program: in the half of the kernel, unmapped, or far away.
 const WRONG: [TaskPlace; 4] = [
-    TaskPlace { word: i64::MIN, within: None },
-    TaskPlace { word: -0x7000_0000_0000, within: None },
-    TaskPlace { word: i64::MAX, within: Some(TaskFields { id: 8, starter: Some(16) }) },
-    TaskPlace { word: 0, within: Some(TaskFields { id: u32::MAX - 1, starter: Some(u32::MAX - 1) }) },
+    TaskPlace { word: i64::MIN, within: None, next: None },
+    TaskPlace { word: -0x7000_0000_0000, within: None, next: None },
+    TaskPlace { word: i64::MAX, within: Some(TaskFields { id: 8, starter: Some(16) }), next: None },
+    TaskPlace {
+        word: 0,
+        within: Some(TaskFields { id: u32::MAX - 1, starter: Some(u32::MAX - 1) }),
+        next: None,
+    },
 ];
 
 #[test]
@@ -74,15 +78,26 @@ fn a_place_that_cannot_be_read_leaves_the_thread() {
         }
         told.unwrap()
     };
-    let thread = Task { pid, tid: pid, key: u64::from(pid), rests: 0 };
+    let thread = Task { pid, tid: pid, key: u64::from(pid), rests: 0, next: None };
     assert_eq!(Task { rests: 0, ..echo("first") }, thread);
     for (number, place) in WRONG.into_iter().enumerate() {
         runtimes.set(pid, place);
         assert_eq!(Task { rests: 0, ..echo(&format!("wrong {number}")) }, thread, "{place:?}");
     }
     // The first word at the thread pointer is the C library's own, and not 0.
-    runtimes.set(pid, TaskPlace { word: 0, within: None });
-    assert!(echo("right").logical().is_some());
+    let place = TaskPlace { word: 0, within: None, next: None };
+    for (next, why) in [(None, "right"), (Some(8), "next number unreadable")] {
+        runtimes.set(pid, TaskPlace { next, ..place });
+        let task = echo(why);
+        assert!(task.logical().is_some() && task.next.is_none(), "{why}: {task:?}");
+    }
+    // Where the program's file is: its first word is that of every ELF file.
+    let maps = std::fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
+    let next = u64::from_str_radix(maps.split('-').next().unwrap(), 16).unwrap();
+    runtimes.set(pid, TaskPlace { next: Some(next), ..place });
+    let numbered = echo("numbered");
+    assert_eq!(numbered.next, Some(Number::of(u64::from(u32::from_le_bytes(*b"\x7fELF")))));
+    assert_eq!(numbered.logical().and_then(|task| task.starter()), None);
     runtimes.forget(pid);
     assert_eq!(Task { rests: 0, ..echo("last") }, thread);
 }

@@ -177,7 +177,7 @@ impl Plain {
 
     /// Appends a call.
     pub fn push(&mut self, call: &Call) {
-        let task = Task { pid: 7, tid: 7, key: 7, rests: 0 };
+        let task = Task { pid: 7, tid: 7, key: 7, rests: 0, next: None };
         let mark = Mark { time: Nanos(call.time), task };
         self.marks.push((self.written, mark, true));
         for part in &call.parts {
@@ -271,7 +271,7 @@ pub fn facts(side: Side) -> Facts {
     let (local, peer) = if side == Side::Client { (client, server) } else { (server, client) };
     let cookie = Cookie(1);
     let socket = Socket { cookie, netns: 1, transport: Transport::Tcp, local, peer };
-    let (task, opened) = (Task { pid: 7, tid: 7, key: 7, rests: 0 }, Nanos(1));
+    let (task, opened) = (Task { pid: 7, tid: 7, key: 7, rests: 0, next: None }, Nanos(1));
     Facts { socket, side, task, cgroup: 1, opened, rtt_us: 0, retransmits: 0, io_uring: false }
 }
 

@@ -2,8 +2,8 @@
 //! (`None`).
 
 use wirespan_proto::event::{
-    Birth, Change, Cookie, Data, DataFlags, Death, Direction, Exec, Exit, Fork, Life, Nanos, Socket, Task,
-    Transport, Wake,
+    Birth, Change, Cookie, Data, DataFlags, Death, Direction, Exec, Exit, Fork, Life, Nanos, Number, Socket,
+    Task, Transport, Wake,
 };
 
 use crate::field::{Fields, Payload};
@@ -57,7 +57,8 @@ fn put_task(fields: &mut Fields<'_>, task: &Task) {
 }
 
 fn task(payload: &mut Payload<'_>) -> Option<Task> {
-    Some(Task { pid: payload.u32()?, tid: payload.u32()?, key: payload.u64()?, rests: payload.u32()? })
+    let (pid, tid) = (payload.u32()?, payload.u32()?);
+    Some(Task { pid, tid, key: payload.u64()?, rests: payload.u32()?, next: None })
 }
 
 pub(crate) fn put_data(fields: &mut Fields<'_>, data: &Data<'_>) {
@@ -77,13 +78,16 @@ pub(crate) fn put_data(fields: &mut Fields<'_>, data: &Data<'_>) {
     fields.u32(data.retransmits);
     fields.bytes(data.head);
     fields.bytes(data.tail);
-    if let Some(acked) = data.acked {
-        fields.u32(acked);
+    if data.acked.is_some() || data.task.next.is_some() {
+        fields.u32(data.acked.unwrap_or_default());
+    }
+    if let Some(next) = data.task.next {
+        fields.u32(next.bits());
     }
 }
 
 pub(crate) fn data<'a>(payload: &mut Payload<'a>) -> Option<Data<'a>> {
-    Some(Data {
+    let mut data = Data {
         time: Nanos(payload.u64()?),
         socket: socket(payload)?,
         direction: match payload.u8()? {
@@ -103,7 +107,17 @@ pub(crate) fn data<'a>(payload: &mut Payload<'a>) -> Option<Data<'a>> {
         tail: payload.bytes()?,
         // Records of what was sent end here, and those of older recordings.
         acked: payload.u32(),
-    })
+    };
+    if let Some(next) = payload.u32() {
+        data.task.next = Some(Number::of(next.into()));
+        data.acked = data.acked.filter(|_| acknowledges(&data));
+    }
+    Some(data)
+}
+
+/// Is it told what the peer had acknowledged?
+fn acknowledges(data: &Data<'_>) -> bool {
+    data.direction == Direction::Received && data.socket.transport == Transport::Tcp
 }
 
 pub(crate) fn put_life(fields: &mut Fields<'_>, life: &Life) {

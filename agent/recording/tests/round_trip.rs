@@ -5,7 +5,7 @@ use std::io::Read;
 use proptest::{collection::vec, option, prelude::*};
 use wirespan_proto::event::{
     Address, Birth, Change, Cookie, Data, DataFlags, Death, Direction, Event, Exec, Exit, Fork, Life, Nanos,
-    Socket, Task, Transport, Wake,
+    Number, Socket, Task, Transport, Wake,
 };
 use wirespan_recording::{
     Chunk, End, Fact, Finish, Next, Process, Reader, Record, Start, header, pack, unpacked,
@@ -45,12 +45,15 @@ fn socket() -> impl Strategy<Value = Socket> {
 }
 
 fn task() -> impl Strategy<Value = Task> {
-    any::<(u32, u32, u64, u32)>().prop_map(|(pid, tid, key, rests)| Task { pid, tid, key, rests })
+    any::<(u32, u32, u64, u32)>().prop_map(|(pid, tid, key, rests)| Task { pid, tid, key, rests, next: None })
 }
 
 fn data() -> impl Strategy<Value = Event<'static>> {
-    (socket(), task(), any::<(u64, bool, u64, u32, u64, u16)>(), any::<[u32; 3]>()).prop_map(
+    let task =
+        (task(), any::<Option<u64>>()).prop_map(|(task, next)| Task { next: next.map(Number::of), ..task });
+    (socket(), task, any::<(u64, bool, u64, u32, u64, u16)>(), any::<[u32; 3]>()).prop_map(
         |(socket, task, (time, sent, offset, len, cgroup, flags), [lost, rtt_us, retransmits])| {
+            let acknowledges = !sent && socket.transport == Transport::Tcp;
             Event::Data(Data {
                 time: Nanos(time),
                 socket,
@@ -63,7 +66,7 @@ fn data() -> impl Strategy<Value = Event<'static>> {
                 lost,
                 rtt_us,
                 retransmits,
-                acked: (!sent).then_some(retransmits),
+                acked: acknowledges.then_some(retransmits),
                 head: &[],
                 tail: &[],
             })
@@ -95,11 +98,12 @@ fn of_a_process() -> impl Strategy<Value = Event<'static>> {
             1 => Event::Fork(Fork { time, pid, parent }),
             2 => Event::Exit(Exit { time, pid }),
             3 => {
-                Event::Birth(Birth { time, by: Task { pid, tid: parent, key: cgroup, rests: pid }, tid: pid })
+                let by = Task { pid, tid: parent, key: cgroup, rests: pid, next: None };
+                Event::Birth(Birth { time, by, tid: pid })
             }
             4 => Event::Wake(Wake {
                 time,
-                by: Task { pid, tid: parent, key: cgroup, rests: pid },
+                by: Task { pid, tid: parent, key: cgroup, rests: pid, next: None },
                 tid: pid,
                 address: cgroup,
             }),

@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 pub use wirespan_protocol::{
     carrier::Headers,
-    event::{Address, Cookie, LogicalTask, Nanos, Socket, Task, Transport},
+    event::{Address, Cookie, LogicalTask, Nanos, Number, Socket, Task, Transport},
     exchange::{Key, Role},
     token::Tokens,
 };

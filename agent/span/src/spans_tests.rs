@@ -11,7 +11,7 @@ use wirespan_protocol::{
 
 use super::*;
 
-const TASK: Task = Task { pid: 7, tid: 8, key: 8, rests: 0 };
+const TASK: Task = Task { pid: 7, tid: 8, key: 8, rests: 0, next: None };
 const CLOCK: Clock = Clock { boot: UnixNanos(1_000_000) };
 
 struct OneProcess;

@@ -46,7 +46,7 @@ fn request(cookie: u64, offset: u64) -> Event<'static> {
         direction: Direction::Received,
         offset,
         len: BYTES.len() as u32,
-        task: Task { pid: 1, tid: 1, key: 1, rests: 0 },
+        task: Task { pid: 1, tid: 1, key: 1, rests: 0, next: None },
         cgroup: 1,
         flags: DataFlags::default(),
         lost: 0,

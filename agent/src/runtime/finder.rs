@@ -10,6 +10,7 @@ use std::{
 
 use rustc_hash::FxHashMap;
 use wirespan_kernel::Runtimes;
+use wirespan_proto::event::TaskPlace;
 
 use super::{
     Found, Kind, Runtime, Unknown, executable,
@@ -62,7 +63,10 @@ impl Programs {
 /// The runtime in one process.
 fn within(kind: &Kind, image: impl FnOnce() -> Option<(Process, Image)>) -> Runtime {
     let tasks = kind.found.clone().and_then(|found| match found {
-        Found::Task(place) => Ok(place),
+        Found::Task(place) => {
+            let next = place.next.and_then(|of_file| Some(image()?.1.address(of_file)));
+            Ok(TaskPlace { next, ..place })
+        }
         Found::Context(layout) => {
             let (process, image) = image().ok_or(Unknown::Memory)?;
             layout.place(&process, &image)

@@ -61,15 +61,24 @@ const CODE: [u8; 24] = [
 /// As rustc 1.95 builds a server with tokio 1.54.1: 0x148 bytes of thread-local storage, the context at 0x30 with 80
 /// bytes.
 fn tokio(code: &[u8], setter: &str) -> Vec<u8> {
+    tokio_with(code, setter, &[])
+}
+
+/// The same with variables of a word each, from 0x1000 on.
+fn tokio_with(code: &[u8], setter: &str, variables: &[&str]) -> Vec<u8> {
     let context = "_ZN5tokio7runtime7context7CONTEXT29_$u7b$$u7b$constant$u7d$$u7d$17h1661679239c0612fE";
-    let names = format!("\0{context}\0{setter}\0");
+    let mut names = format!("\0{context}\0{setter}\0");
     let text = Part { name: ".text", kind: 1, link: 0, content: code.to_vec() };
     // Its own place is known beforehand: it comes first.
-    let symbols = [
+    let mut symbols = vec![
         vec![0; 24],
         symbol(1, 6, 0x30, 80),
         symbol(2 + context.len() as u32, 2, 64 + 2 * 56, code.len() as u64),
     ];
+    for (address, variable) in (0x1000..).step_by(8).zip(variables) {
+        symbols.push(symbol(names.len() as u32, 1, address, 8));
+        names += &format!("{variable}\0");
+    }
     let symbols = Part { name: ".symtab", kind: 2, link: 2, content: symbols.concat() };
     let names = Part { name: ".strtab", kind: 3, link: 0, content: names.into_bytes() };
     executable_of(elf::X86_64, 0x148, &[text, symbols, names])
@@ -99,8 +108,25 @@ fn a_task_of_tokio_is_a_word_below_the_thread_pointer() {
     let runtime = recognise(&Image(tokio(&CODE, SETTER))).unwrap();
     assert_eq!(
         (runtime.name, runtime.found),
-        ("tokio", Ok(Found::Task(TaskPlace { word: 0x30 + 0x30 - 0x148, within: None })))
+        ("tokio", Ok(Found::Task(TaskPlace { word: 0x30 + 0x30 - 0x148, within: None, next: None })))
     );
+}
+
+/// As both manglings have it; another crate's variable of this name is no matter, and of two nobody knows which.
+#[test]
+fn what_tokio_numbers_tasks_from_is_a_variable() {
+    let next = |variables: &[&str]| {
+        let Ok(Found::Task(place)) = recognise(&Image(tokio_with(&CODE, SETTER, variables))).unwrap().found
+        else {
+            panic!("not found")
+        };
+        place.next
+    };
+    let other = "_ZN3mio3sys4unix8selector7NEXT_ID17h4ae88969687d2a28E";
+    let legacy = "_ZN5tokio7runtime4task2id2Id4next7NEXT_ID17h085219cbd6a5e590E.llvm.6264024734321378009";
+    let v0 = "_RNvNvMNtNtNtCs1fSeKTC0RbH_5tokio7runtime4task2idNtB4_2Id4next7NEXT_ID";
+    assert_eq!((next(&[other, legacy]), next(&[v0]), next(&[other])), (Some(0x1008), Some(0x1000), None));
+    assert_eq!(next(&[legacy, legacy]), None);
 }
 
 #[test]

@@ -76,14 +76,15 @@ unsafe fn write(record: *mut DataRecord, call: &Call, flags: DataFlags) {
         (*record).socket.rtt_us = call.place.rtt_us;
         (*record).offset = call.place.offset;
         (*record).pid_tgid = call.pid_tgid;
-        (*record).task = runtime::task(call.pid_tgid);
+        let (task, numbered) = runtime::numbered(call.pid_tgid);
+        (*record).task = task;
         (*record).len = call.len;
         (*record).lost = call.lost;
         (*record).retransmits = call.place.retransmits;
         (*record).rests = call.rests;
         (*record).flags = flags.0;
         (*record).direction = call.direction;
-        (*record).reserved = 0;
+        (*record).numbered = numbered;
     }
 }
 

@@ -1,5 +1,5 @@
 //! Which logical task the current thread runs: a word of its thread-local storage, at the place that the daemon found in
-//! the program. Processes without such a place pay one load.
+//! the program; and the number that the runtime gives to the next task. Processes without such a place pay one load.
 
 use aya_ebpf::helpers::bpf_probe_read_user;
 use wirespan_proto::{
@@ -16,15 +16,29 @@ use crate::state::{globals::offset, maps::RUNTIMES};
 /// The task key of the current thread: its logical task, else the thread itself.
 #[inline(always)]
 pub(crate) fn task(pid_tgid: u64) -> u64 {
-    let thread = u64::from(pid_tgid as u32);
+    // SAFETY: the helper gives the current task; what is the program's is read through a checking helper.
+    let logical = place(pid_tgid).and_then(|place| unsafe { logical(place) });
+    logical.map_or(u64::from(pid_tgid as u32), LogicalTask::key)
+}
+
+/// The same for `DataRecord::task`, with the next task's number where that is known, and whether it is.
+#[inline(always)]
+pub(crate) fn numbered(pid_tgid: u64) -> (u64, u8) {
+    let thread = (u64::from(pid_tgid as u32), 0);
+    let Some(place) = place(pid_tgid) else { return thread };
+    // SAFETY: as above.
+    let Some(task) = (unsafe { logical(place) }) else { return thread };
+    // SAFETY: as above.
+    let next = if place.next == 0 { None } else { unsafe { read(place.next) } };
+    next.map_or((task.key(), 0), |next| (LogicalTask::with_next(task.id(), next), 1))
+}
+
+/// Where the process of this thread keeps its tasks.
+#[inline(always)]
+fn place(pid_tgid: u64) -> Option<&'static RuntimeRecord> {
     let pid = (pid_tgid >> 32) as u32;
-    match RUNTIMES.get(runtime_slot(pid)) {
-        Some(place) if place.pid == pid && offset!(thread_pointer) != NO_FIELD as usize => {
-            // SAFETY: the helper gives the current task; what is the program's is read through a checking helper.
-            unsafe { logical(place) }.map_or(thread, LogicalTask::key)
-        }
-        _ => thread,
-    }
+    let place = RUNTIMES.get(runtime_slot(pid))?;
+    (place.pid == pid && offset!(thread_pointer) != NO_FIELD as usize).then_some(place)
 }
 
 /// `None` where the thread runs no task, or its memory cannot be read.

@@ -53,7 +53,7 @@ pub(crate) fn data(socket: Socket, ms: u64, offset: u64, bytes: &[u8]) -> Data<'
         direction: Direction::Received,
         offset,
         len: bytes.len() as u32,
-        task: Task { pid: 10, tid: 11, key: 11, rests: 0 },
+        task: Task { pid: 10, tid: 11, key: 11, rests: 0, next: None },
         cgroup: 7,
         flags: DataFlags::default(),
         lost: 0,

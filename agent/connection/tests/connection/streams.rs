@@ -103,7 +103,10 @@ fn more_bytes_than_the_length_are_not_believed() {
 
 #[test]
 fn the_connection_is_the_cookie_whoever_holds_it() {
-    let child = Data { task: Task { pid: 99, tid: 99, key: 99, rests: 0 }, ..data(tcp(1), 2, 102, b"cd") };
+    let child = Data {
+        task: Task { pid: 99, tid: 99, key: 99, rests: 0, next: None },
+        ..data(tcp(1), 2, 102, b"cd")
+    };
     let (reader, connections) = play(&[Bytes(data(tcp(1), 1, 100, b"ab")), Bytes(child)], 5);
     assert_eq!((reader.received.as_str(), connections.len()), ("abcd", 1));
 }

@@ -32,7 +32,7 @@ fn the_side_is_who_opened() {
 
 #[test]
 fn facts_are_kept_up_to_date() {
-    let task = Task { pid: 5, tid: 6, key: 7, rests: 0 };
+    let task = Task { pid: 5, tid: 6, key: 7, rests: 0, next: None };
     let opening = Life { time: Nanos(MS), socket: tcp(1), task, change: Change::Connecting };
     let opening = wirespan_connection::event::Event::Life(opening);
     let first = Data { rtt_us: 90, retransmits: 1, ..sent(tcp(1), 2, 1, b"a") };

@@ -20,7 +20,7 @@ const STEP: u64 = 10_000;
 const HEADER: usize = 9;
 const STREAM_ID: usize = 5;
 
-const TASK: Task = Task { pid: 7, tid: 7, key: 7, rests: 0 };
+const TASK: Task = Task { pid: 7, tid: 7, key: 7, rests: 0, next: None };
 
 /// Reads what the streams of a connection have.
 pub(crate) type Read = fn(&mut Reader, &mut Connection<Session>);

@@ -15,6 +15,8 @@ const NAMED: usize = 8;
 #[derive(Debug, Default, PartialEq)]
 struct Tally {
     read: usize,
+    /// Those of which something tells who starts a task.
+    started: usize,
     /// Process and why its tasks are not read.
     unread: Vec<(u32, String)>,
 }
@@ -27,7 +29,11 @@ pub(super) fn findings() -> Vec<Finding> {
         let Some(runtime) = programs.of(pid) else { continue };
         let tally = tallies.entry(runtime.name).or_default();
         match runtime.tasks {
-            Ok(_) => tally.read += 1,
+            Ok(place) => {
+                tally.read += 1;
+                let starter = place.within.is_some_and(|fields| fields.starter.is_some());
+                tally.started += usize::from(starter || place.next.is_some());
+            }
             Err(why) => tally.unread.push((pid, why.to_string())),
         }
     }
@@ -41,6 +47,9 @@ fn processes(root: &Path) -> Vec<u32> {
 
 fn finding(name: &'static str, tally: &Tally) -> Finding {
     let mut text = format!("the tasks of {} processes are read", tally.read);
+    if tally.started > 0 {
+        text += &format!(", of {} of these also when or by whom they were started", tally.started);
+    }
     if !tally.unread.is_empty() {
         let named = tally.unread.iter().take(NAMED).map(|(pid, why)| format!("{pid} ({why})"));
         let (named, more) = (named.collect::<Vec<_>>().join(", "), tally.unread.len().saturating_sub(NAMED));
@@ -57,8 +66,10 @@ mod tests {
     #[test]
     fn what_is_not_read_is_named_with_its_reason() {
         let unread = (1..=9).map(|pid| (pid, "it is stripped".to_owned())).collect();
-        let text = finding("tokio", &Tally { read: 2, unread }).text;
-        assert!(text.starts_with("the tasks of 2 processes are read; of these only"), "{text}");
+        let text = finding("tokio", &Tally { read: 2, started: 1, unread }).text;
+        let start =
+            "the tasks of 2 processes are read, of 1 of these also when or by whom they were started; of these only";
+        assert!(text.starts_with(start), "{text}");
         assert!(text.contains("1 (it is stripped)") && text.ends_with("and 1 more"), "{text}");
     }
 }

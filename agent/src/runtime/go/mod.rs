@@ -35,7 +35,7 @@ fn place(elf: &elf::Elf<'_>, version: &str) -> Result<TaskPlace, Unknown> {
         pointers.first().ok_or(Unknown::NoSymbols)?.value
     };
     let word = elf.thread_place(at).ok_or(Unknown::Code)?;
-    Ok(TaskPlace { word, within: Some(within) })
+    Ok(TaskPlace { word, within: Some(within), next: None })
 }
 
 /// Offsets of `goid` and `parentGoid` in `runtime.g` on 64-bit machines (`src/runtime/runtime2.go`). Go 1.23 put

@@ -1,5 +1,6 @@
 //! tokio. Recognised by the thread-local variable `tokio::runtime::context::CONTEXT`; reads the number of the task that
-//! the thread polls (`current_task_id`), one word. Cost: `docs/causality.md`. Without symbols nothing is known: threads.
+//! the thread polls (`current_task_id`), one word, and the next task's number (`NEXT_ID`), another. Cost: `docs/causality.md`.
+//! Without symbols nothing is known: threads. Without that of the second word, nor who starts whom.
 //!
 //! The layout of `Context` is the compiler's choice, so the place of the number within it is taken from the code that sets
 //! it: a function of its own or, with link-time optimisation, a part of those that poll tasks.
@@ -19,6 +20,9 @@ pub(super) const ADAPTER: Adapter = Adapter { name: "tokio", find };
 const CONTEXT: &[u8] = b"5tokio7runtime7context7CONTEXT";
 /// Of `tokio::runtime::context::set_current_task_id`.
 const SETTER: &[u8] = b"5tokio7runtime7context19set_current_task_id";
+/// Parts of the mangled name of `tokio::runtime::task::id::Id::next::NEXT_ID`, in both manglings.
+const ID: &[u8] = b"5tokio7runtime4task2id";
+const NEXT: &[u8] = b"2Id4next7NEXT_ID";
 /// Part of the path in tokio's panic messages, in the binary's read-only data, stripped or not.
 const PATH: &[u8] = b"/tokio-1.";
 /// Lengths that it can have, bytes.
@@ -57,7 +61,16 @@ fn place(elf: &elf::Elf<'_>, context: &elf::Symbol) -> Option<TaskPlace> {
     };
     let mut words = words.into_iter();
     let word = words.next().filter(|_| words.next().is_none()).filter(within)?;
-    Some(TaskPlace { word, within: None })
+    Some(TaskPlace { word, within: None, next: next(elf) })
+}
+
+/// The address in the file of the word that has the next task's number.
+fn next(elf: &elf::Elf<'_>) -> Option<u64> {
+    let named = |name: &[u8]| contains(name, ID) && contains(name, NEXT);
+    match elf.symbols(elf::VARIABLE, |len| len == 8, named, 2).as_slice() {
+        [next] => Some(next.value),
+        _ => None,
+    }
 }
 
 /// The places of all exchanges in the functions of this name.

@@ -3,7 +3,7 @@
 //! `TIME ask|serve NAME CONNECTION[:OFFSET] PID.TID[@RESTS] [trace=T/S] [shape=N] [token=N]`, `TIME resume|answer NAME PID.TID[@RESTS]`,
 //! `TIME connect CONNECTION PID.TID`, `TIME born TID PID.TID`, `TIME woke TID PID.TID FUTEX`, `TIME died PID.TID`, `TIME withdraw NAME`, `TIME sweep`,
 //! `TIME end NAME [message=ID] [link=T/S]`. `publish`, `deliver` and `get` are as `ask`, of messages.
-//! After the TID, `#7` is a logical task and `#9<7` one that 7 started.
+//! After the TID, `#7` is a logical task and `#9<7` one that 7 started; after all that, `+10` is the next task's number.
 //! Connection `u1` is a UNIX socket, all others are TCP. A span begins at its `ask` or `serve`.
 
 mod any_order;
@@ -27,8 +27,8 @@ mod wire;
 use std::{collections::HashMap, fmt::Write, net::SocketAddr, sync::Arc};
 
 use wirespan_span::span::{
-    Activity, Address, Attributes, Cookie, Key, LogicalTask, Nanos, Role, Socket, Span, Start, Status, Task,
-    Tokens, Transport, UnixNanos, Value,
+    Activity, Address, Attributes, Cookie, Key, LogicalTask, Nanos, Number, Role, Socket, Span, Start,
+    Status, Task, Tokens, Transport, UnixNanos, Value,
 };
 
 use crate::{
@@ -185,12 +185,14 @@ fn socket(role: Role, connection: &str) -> Socket {
 }
 
 fn task(text: &str) -> Task {
+    let (text, next) = text.split_once('+').map_or((text, None), |(text, next)| (text, Some(next)));
+    let next = next.map(|next| Number::of(next.parse().expect("a number")));
     let (text, rests) = text.split_once('@').unwrap_or((text, "0"));
     let (pid, tid) = text.split_once('.').expect("PID.TID");
     let (tid, logical) = tid.split_once('#').map_or((tid, None), |(tid, logical)| (tid, Some(logical)));
     let (tid, rests) = (tid.parse().expect("a thread id"), rests.parse().expect("a number"));
     let key = logical.map_or(u64::from(tid), logical_key);
-    Task { pid: pid.parse().expect("a process id"), tid, key, rests }
+    Task { pid: pid.parse().expect("a process id"), tid, key, rests, next }
 }
 
 /// `7`, or `9<7`.
