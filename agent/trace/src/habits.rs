@@ -70,6 +70,9 @@ const RARELY: f32 = 0.004;
 /// An order that holds less often is none.
 pub(crate) const ORDERLY: f32 = 0.98;
 
+/// So often must be right what is believed of started tasks; that is some hundred examples.
+const PROVEN: f32 = 0.99;
+
 /// Right words that are thought before the first: it is believed until it was wrong, and then for long no more.
 const UNTRIED: f32 = 50.0;
 
@@ -118,6 +121,10 @@ pub(crate) struct Habit {
     followed: Tally,
     /// What threads said of calls, where their process had just read for others as well, right or wrong.
     words: [Tally; Word::COUNT],
+    /// Calls for the request in whose turn their task was started, or for another.
+    started: Tally,
+    /// Requests with no more calls than tasks that were started in their turn, or with more.
+    counted: Tally,
     /// A thread that reads requests, and whether others do, too.
     reader: Option<ThreadKey>,
     readers: bool,
@@ -313,6 +320,26 @@ impl Habit {
         self.words[word as usize].share(1.0, UNTRIED) >= WORTHY
     }
 
+    /// A call was for the request in whose turn its task was started, or for another.
+    pub(crate) fn started(&mut self, so: bool) {
+        self.started.add(so);
+    }
+
+    /// Does a task's first call tell of the request in whose turn it was started? How surely, if it does.
+    pub(crate) fn starts(&self) -> Option<f32> {
+        proven(self.started)
+    }
+
+    /// A request was answered that had no more calls than tasks, or more.
+    pub(crate) fn counted(&mut self, so: bool) {
+        self.counted.add(so);
+    }
+
+    /// Does it start a task for each call? How surely, if it does.
+    pub(crate) fn counts(&self) -> Option<f32> {
+        proven(self.counted)
+    }
+
     /// Do its threads take work over from each other?
     pub(crate) fn strays(&self) -> bool {
         self.trades() && self.strayed.share(0.0, STRAYS) > STRAY
@@ -479,6 +506,11 @@ impl Habit {
             _ => (0.5, 2.0),
         }
     }
+}
+
+/// How often that was right, where it is as good as always.
+fn proven(tally: Tally) -> Option<f32> {
+    Some(tally.share(0.5, 2.0)).filter(|share| *share >= PROVEN)
 }
 
 #[cfg(test)]

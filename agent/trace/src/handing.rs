@@ -41,6 +41,7 @@ impl Traces {
     pub fn ended(&mut self, pid: u32) {
         self.habits.forget(pid);
         self.tasks.forget(pid);
+        self.starts.forget(pid);
         self.handovers.forget(pid);
         self.timing.forget(pid);
     }

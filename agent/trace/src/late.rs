@@ -98,6 +98,12 @@ impl Traces {
             && self.groups.compatible(group, node.group)
         {
             node.parent = Some(parent);
+            if !node.sure
+                && let Some(server) = self.nodes.get_mut(&server)
+            {
+                server.calls += 1;
+                self.starts.called(server.key);
+            }
             (node.server, node.sure) = (Some(server), true);
             node.links.clear();
             let (group, moved) = self.groups.merge(group, node.group);

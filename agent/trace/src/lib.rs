@@ -64,6 +64,8 @@ mod queues;
 mod reasons;
 mod remaining;
 pub mod settings;
+mod started;
+mod starts;
 mod suspects;
 mod tally;
 mod tasks;

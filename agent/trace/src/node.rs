@@ -58,6 +58,8 @@ pub(crate) struct Node {
     pub(crate) awaits: u32,
     /// Was there ever one?
     pub(crate) asked: bool,
+    /// How many calls were surely made for it.
+    pub(crate) calls: u32,
     /// Of a call: is it counted there?
     pub(crate) awaited: bool,
     /// Does its trace wait for what may become known of it?
@@ -98,6 +100,7 @@ impl Node {
             own: false,
             awaits: 0,
             asked: false,
+            calls: 0,
             awaited: false,
             held: false,
             opener: None,

@@ -9,6 +9,7 @@ use crate::{
     header::{self, Context},
     node::{Ancestor, Node},
     reasons::agreed,
+    starts::Did,
     threads::Step,
     trace::{Link, Method, SpanId, TraceId},
     traces::{Traces, WakeOrder},
@@ -45,6 +46,7 @@ impl Traces {
             }
             (None, None) => self.groups.begin(self.ids.trace(node.identity, node.key)),
         };
+        self.mark(task, node.start, Did::Request(node.key));
         let habit = self.habits.of(node.pid);
         habit.opens(task.into());
         // A thread that reads requests works for those.
@@ -83,6 +85,8 @@ impl Traces {
         // A new connection's first request goes out when it stands: what was read by then does not matter.
         let asks = matches!(told, Told::Nothing) && opened.is_none();
         let suspects = if asks { self.suspects(task, node.start) } else { None };
+        self.mark(task, node.start, Did::Wrote);
+        let started = if asks && new { self.started_for(task) } else { None };
         let by_time = self.by_time(&node).filter(|evidence| Some(evidence.server) != own_server);
         let habit = self.habits.of(node.pid);
         // What a call is that builds on such a one says nothing about its kind.
@@ -95,6 +99,7 @@ impl Traces {
         let evidence = echo.or(evidence.map(|evidence| agreed(evidence, by_time).of_worth(worth)));
         let by_time = by_time.map(|evidence| evidence.of_worth(habit.kind(node.shape)));
         let (evidence, said) = self.weighed((evidence, by_time), suspects.as_deref(), (&node, task));
+        let (evidence, suspects, said) = self.by_start(started, (evidence, suspects, said), &node);
         node.server = evidence.map(|evidence| evidence.server);
         node.sure = evidence.is_some_and(|evidence| evidence.confidence >= self.settings.min_confidence);
         if let Some(evidence) = evidence.filter(|_| node.sure) {
@@ -137,7 +142,9 @@ impl Traces {
         if call.sure {
             server.awaits += 1;
             server.asked = true;
+            server.calls += 1;
             call.awaited = true;
+            self.starts.called(server.key);
         }
     }
 

@@ -46,11 +46,11 @@ impl Traces {
                 }
             }
         }
-        Some(suspects)
+        Some(self.with_calls_to_make(suspects))
     }
 
     /// The request that this call is surely for.
-    fn known(&self, call: Key) -> Option<Key> {
+    pub(crate) fn known(&self, call: Key) -> Option<Key> {
         self.nodes.get(&call).filter(|call| call.sure).and_then(|call| call.server)
     }
 
@@ -135,6 +135,7 @@ impl Traces {
 
     /// A request is answered: who waits for what it calls has no call for it that is not.
     pub(crate) fn rules_out(&mut self, request: Key, task: Task, time: Nanos) {
+        self.counted(request);
         let Some(server) = self.nodes.get(&request) else { return };
         if server.asked {
             let waited = server.awaits == 0;

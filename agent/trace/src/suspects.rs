@@ -212,6 +212,26 @@ impl Suspects {
         settled
     }
 
+    /// A request makes no more calls: those of which nobody knows for whom they are are not for it. Gives those for which one is
+    /// left now.
+    pub(crate) fn excludes(&mut self, request: Key) -> Vec<Settled> {
+        let Some(calls) = self.of_request.get(&request) else { return Vec::new() };
+        let mut settled = Vec::new();
+        for name in calls {
+            let Some(call) = self.calls.get_mut(name).filter(|call| call.suspects.len() > 1) else {
+                continue;
+            };
+            let before = call.suspects.len();
+            call.suspects.retain(|suspect| suspect.request != request);
+            call.open = call.open.saturating_sub(before - call.suspects.len());
+            if let Some(left) = call.sole().filter(|_| call.suspects.len() < before) {
+                (call.known, call.by_order) = (true, true);
+                settled.push((*name, left.request));
+            }
+        }
+        settled
+    }
+
     /// Calls that were answered before this request is, and whose threads spoke for it: nothing speaks against it.
     pub(crate) fn agrees(&mut self, request: Key) -> Vec<Key> {
         let calls = self.of_request.get(&request).into_iter().flatten();

@@ -34,7 +34,7 @@ pub(crate) const SUREST: f32 = 0.99;
 const UNSEEN: f32 = 0.02;
 
 /// How many times further back than most causes some lie.
-const FEW: u64 = 2;
+pub(crate) const FEW: u64 = 2;
 
 /// Something that a process read.
 #[derive(Clone, Copy, Debug)]

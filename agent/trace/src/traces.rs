@@ -21,6 +21,7 @@ use crate::{
     placing::Forwarded,
     queues::Queues,
     settings::{Counters, Settings},
+    starts::{Did, Starts},
     suspects::Suspects,
     tasks::Tasks,
     threads::{Sight, Situation, Step, ThreadKey, Threads},
@@ -62,6 +63,7 @@ pub struct Traces {
     pub(crate) echoes: Echoes,
     pub(crate) timing: Timing,
     pub(crate) suspects: Suspects,
+    pub(crate) starts: Starts,
     pub(crate) wake_orders: Vec<WakeOrder>,
     pub(crate) groups: Groups,
     /// The latest moment heard of.
@@ -91,6 +93,7 @@ impl Traces {
             echoes: Echoes::default(),
             timing: Timing::default(),
             suspects: Suspects::default(),
+            starts: Starts::default(),
             groups: Groups::default(),
             now: Nanos::default(),
         }
@@ -106,6 +109,7 @@ impl Traces {
             Activity::Withdrawn(key) => self.withdrawn(key),
         }
         self.spread();
+        self.exhaust();
         self.give_due(out);
     }
 
@@ -217,6 +221,7 @@ impl Traces {
 
     fn resumed(&mut self, key: Key, time: Nanos, task: Task) {
         self.heard(time);
+        self.mark(task, time, Did::Response(key));
         self.no_longer_awaited(key);
         self.suspects.responded(key);
         let Some(node) = self.nodes.get(&key) else { return };
@@ -259,6 +264,7 @@ impl Traces {
     /// been for this.
     fn answering(&mut self, key: Key, time: Nanos, task: Task) {
         self.heard(time);
+        self.mark(task, time, Did::Wrote);
         if !self.working(key, task.pid, time) {
             return;
         }
@@ -394,6 +400,7 @@ impl Traces {
         self.queues.leave(key);
         self.echoes.leave(node.pid, &node.tokens, key);
         self.timing.leave(node.pid, key);
+        self.starts.leave(key);
         let unknown = self.suspects.leave(key);
         self.threads.leave(node.thread, key);
         for thread in std::mem::take(&mut node.resumed_on) {

@@ -67,8 +67,7 @@ mod tests {
     fn what_is_not_read_is_named_with_its_reason() {
         let unread = (1..=9).map(|pid| (pid, "it is stripped".to_owned())).collect();
         let text = finding("tokio", &Tally { read: 2, started: 1, unread }).text;
-        let start =
-            "the tasks of 2 processes are read, of 1 of these also when or by whom they were started; of these only";
+        let start = "the tasks of 2 processes are read, of 1 of these also when or by whom they were started; of these only";
         assert!(text.starts_with(start), "{text}");
         assert!(text.contains("1 (it is stripped)") && text.ends_with("and 1 more"), "{text}");
     }

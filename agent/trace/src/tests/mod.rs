@@ -18,6 +18,7 @@ mod messages;
 mod others;
 mod pools;
 mod remaining;
+mod started;
 mod task;
 mod timing;
 mod trades;
