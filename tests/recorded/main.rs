@@ -106,6 +106,7 @@ fn recordings_carry_tasks_births_wake_ups_and_sleeps() -> Result<()> {
         Ok(recorded::look(&folder().join(name).with_extension("wirespan"), see)?.len())
     };
     let task = |event: &Event<'_>| matches!(event, Event::Data(data) if data.task.logical().is_some());
+    let numbered = |event: &Event<'_>| matches!(event, Event::Data(data) if data.task.next.is_some());
     for (name, what, wanted) in [
         (
             "python-threads-threads",
@@ -117,6 +118,7 @@ fn recordings_carry_tasks_births_wake_ups_and_sleeps() -> Result<()> {
         ("node-sequential", "sleeps", |event| matches!(event, Event::Data(data) if data.task.rests > 0)),
         ("go-inline-sequential", "goroutines", task),
         ("tokio-multi-inline-sequential", "tasks", task),
+        ("tokio-multi-parallel-numbered", "numbers", numbered),
     ] {
         ensure!(count(name, wanted)? > 0, "no {what} in {name}");
     }

@@ -30,8 +30,11 @@
 //!    becomes a link;
 //! 8. of all that the process has read lately, *S*, or the response to a call for it, lies as far back as causes do there, and
 //!    nothing else does (`timing`): `timing`;
-//! 9. of several that it may be for, all others were answered while it was not, or the calls beside it tell (`suspects`): `task`;
-//! 10. none: it begins a trace, which waits a while: the answer that follows may tell for whom it was made, when that comes, the
+//! 9. it is the first call of a task that was started in a turn in which *S* alone had been read (`starts`), in a process whose calls
+//!    were seen to be for such requests, and its thread is not sure of another one: `task`;
+//! 10. of several that it may be for, all others were answered while it was not, or have a call for each task that they
+//!     started (`started`), or the calls beside it tell (`suspects`): `task`;
+//! 11. none: it begins a trace, which waits a while: the answer that follows may tell for whom it was made, when that comes, the
 //!     end of the thread, or who waits for the result.
 //!
 //! A message that names no context is linked to the span that sent it, by its id (`messages`).
