@@ -124,7 +124,7 @@ fn what_tokio_numbers_tasks_from_is_a_variable() {
     };
     let other = "_ZN3mio3sys4unix8selector7NEXT_ID17h4ae88969687d2a28E";
     let legacy = "_ZN5tokio7runtime4task2id2Id4next7NEXT_ID17h085219cbd6a5e590E.llvm.6264024734321378009";
-    let v0 = "_RNvNvMNtNtNtCs1fSeKTC0RbH_5tokio7runtime4task2idNtB4_2Id4next7NEXT_ID";
+    let v0 = "_RNvNvMs_NtNtNtCs1pvt0hcdN19_5tokio7runtime4task2idNtB6_2Id4next7NEXT_ID";
     assert_eq!((next(&[other, legacy]), next(&[v0]), next(&[other])), (Some(0x1008), Some(0x1000), None));
     assert_eq!(next(&[legacy, legacy]), None);
 }

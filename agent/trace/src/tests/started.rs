@@ -170,3 +170,16 @@ fn a_request_whose_calls_are_all_known_makes_no_other() {
     let of = |call: &str| spans[call].1.parent.map(|parent| parent.span_id);
     assert_eq!([of("one"), of("two")], ["a", "b"].map(|name| Some(spans[name].1.span_id)));
 }
+
+/// Neither has started any, but somebody calls: what remains tells.
+#[test]
+fn where_no_request_has_a_call_to_make_each_may_have() {
+    let crowd = POOLED.replace("+502", "+500");
+    let ends = "900010 answer a 20.3#1@910+500\n900010 end a\n900020 resume one 20.1#4@920+500\n900020 end one\n\
+                900021 resume two 20.1#4@921+500\n900021 end two\n900031 answer b 20.3#2@931+500\n900031 end b\n";
+    let mut world = World::new(settings());
+    world.run(ONE).run(&taught(300, through_a_pool)).run(&crowd).run(ends).run("9000000 sweep");
+    let spans = world.spans();
+    let of = |call: &str| spans[call].1.parent.map(|parent| parent.span_id);
+    assert_eq!([of("one"), of("two")], [Some(spans["b"].1.span_id); 2]);
+}
