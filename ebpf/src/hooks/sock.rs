@@ -75,7 +75,7 @@ fn moved(sk: *const u8, ret: i32, flags: i32, direction: u8) {
     // SAFETY: the tracepoint hands over a socket in use.
     unsafe {
         if let Some(transport) = socket::transport::<Typed>(sk) {
-            captured(sk, transport, ret as u32, flags, direction, task, pid_tgid);
+            captured(sk, transport, ret as u32, flags, direction, By { task, pid_tgid });
         }
     }
 }
@@ -91,6 +91,12 @@ unsafe fn failed(task: *const u8, thread: u32) {
     if arguments.class.is_messages() {
         copy::forget(thread);
     }
+}
+
+/// Who calls.
+struct By {
+    task: *const u8,
+    pid_tgid: u64,
 }
 
 /// Is this call worth looking at? The cheapest questions first.
@@ -109,15 +115,7 @@ unsafe fn wanted(sk: *const u8, transport: u8, len: u32, direction: u8) -> bool 
 }
 
 #[inline(always)]
-unsafe fn captured(
-    sk: *const u8,
-    transport: u8,
-    len: u32,
-    flags: i32,
-    direction: u8,
-    task: *const u8,
-    pid_tgid: u64,
-) {
+unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction: u8, by: By) {
     // SAFETY: `sk` is a typed socket in use; every helper checks what it is given.
     unsafe {
         if !wanted(sk, transport, len, direction) {
@@ -142,6 +140,7 @@ unsafe fn captured(
             ring::count(|control| &raw mut (*control).ignored);
             return;
         }
+        let By { task, pid_tgid } = by;
         let registers = bpf_task_pt_regs(task.cast_mut().cast()) as *const u8;
         let arguments = arguments(registers, sk, direction, len, pid_tgid as u32);
         let call = Call {

@@ -216,13 +216,7 @@ unsafe fn captured(found: &Found, arguments: &Arguments, len: u32, direction: u8
             ring::count(|control| &raw mut (*control).ignored);
             return;
         }
-        let mut flags = DataFlags::default();
-        if transport == TRANSPORT_UDP {
-            flags = flags.with(DataFlags::DATAGRAM);
-        }
-        if transport == TRANSPORT_TCP && direction == RECEIVED && recv_flags & MSG_TRUNC != 0 {
-            flags = flags.with(DataFlags::FILLER);
-        }
+        let flags = data_flags(transport, direction, recv_flags);
         let pid_tgid = bpf_get_current_pid_tgid();
         let task = stand_in::task();
         let call = Call {
@@ -255,6 +249,18 @@ unsafe fn captured(found: &Found, arguments: &Arguments, len: u32, direction: u8
         if !emitted {
             (*state).lost += 1;
         }
+    }
+}
+
+/// Datagrams keep their borders; bytes that a truncating read of TCP threw away are in nobody's buffer.
+#[inline(always)]
+fn data_flags(transport: u8, direction: u8, recv_flags: u32) -> DataFlags {
+    if transport == TRANSPORT_UDP {
+        DataFlags::DATAGRAM
+    } else if transport == TRANSPORT_TCP && direction == RECEIVED && recv_flags & MSG_TRUNC != 0 {
+        DataFlags::FILLER
+    } else {
+        DataFlags::default()
     }
 }
 
