@@ -31,7 +31,9 @@ impl Traces {
             let before = habit
                 .follow(&sight, deed)
                 .filter(|(step, trust)| !step.sure && *trust >= self.settings.min_confidence);
-            next = before.and_then(|(step, _)| step.call);
+            // Before it turned to this one, it may have worked on another of its connection.
+            let alone = !(habit.holds_back() && self.queues.piled(server));
+            next = before.filter(|_| alone).and_then(|(step, _)| step.call);
         }
     }
 

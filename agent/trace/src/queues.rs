@@ -7,6 +7,8 @@ use wirespan_span::span::{Cookie, Key, Nanos};
 #[derive(Debug, Default)]
 struct Queue {
     open: Vec<u64>,
+    /// Were there ever two?
+    piled: bool,
     answered: Option<Nanos>,
 }
 
@@ -18,7 +20,9 @@ impl Queues {
     /// A request was read.
     pub(crate) fn join(&mut self, request: Key) {
         if request.sub == 0 {
-            self.0.entry(request.cookie).or_default().open.push(request.offset);
+            let queue = self.0.entry(request.cookie).or_default();
+            queue.open.push(request.offset);
+            queue.piled |= queue.open.len() > 1;
         }
     }
 
@@ -36,6 +40,11 @@ impl Queues {
                 self.0.remove(&request.cookie);
             }
         }
+    }
+
+    /// Was another one open on its connection while it was, or since the connection last had none?
+    pub(crate) fn piled(&self, request: Key) -> bool {
+        self.0.get(&request.cookie).is_some_and(|queue| request.sub == 0 && queue.piled)
     }
 
     /// Does another one wait on its connection?

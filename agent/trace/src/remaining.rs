@@ -133,8 +133,9 @@ impl Traces {
         }
     }
 
-    /// A request is answered: who waits for what it calls has no call for it that is not.
-    pub(crate) fn rules_out(&mut self, request: Key, task: Task, time: Nanos) {
+    /// A request is answered: who waits for what it calls has no call for it that is not. At this `time`, unless its answer may have
+    /// been held back: what was read before that may have led to another one's.
+    pub(crate) fn rules_out(&mut self, request: Key, task: Task, time: Option<Nanos>) {
         self.counted(request);
         let Some(server) = self.nodes.get(&request) else { return };
         if server.asked {
@@ -144,7 +145,7 @@ impl Traces {
         for (word, right) in self.suspects.believed(request) {
             self.habits.of(task.pid).gave_word(word, right);
         }
-        if let Some(call) = self.right_before(request, task, time) {
+        if let Some(call) = time.and_then(|time| self.right_before(request, task, time)) {
             self.remains(call, request);
         }
         for (call, left) in self.suspects.answers(request) {
@@ -177,6 +178,12 @@ impl Traces {
         self.suspects.of(call).is_some_and(|suspects| suspects.len() > 1)
     }
 
+    /// Is this call also suspected to be for another request of this one's connection?
+    fn piled(&self, call: Key, request: Key) -> bool {
+        let other = |one: &Suspect| one.request != request && one.request.cookie == request.cookie;
+        request.sub == 0 && self.suspects.of(call).is_some_and(|suspects| suspects.iter().any(other))
+    }
+
     /// One request is left for a call.
     fn remains(&mut self, call: Key, request: Key) {
         let Some(node) = self.nodes.get(&call) else { return };
@@ -203,8 +210,11 @@ impl Traces {
             for (order, right) in self.suspects.examples(call) {
                 habit.ordered(order, right);
             }
-            // What led to it was for the same.
-            if let Some(before) = suspect.call.filter(|before| self.is_open_to_doubt(*before)) {
+            // What led to it was for the same, unless the program turned to the request behind.
+            let holds_back = habit.holds_back();
+            let before = suspect.call.filter(|before| self.is_open_to_doubt(*before));
+            if let Some(before) = before.filter(|before| !holds_back || !self.piled(*before, suspect.request))
+            {
                 self.remains(before, suspect.request);
             }
             let habit = self.habits.of(pid);

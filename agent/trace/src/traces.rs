@@ -275,7 +275,6 @@ impl Traces {
         if let Some(bound) = bound.filter(|bound| *bound == key || self.working(*bound, task.pid, time)) {
             self.habits.of(task.pid).kept(bound == key);
         }
-        self.rules_out(key, task, time);
         // Of several answers that were held back it cannot be said which one the thread worked on.
         let batched = self.queues.answers(key, time);
         let habit = self.habits.of(task.pid);
@@ -283,6 +282,7 @@ impl Traces {
             habit.has_held_back();
         }
         let unclear = habit.holds_back() && (batched || self.queues.behind(key));
+        self.rules_out(key, task, (!unclear).then_some(time));
         if let Some(sight) = self.threads.look(task).filter(|_| !unclear) {
             self.learn(&sight, key, task.pid);
         }
@@ -293,14 +293,18 @@ impl Traces {
             habit.works_ahead();
         }
         let (confidence, keeps) = (habit.blocks(), habit.keeps());
-        for call in wondered {
-            self.place_late(call, key, Method::Task, keeps);
-        }
-        for call in self.threads.answers(task, key, time) {
-            self.place_late(call, key, Method::Task, confidence);
+        let waited = self.threads.answers(task, key, time);
+        // Nor for which of them it had called.
+        if !unclear {
+            for call in wondered {
+                self.place_late(call, key, Method::Task, keeps);
+            }
+            for call in waited {
+                self.place_late(call, key, Method::Task, confidence);
+            }
         }
         // Nor when it would have been written without the others.
-        if !batched {
+        if !unclear {
             self.answers_in_time(key, time);
         }
     }

@@ -76,3 +76,24 @@ fn who_answers_while_its_calls_are_open_tells_nothing() {
     let found = parents(&[hasty.as_str(), TURN, ends].concat(), &["one", "two", "three"], &["a", "b"]);
     assert_eq!(found, [None; 3]);
 }
+
+/// Two requests of one connection are read at once and answered at once, as hyper does where the second is soon done.
+const HELD_BACK: &str = "80000 serve p 3:0 20.1@800\n80000 serve q 3:50 20.1@800\n80001 answer p 20.1@800\n80001 end p\n\
+                         80001 answer q 20.1@800\n80001 end q\n";
+
+#[test]
+fn a_response_before_answers_that_were_held_back_led_to_one_of_them() {
+    let both = "90000 serve a 4:0 20.1@900\n90000 serve b 4:50 20.1@900\n90001 ask one 11:900 20.1@900\n90010 resume one 20.1@905\n\
+                90011 end one\n90012 answer a 20.1@905\n90012 end a\n90012 answer b 20.1@905\n90012 end b\n";
+    let found = |before: &str| parents(&[before, HELD_BACK, both].concat(), &["one"], &["a", "b"]);
+    assert_eq!(found(&turns(120)), [None]);
+}
+
+#[test]
+fn what_led_to_a_call_may_have_been_for_the_request_before_on_its_connection() {
+    let both = "90000 serve a 4:0 20.1@900\n90000 serve b 4:50 20.1@900\n90001 ask one 11:900 20.1@900\n90010 resume one 20.1@905\n\
+                90010 end one\n90011 ask two 12:900 20.1@905\n90012 answer a 20.1@905\n90012 end a\n90020 resume two 20.1@910\n\
+                90020 end two\n90021 answer b 20.1@910\n90021 end b\n";
+    let found = |before: &str| parents(&[before, HELD_BACK, both].concat(), &["one", "two"], &["a", "b"]);
+    assert_eq!(found(&turns(120)), [None, Some("b")]);
+}
