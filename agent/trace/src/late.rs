@@ -31,10 +31,14 @@ impl Traces {
             let before = habit
                 .follow(&sight, deed)
                 .filter(|(step, trust)| !step.sure && *trust >= self.settings.min_confidence);
-            // Before it turned to this one, it may have worked on another of its connection.
-            let alone = !(habit.holds_back() && self.queues.piled(server));
-            next = before.filter(|_| alone).and_then(|(step, _)| step.call);
+            next = before.filter(|_| self.reaches_back(pid, server)).and_then(|(step, _)| step.call);
         }
+    }
+
+    /// Was what led to a call for this request for the same one? Who holds answers back may have worked on another one of its
+    /// connection before.
+    pub(crate) fn reaches_back(&mut self, pid: u32, server: Key) -> bool {
+        !(self.queues.piled(server) && self.habits.of(pid).holds_back())
     }
 
     /// A call turns out to have been for the request that it seemed to be for, or for this other one.

@@ -69,10 +69,8 @@ impl Traces {
             if confidence * worth >= self.settings.min_confidence {
                 self.place_late(call, server, Method::Timing, confidence * worth);
             }
-            // Before it turned to this one, it may have worked on another of its connection.
-            let alone = !(self.habits.of(kind.0).holds_back() && self.queues.piled(server));
             next = reason
-                .filter(|_| alone)
+                .filter(|_| self.reaches_back(kind.0, server))
                 .and_then(|reason| Some((reason.call?, confidence * reason.confidence)));
         }
     }
