@@ -329,6 +329,20 @@ pub struct RuntimeRecord {
     pub starter: u32,
     /// Address of the word that has the next task's number, 0 where that is not known.
     pub next: u64,
+    /// `event::Writers`; [`begin`](Self::begin) is 0 where there are none.
+    pub begin: u64,
+    /// As there.
+    pub began: u32,
+    /// As there.
+    pub stack_end: u32,
+    /// As there.
+    pub connection: u32,
+    /// As there.
+    pub channel: u32,
+    /// As there.
+    pub waiting: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// Which slot of the table of runtimes belongs to `pid`.
@@ -533,7 +547,7 @@ const _: () = {
     assert!(size_of::<ExecRecord>() == 40);
     assert!(size_of::<ProcessRecord>() == 24);
     assert!(size_of::<ThreadRecord>() == 32);
-    assert!(size_of::<RuntimeRecord>() == 32);
+    assert!(size_of::<RuntimeRecord>() == 64);
     assert!(size_of::<Settings>() == 40);
     assert!(size_of::<Fields>() == 63 * 4);
     assert!(RING_BYTES.is_power_of_two() && POLICY_SLOTS.is_power_of_two());

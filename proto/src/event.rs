@@ -425,6 +425,34 @@ pub struct TaskPlace {
     pub within: Option<TaskFields>,
     /// Address of the word that has the next task's number.
     pub next: Option<u64>,
+    /// Tasks that write what others hand them.
+    pub writers: Option<Writers>,
+}
+
+/// Tasks that write what others hand them, each for one connection; and where one who has handed something over waits. An event of
+/// what they send tells the task that waits. Go's `net/http` works so (`persistConn.writeLoop` and `roundTrip`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Writers {
+    /// Address of the function that they begin with.
+    pub begin: u64,
+    /// Where a task's structure has the address of the function that it began with, bytes.
+    pub began: u32,
+    /// Where it has the end of its stack.
+    pub stack_end: u32,
+    /// So many bytes below that end is the pointer to the connection.
+    pub connection: u32,
+    /// Where the connection has the pointer to the channel at which others wait.
+    pub channel: u32,
+    /// Where the channel has the pointer to the first that waits, whose first word points at its task.
+    pub waiting: u32,
+}
+
+impl TaskPlace {
+    /// The word is the identity, and nothing else is known.
+    #[must_use]
+    pub const fn at(word: i64) -> Self {
+        Self { word, within: None, next: None, writers: None }
+    }
 }
 
 /// Offsets in a runtime's own structure of a task, bytes.

@@ -18,7 +18,7 @@ use wirespan_proto::{
         self, ARCH_ARM64, ARCH_X86_64, FILTER_ALL, FILTER_EXCEPT, FILTER_ONLY, MAX_HEAD, POLICY_SLOTS,
         PORTS_ALL, PORTS_EXCEPT, PORTS_ONLY, RUNTIME_SLOTS, RuntimeRecord, policy_slot,
     },
-    event::{Cookie, Policy, TaskFields, TaskPlace},
+    event::{Cookie, Policy, TaskFields, TaskPlace, Writers},
 };
 use zerocopy::IntoBytes;
 
@@ -213,14 +213,27 @@ impl Runtimes {
         let points = u64::from(place.within.is_some());
         let fields = place.within.unwrap_or(TaskFields { id: 0, starter: None });
         let starter = u64::from(fields.starter.unwrap_or(abi::NO_FIELD));
-        let next = place.next.unwrap_or(0);
-        let words = [points << 32, place.word as u64, starter << 32 | u64::from(fields.id), next];
+        let pair = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
+        let [begin, began, connection, waiting] = place.writers.map_or([0; 4], |writers| {
+            let Writers { begin, began, stack_end, connection, channel, waiting } = writers;
+            [begin, pair(began, stack_end), pair(connection, channel), pair(waiting, 0)]
+        });
+        let word = place.word as u64;
+        let words = [
+            word,
+            starter << 32 | u64::from(fields.id),
+            place.next.unwrap_or(0),
+            begin,
+            began,
+            connection,
+            waiting,
+        ];
         let [head, rest @ ..] = self.slot(pid);
         head.store(0, Ordering::Release);
-        for (word, value) in rest.iter().zip(words.into_iter().skip(1)) {
+        for (word, value) in rest.iter().zip(words) {
             word.store(value.to_le(), Ordering::Release);
         }
-        head.store((words[0] | u64::from(pid)).to_le(), Ordering::Release);
+        head.store((points << 32 | u64::from(pid)).to_le(), Ordering::Release);
     }
 
     /// Events of this process tell their thread again.
@@ -231,18 +244,23 @@ impl Runtimes {
         }
     }
 
-    /// The four words of a slot, as `abi::RuntimeRecord` has them.
-    fn slot(&self, pid: u32) -> [&AtomicU64; 4] {
-        let first = abi::runtime_slot(pid) as usize * 4;
+    /// The words of a slot, as `abi::RuntimeRecord` has them.
+    fn slot(&self, pid: u32) -> [&AtomicU64; RUNTIME_WORDS] {
+        let first = abi::runtime_slot(pid) as usize * RUNTIME_WORDS;
         // SAFETY: the slot lies within the mapping and is aligned; kernel programs read it and store zeros in it.
-        [0, 1, 2, 3]
-            .map(|word| unsafe { AtomicU64::from_ptr(self.slots.start().cast::<u64>().add(first + word)) })
+        std::array::from_fn(|word| unsafe {
+            AtomicU64::from_ptr(self.slots.start().cast::<u64>().add(first + word))
+        })
     }
 }
 
+const RUNTIME_WORDS: usize = size_of::<RuntimeRecord>() / size_of::<u64>();
 const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, word) == 8);
 const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, id) == 16);
 const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, next) == 24);
+const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, begin) == 32);
+const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, connection) == 48);
+const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, waiting) == 56);
 
 /// Writes capture policies of connections: one store each, no system call.
 #[derive(Debug)]

@@ -33,13 +33,12 @@ fn may_load() -> bool {
 
 /// No address of a program: in the half of the kernel, unmapped, or far away.
 const WRONG: [TaskPlace; 4] = [
-    TaskPlace { word: i64::MIN, within: None, next: None },
-    TaskPlace { word: -0x7000_0000_0000, within: None, next: None },
-    TaskPlace { word: i64::MAX, within: Some(TaskFields { id: 8, starter: Some(16) }), next: None },
+    TaskPlace::at(i64::MIN),
+    TaskPlace::at(-0x7000_0000_0000),
+    TaskPlace { within: Some(TaskFields { id: 8, starter: Some(16) }), ..TaskPlace::at(i64::MAX) },
     TaskPlace {
-        word: 0,
         within: Some(TaskFields { id: u32::MAX - 1, starter: Some(u32::MAX - 1) }),
-        next: None,
+        ..TaskPlace::at(0)
     },
 ];
 
@@ -85,7 +84,7 @@ fn a_place_that_cannot_be_read_leaves_the_thread() {
         assert_eq!(Task { rests: 0, ..echo(&format!("wrong {number}")) }, thread, "{place:?}");
     }
     // The first word at the thread pointer is the C library's own, and not 0.
-    let place = TaskPlace { word: 0, within: None, next: None };
+    let place = TaskPlace::at(0);
     for (next, why) in [(None, "right"), (Some(8), "next number unreadable")] {
         runtimes.set(pid, TaskPlace { next, ..place });
         let task = echo(why);

@@ -47,6 +47,7 @@ pub(super) struct Elf<'a> {
 struct Section {
     name: Vec<u8>,
     kind: u32,
+    address: u64,
     offset: u64,
     len: u64,
     link: u32,
@@ -72,7 +73,7 @@ pub(super) struct Symbol {
 }
 
 /// The value of `N` bytes at a place of `bytes`.
-fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
+pub(super) fn field<const N: usize>(bytes: &[u8], at: usize) -> Option<u64> {
     let mut value = [0; 8];
     value.get_mut(..N)?.copy_from_slice(bytes.get(at..at.checked_add(N)?)?);
     Some(u64::from_le_bytes(value))
@@ -113,8 +114,23 @@ impl<'a> Elf<'a> {
 
     /// The first `most` bytes of a section.
     pub(super) fn section(&self, name: &str, most: usize) -> Option<Vec<u8>> {
-        let section = self.sections.iter().find(|section| section.name == name.as_bytes())?;
-        bytes(self.file, section.offset, usize::try_from(section.len).ok()?.min(most))
+        self.part(name, 0, most)
+    }
+
+    /// At most `most` bytes of a section from a place in it on.
+    pub(super) fn part(&self, name: &str, at: u64, most: usize) -> Option<Vec<u8>> {
+        let section = self.named(name)?;
+        let left = usize::try_from(section.len.checked_sub(at)?).ok()?;
+        bytes(self.file, section.offset.checked_add(at)?, left.min(most))
+    }
+
+    /// Where a section is meant to be.
+    pub(super) fn address(&self, name: &str) -> Option<u64> {
+        Some(self.named(name)?.address)
+    }
+
+    fn named(&self, name: &str) -> Option<&Section> {
+        self.sections.iter().find(|section| section.name == name.as_bytes())
     }
 
     /// The address that the file's first byte is meant for.
@@ -240,6 +256,7 @@ fn section(raw: &[u8]) -> Option<Section> {
     Some(Section {
         name: raw.get(..4)?.to_vec(),
         kind: field::<4>(raw, 4)? as u32,
+        address: field::<8>(raw, 16)?,
         offset: field::<8>(raw, 24)?,
         len: field::<8>(raw, 32)?,
         link: field::<4>(raw, 40)? as u32,

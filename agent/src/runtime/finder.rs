@@ -10,7 +10,7 @@ use std::{
 
 use rustc_hash::FxHashMap;
 use wirespan_kernel::Runtimes;
-use wirespan_proto::event::TaskPlace;
+use wirespan_proto::event::{TaskPlace, Writers};
 
 use super::{
     Found, Kind, Runtime, Unknown, executable,
@@ -64,8 +64,12 @@ impl Programs {
 fn within(kind: &Kind, image: impl FnOnce() -> Option<(Process, Image)>) -> Runtime {
     let tasks = kind.found.clone().and_then(|found| match found {
         Found::Task(place) => {
-            let next = place.next.and_then(|of_file| Some(image()?.1.address(of_file)));
-            Ok(TaskPlace { next, ..place })
+            let of_file = place.next.is_some() || place.writers.is_some();
+            let image = if of_file { image() } else { None };
+            let address = |of_file| Some(image.as_ref()?.1.address(of_file));
+            let writers =
+                place.writers.and_then(|writers| Some(Writers { begin: address(writers.begin)?, ..writers }));
+            Ok(TaskPlace { next: place.next.and_then(address), writers, ..place })
         }
         Found::Context(layout) => {
             let (process, image) = image().ok_or(Unknown::Memory)?;

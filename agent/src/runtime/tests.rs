@@ -1,5 +1,7 @@
 //! Executables made of the facts of real ones, and this test's own.
 
+use wirespan_proto::event::Writers;
+
 use super::*;
 
 /// What a section holds, and of which type and length it says to be.
@@ -106,10 +108,7 @@ impl FileExt for Image {
 #[test]
 fn a_task_of_tokio_is_a_word_below_the_thread_pointer() {
     let runtime = recognise(&Image(tokio(&CODE, SETTER))).unwrap();
-    assert_eq!(
-        (runtime.name, runtime.found),
-        ("tokio", Ok(Found::Task(TaskPlace { word: 0x30 + 0x30 - 0x148, within: None, next: None })))
-    );
+    assert_eq!((runtime.name, runtime.found), ("tokio", Ok(Found::Task(TaskPlace::at(0x30 + 0x30 - 0x148)))));
 }
 
 /// As both manglings have it; another crate's variable of this name is no matter, and of two nobody knows which.
@@ -153,22 +152,116 @@ fn go(machine: u16, thread_local: u64, version: &str) -> Kind {
 fn a_goroutine_is_found_by_way_of_its_structure() {
     let Ok(Found::Task(place)) = go(elf::X86_64, 8, "go1.26.8").found else { panic!("not found") };
     assert_eq!((place.word, place.within.unwrap().id), (-8, 152));
+    let Ok(Found::Task(place)) = go(elf::X86_64, 0, "go1.26.8").found else { panic!("not found") };
+    assert_eq!(place.word, -8, "built without support for C");
     let unknown = |machine, len, version| go(machine, len, version).found.unwrap_err();
     assert_eq!(unknown(elf::X86_64, 8, "go1.77"), Unknown::Version("go1.77".into()));
     assert_eq!(unknown(elf::X86_64, 64, "go1.26.8"), Unknown::NoSymbols, "linked with C, stripped");
     assert_eq!(unknown(elf::AARCH64, 8, "go1.26.8"), Unknown::Machine);
 }
 
+/// `net/http.(*Transport).dialConn.gowrap3` and the beginning of `net/http.(*persistConn).writeLoop` as Go 1.26.8 compiles them,
+/// the second 64 bytes behind the first. `frame` and `room` are the last byte of the first's frame and of where the second keeps
+/// its argument.
+fn client(frame: u8, room: u8) -> Vec<u8> {
+    let mut code = vec![0x49, 0x3b, 0x66, 0x10, 0x76, 0x17, 0x55, 0x48, 0x89, 0xe5, 0x48, 0x83, 0xec, frame];
+    code.extend([0x48, 0x8b, 0x42, 0x08, 0xe8, 41, 0, 0, 0, 0x48, 0x83, 0xc4, frame, 0x5d, 0xc3]);
+    code.resize(64, 0x90);
+    code.extend([0x4c, 0x8d, 0xa4, 0x24, 0x78, 0xff, 0xff, 0xff, 0x4d, 0x3b, 0x66, 0x10]);
+    code.extend([0x0f, 0x86, 0xcd, 2, 0, 0, 0x55, 0x48, 0x89, 0xe5, 0x48, 0x81, 0xec, 0, 1, 0, 0]);
+    code.extend([0x48, 0x89, 0x84, 0x24, room, 1, 0, 0]);
+    code.resize(256, 0x90);
+    code
+}
+
+/// The table of functions of Go 1.20 and later, of functions that begin so far behind `text`.
+fn functions(text: u64, functions: &[(&str, u32)]) -> Vec<u8> {
+    let count = functions.len() as u32;
+    let names: String = functions.iter().map(|(name, _)| format!("{name}\0")).collect();
+    let rows = 72 + names.len() as u64;
+    let head = [u64::from(count), 0, text, 72, rows, 0, 0, rows];
+    let mut table = vec![0xf1, 0xff, 0xff, 0xff, 0, 0, 1, 8];
+    head.iter().for_each(|number| table.extend(number.to_le_bytes()));
+    table.extend(names.as_bytes());
+    for (row, (_, begin)) in (0..).zip(functions) {
+        let more: u32 = 8 * count + 4 + 8 * row;
+        [*begin, more].iter().for_each(|number| table.extend(number.to_le_bytes()));
+    }
+    table.extend([0; 4]);
+    let mut name: u32 = 0;
+    for (of, begin) in functions {
+        [*begin, name].iter().for_each(|number| table.extend(number.to_le_bytes()));
+        name += of.len() as u32 + 1;
+    }
+    table
+}
+
+/// A program in Go 1.26.8 with such code. It is the file's first section, and told to begin there.
+fn go_client(code: &[u8], listed: &[(&str, u32)]) -> Vec<u8> {
+    let version = "go1.26.8";
+    let head =
+        [b"\xff Go buildinf:\x08\x02", &[0; 16][..], &[version.len() as u8], version.as_bytes()].concat();
+    let text = 64 + 2 * 56;
+    let part = |name, content| Part { name, kind: 1, link: 0, content };
+    let table = functions(text, listed);
+    executable_of(
+        elf::X86_64,
+        8,
+        &[part(".text", code.to_vec()), part(".go.buildinfo", head), part(".gopclntab", table)],
+    )
+}
+
+const CLIENT: [(&str, u32); 4] = [
+    ("net/http.(*Transport).dialConn.gowrap3", 0),
+    ("net/http.(*persistConn).writeLoop", 64),
+    ("net/http.(*Transport).dialConn.func2", 128),
+    ("net/http.(*Transport).dialConn", 192),
+];
+
+fn writers(file: Vec<u8>) -> Option<Writers> {
+    let Ok(Found::Task(place)) = recognise(&Image(file)).unwrap().found else { panic!("not found") };
+    place.writers
+}
+
+#[test]
+fn goroutines_that_write_for_others_are_known_by_their_first_function() {
+    let found = writers(go_client(&client(8, 0x10), &CLIENT)).unwrap();
+    assert_eq!((found.begin, found.connection), (64 + 2 * 56, 56));
+    assert_eq!((found.began, found.stack_end, found.channel, found.waiting), (304, 8, 144, 64));
+    assert_eq!(writers(go_client(&client(24, 0x10), &CLIENT)).map(|found| found.connection), Some(72));
+}
+
+#[test]
+fn goroutines_that_write_for_others_are_not_guessed() {
+    assert_eq!(writers(go_client(&client(8, 0x18), &CLIENT)), None, "its argument is kept elsewhere");
+    assert_eq!(writers(go_client(&client(8, 0x10), &CLIENT[..1])), None, "no such client");
+    assert_eq!(writers(go_client(&client(8, 0x10), &CLIENT[1..])), None, "begins with another function");
+    let twice = [CLIENT[0], CLIENT[1], ("net/http.(*Transport).dialConn.func9", 0)];
+    assert_eq!(writers(go_client(&client(8, 0x10), &twice)), None, "two call it");
+    assert_eq!(writers(go_client(&[0; 256], &CLIENT)), None, "other code");
+}
+
+/// Whatever piece a name stands in.
+#[test]
+fn a_table_of_many_functions_is_read_in_pieces() {
+    let names: Vec<_> =
+        (0..10_000).map(|number| format!("some/module.(*Type).function{number:05}")).collect();
+    let mut listed: Vec<_> = names.iter().map(|name| (name.as_str(), 192)).collect();
+    listed.splice(9_000..9_000, CLIENT);
+    assert_eq!(writers(go_client(&client(8, 0x10), &listed)).map(|found| found.connection), Some(56));
+}
+
 #[test]
 fn no_file_is_too_broken() {
-    let whole = tokio(&CODE, SETTER);
-    for len in 0..whole.len() {
-        let _ = recognise(&Image(whole[..len].to_vec()));
-    }
-    for at in 0..whole.len() {
-        let mut spoilt = whole.clone();
-        spoilt[at] = 0xff;
-        let _ = recognise(&Image(spoilt));
+    for whole in [tokio(&CODE, SETTER), go_client(&client(8, 0x10), &CLIENT)] {
+        for len in 0..whole.len() {
+            let _ = recognise(&Image(whole[..len].to_vec()));
+        }
+        for at in 0..whole.len() {
+            let mut spoilt = whole.clone();
+            spoilt[at] = 0xff;
+            let _ = recognise(&Image(spoilt));
+        }
     }
     assert_eq!(recognise(&Image(b"#!/bin/sh\n".to_vec())), None);
 }

@@ -1,7 +1,7 @@
 //! Puts one data record together: the same for every plan, once the plan has found socket, place and arguments.
 
 use wirespan_proto::{
-    abi::{DataRecord, KIND_DATA, MAX_HEAD, POLICY_FULL, POLICY_HEADS, SocketRecord, TAIL},
+    abi::{DataRecord, KIND_DATA, MAX_HEAD, POLICY_FULL, POLICY_HEADS, SENT, SocketRecord, TAIL},
     event::DataFlags,
 };
 
@@ -76,7 +76,7 @@ unsafe fn write(record: *mut DataRecord, call: &Call, flags: DataFlags) {
         (*record).socket.rtt_us = call.place.rtt_us;
         (*record).offset = call.place.offset;
         (*record).pid_tgid = call.pid_tgid;
-        let (task, numbered) = runtime::numbered(call.pid_tgid);
+        let (task, numbered) = runtime::numbered(call.pid_tgid, call.direction == SENT);
         (*record).task = task;
         (*record).len = call.len;
         (*record).lost = call.lost;

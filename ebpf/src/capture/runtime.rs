@@ -1,5 +1,6 @@
 //! Which logical task the current thread runs: a word of its thread-local storage, at the place that the daemon found in
-//! the program; and the number that the runtime gives to the next task. Processes without such a place pay one load.
+//! the program; the number that the runtime gives to the next task; and of a task that writes what others hand it, the one that did.
+//! Processes without such a place pay one load.
 
 use aya_ebpf::helpers::bpf_probe_read_user;
 use wirespan_proto::{
@@ -17,17 +18,18 @@ use crate::state::{globals::offset, maps::RUNTIMES};
 #[inline(always)]
 pub(crate) fn task(pid_tgid: u64) -> u64 {
     // SAFETY: the helper gives the current task; what is the program's is read through a checking helper.
-    let logical = place(pid_tgid).and_then(|place| unsafe { logical(place) });
+    let logical = place(pid_tgid).and_then(|place| unsafe { logical(place, false) });
     logical.map_or(u64::from(pid_tgid as u32), LogicalTask::key)
 }
 
-/// The same for `DataRecord::task`, with the next task's number where that is known, and whether it is.
+/// The same for `DataRecord::task`, with the next task's number where that is known, and whether it is. What is `sent` may have been
+/// handed over by another task.
 #[inline(always)]
-pub(crate) fn numbered(pid_tgid: u64) -> (u64, u8) {
+pub(crate) fn numbered(pid_tgid: u64, sent: bool) -> (u64, u8) {
     let thread = (u64::from(pid_tgid as u32), 0);
     let Some(place) = place(pid_tgid) else { return thread };
     // SAFETY: as above.
-    let Some(task) = (unsafe { logical(place) }) else { return thread };
+    let Some(task) = (unsafe { logical(place, sent) }) else { return thread };
     // SAFETY: as above.
     let next = if place.next == 0 { None } else { unsafe { read(place.next) } };
     next.map_or((task.key(), 0), |next| (LogicalTask::with_next(task.id(), next), 1))
@@ -43,7 +45,7 @@ fn place(pid_tgid: u64) -> Option<&'static RuntimeRecord> {
 
 /// `None` where the thread runs no task, or its memory cannot be read.
 #[inline(always)]
-unsafe fn logical(place: &RuntimeRecord) -> Option<LogicalTask> {
+unsafe fn logical(place: &RuntimeRecord, sent: bool) -> Option<LogicalTask> {
     // SAFETY: the verifier checks the load from the task; the rest is read through a checking helper.
     unsafe {
         let pointer: u64 = Given::read(stand_in::task(), offset!(thread_pointer));
@@ -51,10 +53,28 @@ unsafe fn logical(place: &RuntimeRecord) -> Option<LogicalTask> {
         if place.points == 0 {
             return Some(LogicalTask::new(word, 0));
         }
-        let id = read(word.wrapping_add(u64::from(place.id)))?;
+        let giver = if sent && place.begin != 0 { giver(place, word) } else { None };
+        let task = giver.unwrap_or(word);
+        let id = read(task.wrapping_add(u64::from(place.id)))?;
         let starter =
-            if place.starter == NO_FIELD { None } else { read(word.wrapping_add(u64::from(place.starter))) };
+            if place.starter == NO_FIELD { None } else { read(task.wrapping_add(u64::from(place.starter))) };
         Some(LogicalTask::new(id, starter.unwrap_or(0)))
+    }
+}
+
+/// Who handed over what this task sends. `None` where it sends its own, or the other does not wait yet.
+#[inline(always)]
+unsafe fn giver(place: &RuntimeRecord, task: u64) -> Option<u64> {
+    // SAFETY: as above. What the program changes meanwhile gives words that are read through the helper, too.
+    unsafe {
+        if read(task.wrapping_add(u64::from(place.began)))? != place.begin {
+            return None;
+        }
+        let stack_end = read(task.wrapping_add(u64::from(place.stack_end)))?;
+        let connection = read(stack_end.wrapping_sub(u64::from(place.connection)))?;
+        let channel = read(connection.wrapping_add(u64::from(place.channel)))?;
+        let waiting = read(channel.wrapping_add(u64::from(place.waiting)))?;
+        read(waiting)
     }
 }
 

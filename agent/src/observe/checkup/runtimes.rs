@@ -17,6 +17,8 @@ struct Tally {
     read: usize,
     /// Those of which something tells who starts a task.
     started: usize,
+    /// Those of which is known who hands requests to tasks that write for others.
+    handed: usize,
     /// Process and why its tasks are not read.
     unread: Vec<(u32, String)>,
 }
@@ -33,6 +35,7 @@ pub(super) fn findings() -> Vec<Finding> {
                 tally.read += 1;
                 let starter = place.within.is_some_and(|fields| fields.starter.is_some());
                 tally.started += usize::from(starter || place.next.is_some());
+                tally.handed += usize::from(place.writers.is_some());
             }
             Err(why) => tally.unread.push((pid, why.to_string())),
         }
@@ -50,6 +53,9 @@ fn finding(name: &'static str, tally: &Tally) -> Finding {
     if tally.started > 0 {
         text += &format!(", of {} of these also when or by whom they were started", tally.started);
     }
+    if tally.handed > 0 {
+        text += &format!(", of {} who hands requests to pooled connections", tally.handed);
+    }
     if !tally.unread.is_empty() {
         let named = tally.unread.iter().take(NAMED).map(|(pid, why)| format!("{pid} ({why})"));
         let (named, more) = (named.collect::<Vec<_>>().join(", "), tally.unread.len().saturating_sub(NAMED));
@@ -66,8 +72,9 @@ mod tests {
     #[test]
     fn what_is_not_read_is_named_with_its_reason() {
         let unread = (1..=9).map(|pid| (pid, "it is stripped".to_owned())).collect();
-        let text = finding("tokio", &Tally { read: 2, started: 1, unread }).text;
-        let start = "the tasks of 2 processes are read, of 1 of these also when or by whom they were started; of these only";
+        let text = finding("Go", &Tally { read: 3, started: 2, handed: 1, unread }).text;
+        let start = "the tasks of 3 processes are read, of 2 of these also when or by whom they were started, of 1 who \
+                     hands requests to pooled connections; of these only";
         assert!(text.starts_with(start), "{text}");
         assert!(text.contains("1 (it is stripped)") && text.ends_with("and 1 more"), "{text}");
     }

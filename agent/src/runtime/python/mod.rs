@@ -79,7 +79,7 @@ impl Layout {
                 values + i64::from(key) * PAIR.0 + PAIR.1
             }
         };
-        Ok(TaskPlace { word, within, next: None })
+        Ok(TaskPlace { within, ..TaskPlace::at(word) })
     }
 }
 

@@ -61,7 +61,7 @@ fn place(elf: &elf::Elf<'_>, context: &elf::Symbol) -> Option<TaskPlace> {
     };
     let mut words = words.into_iter();
     let word = words.next().filter(|_| words.next().is_none()).filter(within)?;
-    Some(TaskPlace { word, within: None, next: next(elf) })
+    Some(TaskPlace { next: next(elf), ..TaskPlace::at(word) })
 }
 
 /// The address in the file of the word that has the next task's number.
