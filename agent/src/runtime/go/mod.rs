@@ -1,7 +1,7 @@
 //! Go. Recognised by the section `.go.buildinfo`, which stripping leaves; reads the number of the goroutine that the
-//! thread runs and that of the goroutine that started it, two or three words by way of the pointer to `runtime.g` in
-//! thread-local storage. Cost: `docs/causality.md`. Versions that are not in the table, and arm64, where the pointer is in
-//! a register: threads.
+//! thread runs and, since Go 1.21, that of the goroutine that started it, two or three words by way of the pointer to
+//! `runtime.g` in thread-local storage. Cost: `docs/causality.md`. Versions that are not in the table, and arm64, where
+//! the pointer is in a register: threads.
 
 mod build;
 mod functions;
@@ -44,13 +44,17 @@ fn place(elf: &elf::Elf<'_>, version: &str) -> Result<TaskPlace, Unknown> {
     Ok(TaskPlace { within: Some(within), writers: writers::find(elf, version), ..TaskPlace::at(word) })
 }
 
-/// Offsets of `goid` and `parentGoid` in `runtime.g` on 64-bit machines (`src/runtime/runtime2.go`). Go 1.23 put
-/// `syscallbp` before `goid`, Go 1.25 took `gobuf.ret` away; `parentGoid` came with Go 1.21.
+/// Offsets of `goid` and `parentGoid` in `runtime.g` on 64-bit machines (`src/runtime/runtime2.go`). `parentGoid` came
+/// with Go 1.21; Go 1.23 put `syscallbp` before both, Go 1.25 took `gobuf.ret` away, Go 1.26 put two flags between
+/// them (`fipsOnlyBypass`, `ditWanted`).
+/// From the DWARF of programs built with Go 1.19.8, 1.21.13, 1.22.12, 1.23.5, 1.24.4, 1.25.12 and 1.26.8; for 1.18 and
+/// 1.20 from the code of `runtime.newproc1` in stripped programs of 1.18.4 and 1.20.4.
 fn fields(version: &str) -> Option<TaskFields> {
     let (id, starter) = match minor(version)? {
-        18..=22 | 25 => (152, None),
-        23 | 24 => (160, None),
-        26 => (152, Some(PARENT_1_26)),
+        18..=20 => (152, None),
+        21 | 22 | 25 => (152, Some(272)),
+        23 | 24 => (160, Some(280)),
+        26 => (152, Some(280)),
         _ => return None,
     };
     Some(TaskFields { id, starter })
@@ -61,20 +65,26 @@ fn minor(version: &str) -> Option<u32> {
     version.strip_prefix("go1.")?.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
 }
 
-/// From the DWARF of a program built with Go 1.26.8.
-const PARENT_1_26: u32 = 280;
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn versions_have_their_offsets() {
-        let id = |version| fields(version).map(|fields| fields.id);
-        assert_eq!(id("go1.22.5"), Some(152));
-        assert_eq!(id("go1.24rc1"), Some(160));
-        assert_eq!(id("go1.26.8"), Some(152));
-        for unknown in ["go1.99", "go1.4", "go2.1", "devel go1.26-abcdef", ""] {
+        for (version, id, starter) in [
+            ("go1.18", 152, None),
+            ("go1.19.8", 152, None),
+            ("go1.20.14", 152, None),
+            ("go1.21.13", 152, Some(272)),
+            ("go1.22.12", 152, Some(272)),
+            ("go1.23.5", 160, Some(280)),
+            ("go1.24rc1", 160, Some(280)),
+            ("go1.25.12", 152, Some(272)),
+            ("go1.26.8", 152, Some(280)),
+        ] {
+            assert_eq!(fields(version), Some(TaskFields { id, starter }), "{version}");
+        }
+        for unknown in ["go1.17.13", "go1.27", "go1.99", "go1.4", "go2.1", "devel go1.26-abcdef", ""] {
             assert_eq!(fields(unknown), None, "{unknown}");
         }
     }
