@@ -99,7 +99,7 @@ impl Tasks {
     pub(crate) fn calls(&mut self, task: Task) -> Work {
         let Some(name) = name(task) else { return Work::Unknown };
         if !self.workers.contains_key(&name) {
-            let started_in = starter(task).and_then(|starter| self.only(starter));
+            let started_in = starter(task).and_then(|starter| self.work_of(starter));
             let Some(worker) = self.room(name) else { return Work::Unknown };
             worker.started_in = started_in;
         }
@@ -190,9 +190,12 @@ impl Tasks {
         }
     }
 
-    fn only(&self, name: Name) -> Option<Key> {
-        match self.workers.get(&name)?.open.as_slice() {
+    /// The only request that it has read, or the one that it was started in.
+    fn work_of(&self, name: Name) -> Option<Key> {
+        let worker = self.workers.get(&name)?;
+        match worker.open.as_slice() {
             [request] => Some(*request),
+            [] if !worker.serves => worker.started_in,
             _ => None,
         }
     }

@@ -57,10 +57,12 @@ pub(super) fn find(elf: &Elf<'_>, version: &str) -> Option<Writers> {
 }
 
 /// `startpc` in `runtime.g` (`src/runtime/runtime2.go`), `recvq` in `runtime.hchan` (`src/runtime/chan.go`, behind a timer since
-/// Go 1.23). From the DWARF of a program built with Go 1.26.8.
+/// Go 1.23). From the DWARF of programs built with each version.
 const fn fields(minor: u32) -> Option<(u32, u32)> {
     match minor {
-        26 => Some((304, 64)),
+        21 | 22 => Some((296, 56)),
+        23 | 24 | 26 => Some((304, 64)),
+        25 => Some((296, 64)),
         _ => None,
     }
 }

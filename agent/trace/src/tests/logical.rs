@@ -70,7 +70,26 @@ fn a_started_task_s_first_call_is_for_its_starter_s_request() {
          4 end a
          5 end b",
         "a
-  a1 task 0.97
+  a1 task 0.99
+b",
+    );
+}
+
+/// The second is started by the first, which has not read anything.
+#[test]
+fn what_a_started_task_starts_is_for_the_same_request() {
+    check(
+        "0 serve a 1 20.1#5
+         1 serve b 2 20.2#6
+         2 ask a1 11 20.2#8<5
+         3 ask a2 12 20.2#9<8
+         4 end a1
+         4 end a2
+         5 end a
+         6 end b",
+        "a
+  a1 task 0.99
+  a2 task 0.99
 b",
     );
 }
@@ -88,7 +107,7 @@ fn a_started_task_does_not_outlive_its_request() {
          6 end other
          7 end b",
         "a
-  a1 task 0.97
+  a1 task 0.99
 b
 other",
     );
@@ -109,7 +128,7 @@ fn a_started_task_s_later_calls_may_be_for_others() {
         "b
   b1 task 0.99
 a
-  a1 task 0.97",
+  a1 task 0.99",
     );
 }
 
