@@ -139,6 +139,13 @@ fn tasks_of_tokio_are_told_apart() -> Result<()> {
     Ok(())
 }
 
+/// A goroutine of the connection writes what another one hands it.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn goroutines_that_hand_requests_over_are_told_apart() -> Result<()> {
+    good("go", "parallel", 0.97, 0.95)
+}
+
 #[test]
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn what_tokio_works_on_ahead_hardly_has_a_wrong_parent() -> Result<()> {

@@ -27,7 +27,7 @@ const MAX_COUNT: u64 = 2 << 20;
 /// A row tells where the function begins and where more of it is; that begins with the first of these again, then its name's place.
 const ROW: u64 = 8;
 /// Most bytes of what [`ROWS`] functions have there.
-const MAX_SPAN: usize = 16 << 20;
+const MAX_SPAN: usize = 4 << 20;
 /// Names that are looked for.
 const MAX_FOUND: usize = 64;
 
