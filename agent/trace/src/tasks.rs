@@ -16,6 +16,9 @@ const MAX_OPEN: usize = 64;
 /// Calls of one task that wait for its answer.
 const MAX_UNPLACED: usize = 32;
 
+/// So many threads may be known for each task: a task takes some 150 bytes, and a program may start one for each call.
+const THREADS_PER_TASK: usize = 4;
+
 /// Calls without a cause that show what a task is.
 const MANY: u32 = 2;
 
@@ -73,9 +76,9 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    pub(crate) fn new(max: usize) -> Self {
+    pub(crate) fn new(max_threads: usize) -> Self {
         let (workers, owners, processes) = Default::default();
-        Self { workers, owners, processes, max }
+        Self { workers, owners, processes, max: max_threads.div_ceil(THREADS_PER_TASK) }
     }
 
     /// A task read a request. Where it is the helper of one that serves requests (Go's server lets a goroutine of its own
@@ -202,8 +205,11 @@ impl Tasks {
 
     fn room(&mut self, name: Name) -> Option<&mut Worker> {
         if self.workers.len() >= self.max && !self.workers.contains_key(&name) {
-            // Tasks that end are not heard of; those that have a request are in use.
-            self.workers.retain(|_, worker| !worker.open.is_empty());
+            // Tasks that end are not heard of. Most make one call; those that have a request are in use, and those that serve may be.
+            self.workers.retain(|_, worker| worker.serves || !worker.open.is_empty());
+            if self.workers.len() > self.max / 2 {
+                self.workers.retain(|_, worker| !worker.open.is_empty());
+            }
             self.processes = self.workers.keys().map(|name| name.pid).collect();
             if self.workers.len() >= self.max {
                 return None;
@@ -222,4 +228,29 @@ fn name(task: Task) -> Option<Name> {
 
 fn starter(task: Task) -> Option<Name> {
     Some(Name { pid: task.pid, id: task.logical()?.starter()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use wirespan_span::span::{Cookie, LogicalTask};
+
+    use super::*;
+
+    fn task(id: u64) -> Task {
+        Task { pid: 7, tid: 7, key: LogicalTask::new(id, 0).key(), ..Task::default() }
+    }
+
+    #[test]
+    fn tasks_that_made_their_call_go_before_those_that_serve() {
+        let mut tasks = Tasks::new(8 * THREADS_PER_TASK);
+        let request = Key { cookie: Cookie(1), offset: 0, sub: 0 };
+        tasks.reads(task(1), request);
+        tasks.leave(request);
+        for id in 2..100 {
+            assert!(tasks.is_new(task(id)));
+            assert_eq!(tasks.calls(task(id)), Work::Unknown);
+            assert!(!tasks.is_new(task(id)) && tasks.workers.len() <= 8);
+        }
+        assert_eq!(tasks.calls(task(1)), Work::Idle);
+    }
 }
