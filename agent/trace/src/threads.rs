@@ -56,6 +56,9 @@ struct Taken {
     rests: u32,
     /// Was work on it seen since: a call, an answer?
     acted: bool,
+    /// It is the response to a call that was probably for a request that is answered, or whose other response was read since. The
+    /// thread has most likely done with it.
+    over: bool,
 }
 
 #[derive(Debug, Default)]
@@ -160,15 +163,20 @@ impl Threads {
         }
         let Some(thread) = self.room(task) else { return false };
         let stays = |taken: &Taken| match step.request {
+            _ if taken.over => taken.rests == task.rests,
             // Of responses to calls that nobody knows the cause of the answers may tell.
             None => taken.step.request.is_some() || taken.rests == task.rests,
-            request => taken.step.request != request,
+            Some(_) => true,
         };
         thread.steps.retain(stays);
-        if thread.steps.len() >= MAX_STEPS {
-            thread.steps.pop_front();
+        if let Some(request) = step.request {
+            thread.done(request);
         }
-        thread.steps.push_back(Taken { step, time, rests: task.rests, acted: false });
+        if thread.steps.len() >= MAX_STEPS {
+            let over = thread.steps.iter().position(|taken| taken.over);
+            thread.steps.remove(over.unwrap_or_default());
+        }
+        thread.steps.push_back(Taken { step, time, rests: task.rests, acted: false, over: false });
         true
     }
 
@@ -176,8 +184,9 @@ impl Threads {
     pub(crate) fn look(&self, task: Task) -> Option<Sight> {
         let Thread { steps, guessed, .. } = self.threads.get(&task.into())?;
         let guessed = *guessed == Some(task.rests);
-        let rested = !steps.iter().any(|taken| taken.rests == task.rests);
-        let among = || steps.iter().filter(|taken| rested || taken.rests == task.rests);
+        let left = || steps.iter().filter(|taken| !taken.over);
+        let rested = !left().any(|taken| taken.rests == task.rests);
+        let among = || left().filter(|taken| rested || taken.rests == task.rests);
         let (first, last) = (among().next()?, among().next_back()?);
         let mut waiting = among().filter(|taken| !taken.acted).map(|taken| taken.step);
         let next = waiting.next();
@@ -210,7 +219,8 @@ impl Threads {
 
     /// The one request that this thread was seen to work on and that was not answered.
     pub(crate) fn only(&self, thread: ThreadKey) -> Option<Key> {
-        let mut requests = self.threads.get(&thread)?.steps.iter().filter_map(|taken| taken.step.request);
+        let steps = self.threads.get(&thread)?.steps.iter().filter(|taken| !taken.over);
+        let mut requests = steps.filter_map(|taken| taken.step.request);
         let first = requests.next()?;
         requests.all(|request| request == first).then_some(first)
     }
@@ -219,7 +229,8 @@ impl Threads {
     pub(crate) fn several(&self, task: Task) -> bool {
         let steps = self.threads.get(&task.into()).map(|thread| &thread.steps);
         steps.is_some_and(|steps| {
-            let mut open = steps.iter().map(|taken| taken.step).filter(|step| step.request.is_some());
+            let steps = steps.iter().filter(|taken| !taken.over).map(|taken| taken.step);
+            let mut open = steps.filter(|step| step.request.is_some());
             open.next().is_some_and(|first| open.any(|step| !pipelined(first, step)))
         })
     }
@@ -263,8 +274,9 @@ impl Threads {
     /// The thread no longer works on the request.
     pub(crate) fn leave(&mut self, key: ThreadKey, request: Key) {
         let Some(thread) = self.threads.get_mut(&key) else { return };
-        thread.steps.retain(|taken| taken.step.request != Some(request));
-        if thread.steps.iter().all(|taken| taken.step.request.is_none()) && thread.unplaced.is_empty() {
+        thread.done(request);
+        let nothing = |taken: &Taken| taken.over || taken.step.request.is_none();
+        if thread.steps.iter().all(nothing) && thread.unplaced.is_empty() {
             self.threads.remove(&key);
         }
     }
@@ -272,7 +284,8 @@ impl Threads {
     fn room(&mut self, task: Task) -> Option<&mut Thread> {
         if self.threads.len() >= self.max && !self.threads.contains_key(&task.into()) {
             // Threads that end are not heard of; those that hold a request are in use.
-            self.threads.retain(|_, thread| thread.steps.iter().any(|taken| taken.step.request.is_some()));
+            let open = |taken: &Taken| !taken.over && taken.step.request.is_some();
+            self.threads.retain(|_, thread| thread.steps.iter().any(open));
             if self.threads.len() >= self.max {
                 return None;
             }
@@ -291,13 +304,22 @@ impl Thread {
                     .is_some_and(|next| queued(answered, next) && next.offset > answered.offset)
         };
         if let Some(next) = self.steps.iter().position(behind).and_then(|at| self.steps.remove(at)) {
-            self.steps.retain(|taken| taken.step.request != Some(answered));
+            self.done(answered);
             self.steps.push_back(Taken { rests, acted: false, ..next });
         }
     }
 
+    /// The thread has done with what it read for the request. What it only seemed to have read for that may have been for another.
+    fn done(&mut self, request: Key) {
+        for taken in self.steps.iter_mut().filter(|taken| taken.step.request == Some(request)) {
+            taken.over = true;
+        }
+        self.steps.retain(|taken| !taken.over || taken.step.call.is_some() && !taken.step.sure);
+    }
+
     fn acted(&mut self, request: Option<Key>) {
-        if let Some(taken) = self.steps.iter_mut().find(|taken| taken.step.request == request) {
+        if let Some(taken) = self.steps.iter_mut().find(|taken| !taken.over && taken.step.request == request)
+        {
             taken.acted = true;
         }
     }

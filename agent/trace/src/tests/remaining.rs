@@ -49,6 +49,15 @@ fn a_call_that_was_answered_before_may_be_for_either() {
     assert_eq!(found, [None; 3]);
 }
 
+/// All responses come in one turn, and both answers: what seemed to be for the first may have been for the second.
+#[test]
+fn a_response_that_only_seemed_to_be_for_an_answered_request_may_have_led_to_the_next_answer() {
+    let ends = "90010 resume one 20.1@905\n90010 end one\n90011 resume two 20.1@905\n90011 end two\n90020 answer a 20.1@905\n\
+                90020 end a\n90021 answer b 20.1@905\n90021 end b\n90022 end three\n";
+    let found = parents(&[TURN, ends].concat(), &["one", "two"], &["a", "b"]);
+    assert_eq!(found, [None; 2]);
+}
+
 /// The second call is `a`'s, as its answer shows; the first is then too, where calls were seen to follow in order.
 #[test]
 fn calls_come_in_the_order_in_which_their_requests_were_read_where_that_was_seen() {
