@@ -332,8 +332,6 @@ pub struct RuntimeRecord {
     /// `event::Writers`; [`begin`](Self::begin) is 0 where there are none.
     pub begin: u64,
     /// As there.
-    pub began: u32,
-    /// As there.
     pub stack_end: u32,
     /// As there.
     pub connection: u32,
@@ -342,7 +340,7 @@ pub struct RuntimeRecord {
     /// As there.
     pub waiting: u32,
     /// Zero.
-    pub reserved: u32,
+    pub reserved: [u32; 2],
 }
 
 /// Which slot of the table of runtimes belongs to `pid`.

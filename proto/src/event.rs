@@ -435,9 +435,8 @@ pub struct TaskPlace {
 pub struct Writers {
     /// Address of the function that they begin with.
     pub begin: u64,
-    /// Where a task's structure has the address of the function that it began with, bytes.
-    pub began: u32,
-    /// Where it has the end of its stack.
+    /// Where a task's structure has the end of its stack, bytes. The address of the function that it began with stands
+    /// [`BEGAN`](Self::BEGAN) words behind the number of the task that started it.
     pub stack_end: u32,
     /// So many bytes below that end is the pointer to the connection.
     pub connection: u32,
@@ -453,6 +452,11 @@ impl TaskPlace {
     pub const fn at(word: i64) -> Self {
         Self { word, within: None, next: None, writers: None }
     }
+}
+
+impl Writers {
+    /// One read brings both: a word of a program's memory costs a hook some 90 ns.
+    pub const BEGAN: u32 = 3;
 }
 
 /// Offsets in a runtime's own structure of a task, bytes.

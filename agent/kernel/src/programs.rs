@@ -214,9 +214,9 @@ impl Runtimes {
         let fields = place.within.unwrap_or(TaskFields { id: 0, starter: None });
         let starter = u64::from(fields.starter.unwrap_or(abi::NO_FIELD));
         let pair = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
-        let [begin, began, connection, waiting] = place.writers.map_or([0; 4], |writers| {
-            let Writers { begin, began, stack_end, connection, channel, waiting } = writers;
-            [begin, pair(began, stack_end), pair(connection, channel), pair(waiting, 0)]
+        let [begin, connection, channel] = place.writers.map_or([0; 3], |writers| {
+            let Writers { begin, stack_end, connection, channel, waiting } = writers;
+            [begin, pair(stack_end, connection), pair(channel, waiting)]
         });
         let word = place.word as u64;
         let words = [
@@ -224,9 +224,9 @@ impl Runtimes {
             starter << 32 | u64::from(fields.id),
             place.next.unwrap_or(0),
             begin,
-            began,
             connection,
-            waiting,
+            channel,
+            0,
         ];
         let [head, rest @ ..] = self.slot(pid);
         head.store(0, Ordering::Release);
@@ -259,8 +259,8 @@ const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, word) == 8);
 const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, id) == 16);
 const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, next) == 24);
 const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, begin) == 32);
-const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, connection) == 48);
-const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, waiting) == 56);
+const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, stack_end) == 40);
+const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, channel) == 48);
 
 /// Writes capture policies of connections: one store each, no system call.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 use aya_ebpf::helpers::bpf_probe_read_user;
 use wirespan_proto::{
     abi::{NO_FIELD, RuntimeRecord, runtime_slot},
-    event::LogicalTask,
+    event::{LogicalTask, Writers},
 };
 
 use super::{
@@ -56,23 +56,36 @@ unsafe fn logical(place: &RuntimeRecord, sent: bool) -> Option<LogicalTask> {
         if place.points == 0 {
             return Some(LogicalTask::new(word, 0));
         }
-        let giver = if GIVERS && sent && place.begin != 0 { giver(place, word) } else { None };
-        let task = giver.unwrap_or(word);
-        let id = read(task.wrapping_add(u64::from(place.id)))?;
+        if GIVERS && sent && place.begin != 0 {
+            return giving(place, word);
+        }
+        let id = read(word.wrapping_add(u64::from(place.id)))?;
         let starter =
-            if place.starter == NO_FIELD { None } else { read(task.wrapping_add(u64::from(place.starter))) };
+            if place.starter == NO_FIELD { None } else { read(word.wrapping_add(u64::from(place.starter))) };
         Some(LogicalTask::new(id, starter.unwrap_or(0)))
     }
 }
 
-/// Who handed over what this task sends. `None` where it sends its own, or the other does not wait yet.
+/// Who handed over what this task sends. The task itself where it sends its own, or where the other does not wait yet.
 #[inline(always)]
-unsafe fn giver(place: &RuntimeRecord, task: u64) -> Option<u64> {
+unsafe fn giving(place: &RuntimeRecord, task: u64) -> Option<LogicalTask> {
     // SAFETY: as above. What the program changes meanwhile gives words that are read through the helper, too.
     unsafe {
-        if read(task.wrapping_add(u64::from(place.began)))? != place.begin {
-            return None;
-        }
+        let starter = |task: u64| task.wrapping_add(u64::from(place.starter));
+        let words: [u64; 1 + Writers::BEGAN as usize] =
+            bpf_probe_read_user(starter(task) as *const _).unwrap_or_default();
+        let giver = if words[Writers::BEGAN as usize] == place.begin { giver(place, task) } else { None };
+        let started = giver.map_or(Some(words[0]), |giver| read(starter(giver)));
+        let id = read(giver.unwrap_or(task).wrapping_add(u64::from(place.id)))?;
+        Some(LogicalTask::new(id, started.unwrap_or(0)))
+    }
+}
+
+/// The one that waits for what this task sends.
+#[inline(always)]
+unsafe fn giver(place: &RuntimeRecord, task: u64) -> Option<u64> {
+    // SAFETY: as above.
+    unsafe {
         let stack_end = read(task.wrapping_add(u64::from(place.stack_end)))?;
         let connection = read(stack_end.wrapping_sub(u64::from(place.connection)))?;
         let channel = read(connection.wrapping_add(u64::from(place.channel)))?;

@@ -42,7 +42,7 @@ const CHANNEL: u32 = 144;
 
 /// `None`: the program does not have that client, or not as it is known.
 pub(super) fn find(elf: &Elf<'_>, version: &str) -> Option<Writers> {
-    let (began, waiting) = fields(minor(version)?)?;
+    let waiting = receivers(minor(version)?)?;
     let functions = functions::beginning(elf, &[WRITE_LOOP, AROUND])?;
     let code = |function: &Function| elf.memory(function.begin, CODE);
     let write_loop = functions.iter().find(|function| function.name == WRITE_LOOP)?;
@@ -53,16 +53,15 @@ pub(super) fn find(elf: &Elf<'_>, version: &str) -> Option<Writers> {
     });
     let (begin, frame) = around.next().filter(|_| around.next().is_none())?;
     let connection = BEGINNING + frame;
-    Some(Writers { begin, began, stack_end: STACK_END, connection, channel: CHANNEL, waiting })
+    Some(Writers { begin, stack_end: STACK_END, connection, channel: CHANNEL, waiting })
 }
 
-/// `startpc` in `runtime.g` (`src/runtime/runtime2.go`), `recvq` in `runtime.hchan` (`src/runtime/chan.go`, behind a timer since
-/// Go 1.23). From the DWARF of programs built with each version.
-const fn fields(minor: u32) -> Option<(u32, u32)> {
+/// `recvq` in `runtime.hchan` (`src/runtime/chan.go`), behind a timer since Go 1.23. From the DWARF of programs built with each version; in
+/// all of them `startpc` stands three words behind `parentGoid` in `runtime.g`, as [`Writers::BEGAN`] has it.
+const fn receivers(minor: u32) -> Option<u32> {
     match minor {
-        21 | 22 => Some((296, 56)),
-        23 | 24 | 26 => Some((304, 64)),
-        25 => Some((296, 64)),
+        21 | 22 => Some(56),
+        23..=26 => Some(64),
         _ => None,
     }
 }
