@@ -160,8 +160,8 @@ fn a_goroutine_is_found_by_way_of_its_structure() {
     assert_eq!(unknown(elf::AARCH64, 8, "go1.26.8"), Unknown::Machine);
 }
 
-/// `net/http.(*Transport).dialConn.gowrap3` and the beginning of `net/http.(*persistConn).writeLoop` as Go 1.26.8 compiles them,
-/// the second 64 bytes behind the first. `frame` and `room` are the last byte of the first's frame and of where the second keeps
+/// `net/http.(*Transport).dialConn.gowrap3` and the beginning of `net/http.(*persistConn).writeLoop` as Go 1.26.8 and 1.27.2 compile
+/// them, the second 64 bytes behind the first. `frame` and `room` are the last byte of the first's frame and of where the second keeps
 /// its argument.
 fn client(frame: u8, room: u8) -> Vec<u8> {
     let mut code = vec![0x49, 0x3b, 0x66, 0x10, 0x76, 0x17, 0x55, 0x48, 0x89, 0xe5, 0x48, 0x83, 0xec, frame];

@@ -48,13 +48,15 @@ fn place(elf: &elf::Elf<'_>, version: &str) -> Result<TaskPlace, Unknown> {
 /// with Go 1.21; Go 1.23 put `syscallbp` before both, Go 1.25 took `gobuf.ret` away, Go 1.26 put two flags between
 /// them (`fipsOnlyBypass`, `ditWanted`).
 /// From the DWARF of programs built with Go 1.19.8, 1.21.13, 1.22.12, 1.23.5, 1.24.4, 1.25.12 and 1.26.8; for 1.18 and
-/// 1.20 from the code of `runtime.newproc1` in stripped programs of 1.18.4 and 1.20.4.
+/// 1.20 from the code of `runtime.newproc1` in stripped programs of 1.18.4 and 1.20.4; for 1.27 computed from the source of
+/// 1.27.3 (`go/types` with the compiler's sizes, which finds those of 1.21 to 1.26 as DWARF has them), which the code of
+/// `runtime.newproc1` in stripped programs of 1.27.0 and 1.27.2 bears out, and what the second of these has in memory.
 fn fields(version: &str) -> Option<TaskFields> {
     let (id, starter) = match minor(version)? {
         18..=20 => (152, None),
         21 | 22 | 25 => (152, Some(272)),
         23 | 24 => (160, Some(280)),
-        26 => (152, Some(280)),
+        26 | 27 => (152, Some(280)),
         _ => return None,
     };
     Some(TaskFields { id, starter })
@@ -81,10 +83,11 @@ mod tests {
             ("go1.24rc1", 160, Some(280)),
             ("go1.25.12", 152, Some(272)),
             ("go1.26.8", 152, Some(280)),
+            ("go1.27.3", 152, Some(280)),
         ] {
             assert_eq!(fields(version), Some(TaskFields { id, starter }), "{version}");
         }
-        for unknown in ["go1.17.13", "go1.27", "go1.99", "go1.4", "go2.1", "devel go1.26-abcdef", ""] {
+        for unknown in ["go1.17.13", "go1.28", "go1.99", "go1.4", "go2.1", "devel go1.26-abcdef", ""] {
             assert_eq!(fields(unknown), None, "{unknown}");
         }
     }

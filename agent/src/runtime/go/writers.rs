@@ -56,12 +56,12 @@ pub(super) fn find(elf: &Elf<'_>, version: &str) -> Option<Writers> {
     Some(Writers { begin, stack_end: STACK_END, connection, channel: CHANNEL, waiting })
 }
 
-/// `recvq` in `runtime.hchan` (`src/runtime/chan.go`), behind a timer since Go 1.23. From the DWARF of programs built with each version; in
-/// all of them `startpc` stands three words behind `parentGoid` in `runtime.g`, as [`Writers::BEGAN`] has it.
+/// `recvq` in `runtime.hchan` (`src/runtime/chan.go`), behind a timer since Go 1.23. From the DWARF of programs built with each version, for
+/// 1.27 from the source ([`super::fields`]); in all of them `startpc` stands three words behind `parentGoid` in `runtime.g`, as [`Writers::BEGAN`] has it.
 const fn receivers(minor: u32) -> Option<u32> {
     match minor {
         21 | 22 => Some(56),
-        23..=26 => Some(64),
+        23..=27 => Some(64),
         _ => None,
     }
 }
@@ -87,4 +87,18 @@ fn keeps_its_argument(code: &[u8]) -> bool {
 /// Where what follows the first of these bytes begins.
 fn position(code: &[u8], bytes: &[u8]) -> Option<usize> {
     Some(code.windows(bytes.len()).position(|window| window == bytes)? + bytes.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_have_their_offsets() {
+        for (minor, offset) in
+            [(20, None), (21, Some(56)), (22, Some(56)), (23, Some(64)), (27, Some(64)), (28, None)]
+        {
+            assert_eq!(receivers(minor), offset, "1.{minor}");
+        }
+    }
 }
