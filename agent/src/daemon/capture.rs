@@ -12,7 +12,7 @@ use std::{
 };
 
 use tokio::sync::oneshot;
-use wirespan_kernel::{Offset, Policies, Programs, Reader, Verdicts, Waker};
+use wirespan_kernel::{Cost, Offset, Policies, Programs, Reader, Verdicts, Waker};
 use wirespan_proto::event::{Cookie, Event, Nanos, Policy};
 use wirespan_span::{Clock, span::UnixNanos};
 use wirespan_trace::trace::Trace;
@@ -31,7 +31,7 @@ const SWEEP_NS: u64 = 5_000_000;
 const PUBLISH_NS: u64 = 250_000_000;
 
 /// Time between two rounds of what is done seldom, ns: an occasion for the allocator to give memory back, and what the kernel
-/// tells in files only, some ten microseconds each.
+/// tells of each program, some ten microseconds a question.
 const SELDOM_NS: u64 = 2_000_000_000;
 
 /// Finished traces are handed over together: a wake-up of the thread that writes costs as much as writing several. After so long,
@@ -130,6 +130,7 @@ pub(super) struct Capture {
     seldom: Nanos,
     given: Nanos,
     interrupted: u64,
+    costs: Vec<Cost>,
     /// The time of day at which the boot-time clock stood at zero.
     day: Offset,
     budget: Option<Budget>,
@@ -171,6 +172,7 @@ impl Capture {
             seldom: Nanos(0),
             given: Nanos(0),
             interrupted: 0,
+            costs: Vec::new(),
             day: Offset::day(),
             budget,
             stop: flag,
@@ -200,8 +202,8 @@ impl Capture {
                 self.watch();
                 self.tell();
                 self.hear();
-                self.publish(now);
                 self.seldom(now);
+                self.publish(now);
                 if let Some(recorder) = &mut self.sinks.recorder {
                     recorder.tick(now);
                 }
@@ -253,7 +255,7 @@ impl Capture {
             held: self.pipeline.held(),
             losses: self.reader.losses(),
             interrupted: self.interrupted,
-            costs: self.programs.costs(),
+            costs: self.costs.clone(),
             shares,
             reloads: self.reloaded,
         });
@@ -265,6 +267,7 @@ impl Capture {
         }
         self.seldom = now;
         self.interrupted = self.programs.interrupted();
+        self.costs = self.programs.costs();
         // Memory that has been free for a second goes back to the kernel. The allocator looks for such only where a large piece is
         // freed, which an idle daemon never does: it kept what its start had needed. The piece is never touched.
         drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
