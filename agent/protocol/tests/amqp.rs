@@ -292,6 +292,31 @@ fn errors_that_close_a_channel_or_the_connection_are_told() {
     );
 }
 
+/// At the broker's end of a connection the event of its last answer may come behind that of the close which followed upon it. What is
+/// unanswered when the broker agrees stays so.
+#[test]
+fn an_answer_that_is_seen_behind_a_close_is_an_answer() {
+    let delete = b"\x01\0\x01\0\0\0\x09\0\x32\0\x28\0\0\x01q\0\xce";
+    let deleted = b"\x01\0\x01\0\0\0\x08\0\x32\0\x29\0\0\0\0\xce";
+    // Class and methods of connection.close and channel.close.
+    for (channel, class, ask, agree) in [(0, 10, 50, 51), (1, 20, 40, 41)] {
+        let frame = |len, method| [1, 0, channel, 0, 0, 0, len, 0, class, 0, method];
+        let close = [&frame(11, ask)[..], b"\0\xc8\0\0\0\0\0\xce"].concat();
+        let agreed = [&frame(4, agree)[..], b"\xce"].concat();
+        let asked = || vec![received(b"AMQP\0\0\x09\x01"), received(delete), received(&close)];
+        let mut late = asked();
+        late.extend([sent(deleted), sent(&agreed)]);
+        assert_eq!(lines(&talk(late), Side::Server, &[]), ["queue.delete q"], "{class}");
+        let mut never = asked();
+        never.push(sent(&agreed));
+        assert_eq!(
+            lines(&talk(never), Side::Server, &[]),
+            ["queue.delete q, error connection_closed"],
+            "{class}"
+        );
+    }
+}
+
 /// To a virtual host that is not there.
 #[test]
 fn a_connection_that_is_refused_is_told() {

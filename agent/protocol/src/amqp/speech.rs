@@ -44,11 +44,19 @@ impl Amqp {
             Part::Answer if !by_client => self.answer(channel, &method, extent, scene),
             Part::Welcome => self.answer(channel, &method, extent, scene),
             Part::Settle => self.settle(by_client, channel, &method, extent, scene),
-            Part::Close => self.close(by_client, channel, method, extent, scene),
+            Part::Close if !by_client => self.close(channel, method, extent, scene),
+            Part::Closed if !by_client => {
+                self.end(channel, &Outcome::Unset, extent, scene);
+            }
             Part::Aside if method.spec.name == "channel.open" => {
                 self.channels.insert(channel, Channel::default());
             }
             _ if method.has_content() => self.begin_message(direction, channel, method, cut, extent, scene),
+            // What the broker sent before it heard of a close may be seen behind it: what is unanswered ends when it agrees.
+            Part::Close => {
+                let deliveries = (whole(channel), Some(Kind::Delivery));
+                self.waiting.fail(deliveries, &Outcome::Unset, extent, scene);
+            }
             Part::Call(..) | Part::Answer | Part::Closed | Part::Aside => {}
             Part::Publish | Part::Return | Part::Deliver | Part::Got => {}
         }
@@ -276,24 +284,12 @@ impl Amqp {
         }
     }
 
-    /// A channel or the connection is closed. An error that nothing waits for has an exchange of its own.
-    fn close(
-        &mut self,
-        by_client: bool,
-        channel: u16,
-        method: Method,
-        extent: &Extent,
-        scene: &mut Scene<'_>,
-    ) {
+    /// The broker closes a channel or the connection. An error that nothing waits for has an exchange of its own.
+    fn close(&mut self, channel: u16, method: Method, extent: &Extent, scene: &mut Scene<'_>) {
         let [_, _, text] = method.texts;
-        let error = method::reply(method.number).filter(|_| !by_client);
+        let error = method::reply(method.number);
         let outcome = error.map_or(Outcome::Unset, |name| Outcome::Error(name.into(), Some(text.into())));
-        let whole = (channel != 0).then_some(channel);
-        let failed = self.waiting.fail(whole, &outcome, extent, scene);
-        match whole {
-            Some(channel) => drop(self.channels.remove(&channel)),
-            None => self.channels.clear(),
-        }
+        let failed = self.end(channel, &outcome, extent, scene);
         if failed == 0 && outcome != Outcome::Unset {
             let mut operation =
                 Operation::new(method.spec.name, Purpose::Notice, self.party(), extent, scene.facts);
@@ -301,6 +297,15 @@ impl Amqp {
             operation.open(scene);
             operation.close(Ending::Answered, Nanos::default(), scene);
         }
+    }
+
+    /// Nothing more comes on a channel, or (0) on any. Says how much has failed for it.
+    fn end(&mut self, channel: u16, outcome: &Outcome, extent: &Extent, scene: &mut Scene<'_>) -> usize {
+        match whole(channel) {
+            Some(channel) => drop(self.channels.remove(&channel)),
+            None => self.channels.clear(),
+        }
+        self.waiting.fail((whole(channel), None), outcome, extent, scene)
     }
 
     /// Messages under way in a direction will not be complete.
@@ -335,4 +340,9 @@ impl Amqp {
             _ => {}
         }
     }
+}
+
+/// Channel 0 is the whole connection.
+fn whole(channel: u16) -> Option<u16> {
+    (channel != 0).then_some(channel)
 }

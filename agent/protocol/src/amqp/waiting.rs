@@ -114,15 +114,17 @@ impl Waiting {
         settled.len()
     }
 
-    /// A channel was closed, or the whole connection (`None`): what waits there has failed. Says how many did.
+    /// A channel was closed, or the whole connection (`None`): what waits there has failed, all or one kind. Says how many did.
     pub(super) fn fail(
         &mut self,
-        channel: Option<u16>,
+        (channel, kind): (Option<u16>, Option<Kind>),
         outcome: &Outcome,
         extent: &Extent,
         scene: &mut Scene<'_>,
     ) -> usize {
-        let here = |place: &&Place| channel.is_none_or(|channel| channel == place.0);
+        let here = |place: &&Place| {
+            channel.is_none_or(|channel| channel == place.0) && kind.is_none_or(|kind| kind == place.1)
+        };
         let places: Vec<_> = self.operations.keys().filter(here).copied().collect();
         let mut failed = 0;
         for place in places {
