@@ -6,6 +6,7 @@ mod btf;
 mod clock;
 mod decode;
 mod fields;
+mod freed;
 mod memory;
 mod object;
 mod plan;
@@ -17,6 +18,7 @@ mod ring;
 mod turns;
 
 pub use clock::Offset;
+pub use freed::return_freed_after;
 pub use plan::{Choice, PassedOver, Plan};
 pub use privileges::{KEPT, drop_privileges};
 pub use probe::{Report, Trial, attempt, probe};

@@ -39,8 +39,8 @@ const SELDOM_NS: u64 = 2_000_000_000;
 const GIVE_NS: u64 = 25_000_000;
 const GIVE: usize = 256;
 
-/// Larger than what the allocator takes from pages that it keeps, bytes.
-const LARGE: usize = 8 << 20;
+/// Larger than what the allocator takes from pages that it keeps (512 KiB), bytes. So much stays unless it is asked for again.
+const LARGE: usize = 1 << 20;
 
 /// Tells the capture thread what to do.
 pub(super) struct Control {

@@ -13,7 +13,7 @@ mod screen;
 pub(crate) mod setup;
 mod summary;
 
-use std::{fs::File, io::Write, sync::Arc, time::Duration};
+use std::{fs::File, io::Write, panic::resume_unwind, sync::Arc, thread, time::Duration};
 
 use anyhow::Context;
 use tokio::sync::oneshot;
@@ -217,7 +217,10 @@ pub(crate) fn exporter(
 
 /// The kernel programs, attached, and what is to be said of processes before the first event.
 fn attach(config: &Config, scope: &Scope) -> anyhow::Result<(Programs, Verdicts)> {
-    let mut programs = Programs::load(&setup::kernel(config, scope))?;
+    let settings = setup::kernel(config, scope);
+    // The kernel's types take tens of MiB for a moment. The allocator keeps some of what a thread has freed for this thread, until it ends.
+    let loaded = thread::scope(|scope| scope.spawn(|| Programs::load(&settings)).join());
+    let mut programs = loaded.unwrap_or_else(|panic| resume_unwind(panic))?;
     for passed in programs.passed_over() {
         let (refused, why, taken) = (passed.plan, &passed.why, programs.plan());
         eprintln!("wirespan: the kernel did not take the plan {refused}, {taken} stands in: {why}");
