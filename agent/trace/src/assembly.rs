@@ -6,7 +6,11 @@ use std::collections::VecDeque;
 use rustc_hash::FxHashMap;
 use wirespan_span::span::{Key, Nanos};
 
-use crate::trace::TraceId;
+use crate::{room, trace::TraceId};
+
+/// More traces than this that only wait for stragglers, and they wait a tenth of the time: what is touched again when it is given on
+/// should still be in the processor's cache.
+const CROWD: usize = 128;
 
 /// Names a trace under assembly; never used again.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -195,13 +199,14 @@ impl Groups {
     }
 
     fn due_idle(&mut self, now: Nanos, grace_ns: u64) -> Option<GroupId> {
-        while self.idle.front().is_some_and(|(since, _)| now.since(*since) >= grace_ns) {
+        loop {
+            let grace_ns = if self.idle.len() > CROWD { grace_ns / 10 } else { grace_ns };
+            self.idle.front().filter(|(since, _)| now.since(*since) >= grace_ns)?;
             let (since, name) = self.idle.pop_front()?;
             if self.get(name).is_some_and(|group| group.idle == Some(since)) {
                 return Some(name);
             }
         }
-        None
     }
 
     fn due_waiting(&mut self, now: Nanos, wait_ns: u64) -> Option<GroupId> {
@@ -249,6 +254,11 @@ impl Groups {
         {
             self.waiting.pop_front();
         }
+    }
+
+    /// Gives back room that only a crowd had needed.
+    pub(crate) fn fit(&mut self) {
+        room::fit(&mut self.groups);
     }
 
     pub(crate) fn names(&self) -> Vec<GroupId> {

@@ -66,6 +66,7 @@ mod placing;
 mod queues;
 mod reasons;
 mod remaining;
+mod room;
 pub mod settings;
 mod started;
 mod starts;

@@ -8,7 +8,7 @@ pub struct Settings {
     pub key: [u8; 16],
     /// Key of all other ids. Random, different on each host and at each start.
     pub seed: [u8; 16],
-    /// Once no span of a trace is open, its spans wait this long for stragglers, ns.
+    /// Once no span of a trace is open, its spans wait this long for stragglers, ns; a tenth where many traces do.
     pub grace_ns: u64,
     /// The longest that a finished span waits for the rest of its trace, ns. What ends later comes in another part.
     pub wait_ns: u64,

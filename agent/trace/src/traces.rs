@@ -20,6 +20,7 @@ use crate::{
     order,
     placing::Forwarded,
     queues::Queues,
+    room,
     settings::{Counters, Settings},
     starts::{Did, Starts},
     suspects::Suspects,
@@ -161,6 +162,9 @@ impl Traces {
         self.connects.expire(Nanos(self.now.0.saturating_sub(self.settings.connect_ns)));
         self.messages.expire(Nanos(self.now.0.saturating_sub(self.settings.message_ns)));
         self.give_due(out);
+        room::fit(&mut self.nodes);
+        self.wires.fit();
+        self.groups.fit();
     }
 
     /// Gives out all that is finished. What is open is forgotten, and nothing given out refers to it.

@@ -6,6 +6,8 @@ use std::{collections::hash_map::Entry, net::SocketAddr};
 use rustc_hash::FxHashMap;
 use wirespan_span::span::{Address, Key, Role, Socket, Transport};
 
+use crate::room;
+
 /// Which end of an exchange. The numbers go into ids: both ends of a fleet must agree on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
@@ -122,6 +124,12 @@ impl Wires {
         {
             taken.remove();
         }
+    }
+
+    /// Gives back room that only a crowd had needed.
+    pub(crate) fn fit(&mut self) {
+        room::fit(&mut self.asks);
+        room::fit(&mut self.answers);
     }
 
     /// The exchange at the other end.

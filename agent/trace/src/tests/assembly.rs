@@ -78,6 +78,20 @@ fn a_trace_waits_for_stragglers_and_no_longer() {
 }
 
 #[test]
+fn where_many_traces_wait_for_stragglers_they_wait_a_tenth_of_the_time() {
+    let mut world = World::new(settings());
+    for request in 0..200 {
+        world.run(&format!("{request} serve s{request} 1:{request} 20.1\n {request} end s{request}"));
+    }
+    world.run("2060 sweep");
+    assert_eq!(world.traces.held(), 139, "those that ended 2,000 before");
+    world.run("2199 sweep");
+    assert_eq!(world.traces.held(), 128, "no crowd any more");
+    world.run("20198 sweep");
+    assert_eq!(world.traces.held(), 1);
+}
+
+#[test]
 fn parents_come_before_children() {
     let world = check(
         "0 ask curl 1 10.1
