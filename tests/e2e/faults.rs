@@ -118,7 +118,7 @@ fn many_idle_connections() -> Result<()> {
     let listen = |host| TcpListener::bind((Ipv4Addr::new(127, 0, 0, host), 0));
     let listeners = (1..=5).map(listen).collect::<io::Result<Vec<_>>>()?;
     let agent = Agent::start()?;
-    let before = resident_kib(agent.id())?;
+    let before = agent.at_rest()?;
     let mut pairs = Vec::new();
     // Each pair takes two of this process's descriptors.
     let room = descriptors()?.saturating_sub(200) / 2;
@@ -126,7 +126,7 @@ fn many_idle_connections() -> Result<()> {
         pairs.push((TcpStream::connect(listener.local_addr()?)?, listener.accept()?.0));
     }
     goes_on(&agent, &nginx, "/hello/beside-idle")?;
-    let more = resident_kib(agent.id())?.saturating_sub(before);
+    let more = agent.memory_kib()?.saturating_sub(before);
     let allowed = (16 << 10) + pairs.len() as u64;
     ensure!(more < allowed, "{more} KiB more for {} idle connections", pairs.len());
     drop(pairs);
@@ -139,12 +139,6 @@ fn descriptors() -> Result<u32> {
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).context("raise the limit of descriptors")?;
     Ok(limit.current.and_then(|limit| limit.try_into().ok()).unwrap_or(u32::MAX))
-}
-
-fn resident_kib(pid: u32) -> Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    line.trim().trim_end_matches(" kB").parse().context("VmRSS")
 }
 
 /// A client that is killed with its request half sent, or before it has read its answer.

@@ -38,6 +38,15 @@ fn what_was_seen_before_sigterm_is_shown() -> Result<()> {
     Ok(())
 }
 
+/// The kernel's types and symbols, which only loading needs.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn the_memory_of_its_start_goes_back() -> Result<()> {
+    let agent = Agent::start()?;
+    agent.at_rest()?;
+    agent.stop().map(drop)
+}
+
 /// Its own sockets are not shown: a daemon that traces its exports never stops exporting.
 #[test]
 #[ignore = "needs root and the BPF tools: cargo xtask test"]

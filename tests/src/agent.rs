@@ -1,7 +1,7 @@
 //! The daemon under test: started as root, waited for until it captures, read until it ends.
 
 use std::{
-    env,
+    env, fs,
     io::{BufRead, BufReader, Read},
     path::{Path, PathBuf},
     process::{Command, ExitStatus, Stdio},
@@ -102,6 +102,20 @@ impl Agent {
     /// Waits for `number` spans with this path, of both kinds together.
     pub fn until_path(&self, number: usize, path: &str) -> Result<()> {
         self.until(number, &format!("spans of {path}"), |span| span.path() == path)
+    }
+
+    /// Memory of its own, KiB: without the program itself and what it shares with the kernel.
+    pub fn memory_kib(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).context("no RssAnon")?;
+        line.trim().trim_end_matches(" kB").parse().context("RssAnon")
+    }
+
+    /// Waits until what its start needed, some 40 MiB, has gone back to the kernel; gives what is left, KiB.
+    pub fn at_rest(&self) -> Result<u64> {
+        wait::until("the daemon's memory to go back to the kernel", || {
+            self.memory_kib().ok().filter(|kib| *kib < 12 << 10)
+        })
     }
 
     /// Ends it as a service manager does (SIGTERM); gives every span it ever printed.
