@@ -39,7 +39,7 @@ const SELDOM_NS: u64 = 2_000_000_000;
 const GIVE_NS: u64 = 25_000_000;
 const GIVE: usize = 256;
 
-/// Larger than what the allocator takes from pages that it keeps (512 KiB), bytes. So much stays unless it is asked for again.
+/// Larger than what the allocator takes from pages that it keeps (512 KiB), bytes; no larger, since it keeps what such a piece was.
 const LARGE: usize = 1 << 20;
 
 /// Tells the capture thread what to do.
@@ -268,7 +268,7 @@ impl Capture {
         self.seldom = now;
         self.interrupted = self.programs.interrupted();
         self.costs = self.programs.costs();
-        // Memory that has been free for a second goes back to the kernel. The allocator looks for such only where a large piece is
+        // Memory that has been free for a while goes back to the kernel. The allocator looks for such only where a large piece is
         // freed, which an idle daemon never does: it kept what its start had needed. The piece is never touched.
         drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGE)));
     }

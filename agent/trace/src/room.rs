@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use rustc_hash::FxHashMap;
 
-/// No table is smaller than this, entries.
+/// A table with room for no more entries than this is left as it is.
 const LEAST: usize = 512;
 /// A table with room for so many times its entries is too large; afterwards it has room for twice as many.
 const TOO_LARGE: usize = 6;
