@@ -319,29 +319,29 @@ pub const fn policy_slot(cookie: u64) -> u32 {
 pub struct RuntimeRecord {
     /// The process; 0: the slot is free. Written last, cleared first.
     pub pid: u32,
-    /// The word is the identity itself (0), or points at a structure that has it (1).
-    pub points: u32,
+    /// [`TASK_IS_WORD`], [`TASK_WITHIN`] or [`TASK_AWAITED`].
+    pub kind: u32,
     /// Bytes from the thread pointer to the word; below it on x86-64.
     pub word: i64,
-    /// Offset of the identity in that structure.
+    /// Offset of the identity in the structure that the word points at.
     pub id: u32,
     /// Offset of the identity of the task that started this one, [`NO_FIELD`] where it has none.
     pub starter: u32,
     /// Address of the word that has the next task's number, 0 where that is not known.
     pub next: u64,
-    /// `event::Writers`; [`begin`](Self::begin) is 0 where there are none.
-    pub begin: u64,
-    /// As there.
-    pub stack_end: u32,
-    /// As there.
-    pub connection: u32,
-    /// As there.
-    pub channel: u32,
-    /// As there.
-    pub waiting: u32,
-    /// Zero.
-    pub reserved: [u32; 2],
+    /// [`TASK_WITHIN`]: `event::Writers::begin`, 0 where there are none. [`TASK_AWAITED`]: `event::Awaited::running`.
+    pub address: u64,
+    /// The other fields of that, in order; of a group: bytes before it, 0 where it is inside, and bytes behind, 0 where that is not
+    /// known.
+    pub offsets: [u32; 6],
 }
+
+/// `RuntimeRecord::kind`: the word is the identity.
+pub const TASK_IS_WORD: u32 = 0;
+/// It points at a structure that has it.
+pub const TASK_WITHIN: u32 = 1;
+/// The same, and tasks wait for each other: `event::Awaited`.
+pub const TASK_AWAITED: u32 = 2;
 
 /// Which slot of the table of runtimes belongs to `pid`.
 #[must_use]

@@ -125,8 +125,10 @@ impl Number {
     }
 }
 
-/// A goroutine or async task, as one word: bit 63 is set; bits 0 to 39 are the low bits of the number that the runtime
-/// gave it; bits 40 to 62 how many numbers before it the task that started it came, 0 where that is not known.
+/// A goroutine or async task, as one word: bit 63 is set. Where bit 62 is not, bits 0 to 39 are the low bits of the number that the
+/// runtime gave it, and bits 40 to 61 how many numbers before it the task that started it came, 0 where that is not known. Where bit
+/// 62 is set, tasks have addresses for names: bits 0 to 30 are its own, bits 31 to 61 that of the task that waits for it, 0 where
+/// that is not known; both as [`address`](Self::address) has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LogicalTask(u64);
 
@@ -134,7 +136,11 @@ impl LogicalTask {
     const MARK: u64 = 1 << 63;
     const ID_BITS: u32 = 40;
     const ID: u64 = (1 << Self::ID_BITS) - 1;
-    const AGO: u64 = (1 << (63 - Self::ID_BITS)) - 1;
+    const AGO: u64 = (1 << (62 - Self::ID_BITS)) - 1;
+    const NEXT: u64 = (1 << (63 - Self::ID_BITS)) - 1;
+    const AWAITED: u64 = 1 << 62;
+    const ADDRESS_BITS: u32 = 31;
+    const ADDRESS: u64 = (1 << Self::ADDRESS_BITS) - 1;
 
     /// A task and the one that started it (0: not known), by the numbers of their runtime.
     #[must_use]
@@ -143,6 +149,20 @@ impl LogicalTask {
         let ago = id.wrapping_sub(starter);
         let known = starter != 0 && ago <= Self::AGO;
         Self(Self::MARK | if known { ago << Self::ID_BITS } else { 0 } | id & Self::ID)
+    }
+
+    /// A task and the one that waits for it (0: not known), by addresses.
+    #[must_use]
+    #[inline(always)]
+    pub const fn awaited(id: u64, waiter: u64) -> Self {
+        let (id, waiter) = (Self::address(id), Self::address(waiter));
+        Self(Self::MARK | Self::AWAITED | waiter << Self::ADDRESS_BITS | id)
+    }
+
+    /// What is told of an address. No two of one kind lie closer than 16 bytes together; two that are 32 GiB apart have one name.
+    #[inline(always)]
+    const fn address(address: u64) -> u64 {
+        address >> 4 & Self::ADDRESS
     }
 
     /// As in [`Task::key`].
@@ -156,7 +176,7 @@ impl LogicalTask {
     #[must_use]
     #[inline(always)]
     pub const fn with_next(id: u64, next: u64) -> u64 {
-        Self::MARK | (next & Self::AGO) << Self::ID_BITS | id & Self::ID
+        Self::MARK | (next & Self::NEXT) << Self::ID_BITS | id & Self::ID
     }
 
     /// Such a word in its parts: the key and the number.
@@ -165,19 +185,38 @@ impl LogicalTask {
         (word & (Self::MARK | Self::ID), Number::of(word >> Self::ID_BITS))
     }
 
-    /// The low bits of its number.
+    /// The low bits of its number or address.
     #[must_use]
     pub const fn id(self) -> u64 {
-        self.0 & Self::ID
+        self.0 & if self.by_address() { Self::ADDRESS } else { Self::ID }
     }
 
-    /// The number of the task that started it.
+    /// The low bits of its number, where it has one: of two tasks the one that was started first has the lower.
+    #[must_use]
+    pub const fn number(self) -> Option<u64> {
+        if self.by_address() { None } else { Some(self.0 & Self::ID) }
+    }
+
+    /// The [`id`](Self::id) of the task that started it.
     #[must_use]
     pub const fn starter(self) -> Option<u64> {
         match self.0 >> Self::ID_BITS & Self::AGO {
-            0 => None,
-            ago => Some(self.id().wrapping_sub(ago) & Self::ID),
+            ago if ago != 0 && !self.by_address() => Some(self.id().wrapping_sub(ago) & Self::ID),
+            _ => None,
         }
+    }
+
+    /// The [`id`](Self::id) of the task that waits for what it gives.
+    #[must_use]
+    pub const fn waiter(self) -> Option<u64> {
+        match self.0 >> Self::ADDRESS_BITS & Self::ADDRESS {
+            waiter if waiter != 0 && self.by_address() => Some(waiter),
+            _ => None,
+        }
+    }
+
+    const fn by_address(self) -> bool {
+        self.0 & Self::AWAITED != 0
     }
 }
 
@@ -427,6 +466,8 @@ pub struct TaskPlace {
     pub next: Option<u64>,
     /// Tasks that write what others hand them.
     pub writers: Option<Writers>,
+    /// Tasks that others wait for.
+    pub awaited: Option<Awaited>,
 }
 
 /// Tasks that write what others hand them, each for one connection; and where one who has handed something over waits. An event of
@@ -446,11 +487,44 @@ pub struct Writers {
     pub waiting: u32,
 }
 
+/// Tasks that others wait for, as asyncio has them: the word is the state of a thread, which points at the context that it runs in;
+/// each task has a context of its own, and what is called when the task is done leads to the task that waits for it. Offsets
+/// in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// Address of the dictionary of the tasks that run, one for each event loop.
+    pub running: u64,
+    /// Are the keys of dictionaries as they are since CPython 3.11?
+    pub packed: bool,
+    /// Where a task has its context.
+    pub context: u32,
+    /// Where a function has its closure.
+    pub closure: u32,
+    /// Where what wakes a task has that task.
+    pub wakes: u32,
+    /// Where a task group has the task that waits for it.
+    pub group: Option<GroupFields>,
+}
+
+/// Where a task group (`asyncio.TaskGroup`) has the task that waits for it, bytes from its address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupFields {
+    /// Behind it.
+    Inside(u32),
+    /// So far behind what a word so far before it points at.
+    Outside {
+        /// Of the word.
+        before: u32,
+        /// Of the task.
+        behind: u32,
+    },
+}
+
 impl TaskPlace {
     /// The word is the identity, and nothing else is known.
     #[must_use]
     pub const fn at(word: i64) -> Self {
-        Self { word, within: None, next: None, writers: None }
+        Self { word, within: None, next: None, writers: None, awaited: None }
     }
 }
 
@@ -492,11 +566,23 @@ mod tests {
     }
 
     #[test]
+    fn a_task_that_another_waits_for_keeps_both_addresses() {
+        let (id, waiter) = (0x7f4e_ee3e_9780, 0x7f4e_ed00_0010);
+        let [alone, awaited] = [0, waiter].map(|waiter| LogicalTask::awaited(id, waiter));
+        assert_eq!((alone.waiter(), alone.starter(), alone.id()), (None, None, awaited.id()));
+        assert_eq!(awaited.waiter(), Some(LogicalTask::awaited(waiter, 0).id()));
+        assert_ne!(awaited.waiter(), Some(awaited.id()));
+        assert_eq!((awaited.starter(), LogicalTask::new(7, 3).waiter()), (None, None));
+    }
+
+    #[test]
     fn a_logical_task_keeps_its_number_and_its_starter_s() {
         assert_eq!(parts(7, 0), (7, None));
         assert_eq!(parts(5000, 17), (5000, Some(17)));
         assert_eq!(parts(17, 5000), (17, None), "a number from another processor's batch");
         assert_eq!(parts(1 << 30, 1), (1 << 30, None), "too long ago");
+        assert_eq!(parts(1 << 22, 1), (1 << 22, Some(1)), "as long ago as can be told");
+        assert_eq!(parts((1 << 22) + 1, 1), ((1 << 22) + 1, None));
         assert_eq!(parts((1 << 40) + 3, 1 << 40), (3, Some(0)));
         assert!(Task { tid: 7, key: 7, ..Task::default() }.logical().is_none());
     }

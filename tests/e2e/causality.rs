@@ -116,6 +116,18 @@ fn event_loops_hardly_mistake_a_request() -> Result<()> {
     good("node-agent", "sequential", 0.93, 0.8)
 }
 
+/// Each call is a task's that the one waits for which answers. The daemon gets to know that they stay with a request.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn tasks_of_asyncio_call_for_who_waits() -> Result<()> {
+    for runtime in ["aiohttp", "uvicorn"] {
+        let longer = |plan: &mut Plan| (plan.requests, plan.warm_up) = (5 * REQUESTS, 3 * REQUESTS);
+        let score = measured(runtime, "parallel", 10, longer)?;
+        ensure!(score.precision() >= 0.99 && score.calls.recall() >= 0.98, "{runtime}: {score:#?}");
+    }
+    Ok(())
+}
+
 #[test]
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn haproxy_passes_on_what_it_read() -> Result<()> {

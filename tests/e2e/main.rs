@@ -2,6 +2,7 @@
 //! asked for: `cargo xtask test`.
 
 mod amqp;
+mod asyncio;
 mod budget;
 mod causality;
 mod connections;

@@ -18,7 +18,7 @@ use wirespan_proto::{
         self, ARCH_ARM64, ARCH_X86_64, FILTER_ALL, FILTER_EXCEPT, FILTER_ONLY, MAX_HEAD, POLICY_SLOTS,
         PORTS_ALL, PORTS_EXCEPT, PORTS_ONLY, RUNTIME_SLOTS, RuntimeRecord, policy_slot,
     },
-    event::{Cookie, Policy, TaskFields, TaskPlace, Writers},
+    event::{Awaited, Cookie, GroupFields, Policy, TaskFields, TaskPlace, Writers},
 };
 use zerocopy::IntoBytes;
 
@@ -210,30 +210,33 @@ pub struct Runtimes {
 impl Runtimes {
     /// From now on, events of this process tell their logical task.
     pub fn set(&self, pid: u32, place: TaskPlace) {
-        let points = u64::from(place.within.is_some());
         let fields = place.within.unwrap_or(TaskFields { id: 0, starter: None });
-        let starter = u64::from(fields.starter.unwrap_or(abi::NO_FIELD));
+        let starter = fields.starter.unwrap_or(abi::NO_FIELD);
+        let (kind, address, offsets) = match (place.within, place.writers, place.awaited) {
+            (None, ..) => (abi::TASK_IS_WORD, 0, [0; 6]),
+            (Some(_), _, Some(awaited)) => (abi::TASK_AWAITED, awaited.running, offsets(&awaited)),
+            (Some(_), Some(Writers { begin, stack_end, connection, channel, waiting }), None) => {
+                (abi::TASK_WITHIN, begin, [stack_end, connection, channel, waiting, 0, 0])
+            }
+            (Some(_), None, None) => (abi::TASK_WITHIN, 0, [0; 6]),
+        };
         let pair = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
-        let [begin, connection, channel] = place.writers.map_or([0; 3], |writers| {
-            let Writers { begin, stack_end, connection, channel, waiting } = writers;
-            [begin, pair(stack_end, connection), pair(channel, waiting)]
-        });
-        let word = place.word as u64;
+        let [one, two, three, four, five, six] = offsets;
         let words = [
-            word,
-            starter << 32 | u64::from(fields.id),
+            place.word as u64,
+            pair(fields.id, starter),
             place.next.unwrap_or(0),
-            begin,
-            connection,
-            channel,
-            0,
+            address,
+            pair(one, two),
+            pair(three, four),
+            pair(five, six),
         ];
         let [head, rest @ ..] = self.slot(pid);
         head.store(0, Ordering::Release);
         for (word, value) in rest.iter().zip(words) {
             word.store(value.to_le(), Ordering::Release);
         }
-        head.store((points << 32 | u64::from(pid)).to_le(), Ordering::Release);
+        head.store(pair(pid, kind).to_le(), Ordering::Release);
     }
 
     /// Events of this process tell their thread again.
@@ -254,13 +257,22 @@ impl Runtimes {
     }
 }
 
+/// As `abi::RuntimeRecord::offsets` has them.
+fn offsets(awaited: &Awaited) -> [u32; 6] {
+    let (before, behind) = match awaited.group {
+        None => (0, 0),
+        Some(GroupFields::Inside(behind)) => (0, behind),
+        Some(GroupFields::Outside { before, behind }) => (before, behind),
+    };
+    [u32::from(awaited.packed), awaited.context, awaited.closure, awaited.wakes, before, behind]
+}
+
 const RUNTIME_WORDS: usize = size_of::<RuntimeRecord>() / size_of::<u64>();
 const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, word) == 8);
 const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, id) == 16);
 const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, next) == 24);
-const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, begin) == 32);
-const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, stack_end) == 40);
-const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, channel) == 48);
+const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, address) == 32);
+const _: () = assert!(std::mem::offset_of!(abi::RuntimeRecord, offsets) == 40);
 
 /// Writes capture policies of connections: one store each, no system call.
 #[derive(Debug)]

@@ -69,7 +69,7 @@ settings! {
         /// Requests that may be open at once, in all connections together.
         open_spans: u32 = "65536", range "64" to "1048576";
         /// How long a trace is held back for spans that may still belong to it.
-        trace_wait: Duration = "1s", range "0" to "5m";
+        trace_wait: Duration = "2s", range "0" to "5m";
         /// Spans in one trace that are given on together; a longer trace comes in several parts.
         trace_spans: u32 = "1000", range "1" to "100000";
         /// Spans that may wait for the OTLP endpoint or the terminal; beyond that new ones are dropped and counted.

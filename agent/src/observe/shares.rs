@@ -40,11 +40,12 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// An event of a process. `false`, and nothing is counted, where the process was not [entered](Self::enter).
-    pub(crate) fn count(&mut self, pid: u32) -> bool {
-        let Some(work) = self.processes.get_mut(&pid) else { return false };
+    /// An event of a process: how many it has by now. `None`, and nothing is counted, where the process was not
+    /// [entered](Self::enter).
+    pub(crate) fn count(&mut self, pid: u32) -> Option<u64> {
+        let work = self.processes.get_mut(&pid)?;
         work.events += 1;
-        true
+        Some(work.events)
     }
 
     /// From now on this process is counted apart; this is its first event.
@@ -102,7 +103,7 @@ mod tests {
 
     fn work(ledger: &mut Ledger, pid: u32, events: u64) {
         for _ in 0..events {
-            if !ledger.count(pid) {
+            if ledger.count(pid).is_none() {
                 ledger.enter(pid);
             }
         }
@@ -124,7 +125,7 @@ mod tests {
         work(&mut ledger, 8, 2);
         ledger.forget(8);
         assert_eq!(told(&mut ledger), (vec![(7, 3)], 3), "what was told by name is not told again");
-        assert!(!ledger.count(8));
+        assert!(ledger.count(8).is_none());
     }
 
     #[test]

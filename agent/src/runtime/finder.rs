@@ -22,6 +22,8 @@ use crate::observe::shares::Ledger;
 
 /// Processes that wait to be looked at; more are looked at when they are seen again.
 const QUEUE: usize = 256;
+/// Events of a process at which it is looked at again: it may have loaded asyncio since.
+const AGAIN: [u64; 2] = [64, 4096];
 /// Executables that are remembered.
 const MOST_PROGRAMS: usize = 1024;
 
@@ -101,12 +103,14 @@ impl Finder {
 
     /// This process was seen at work: one event.
     pub(crate) fn seen(&mut self, pid: u32) {
-        if self.asked.count(pid) {
+        let events = self.asked.count(pid);
+        if events.is_some_and(|events| !AGAIN.contains(&events)) {
             return;
         }
-        match self.queue.try_send(pid) {
-            Ok(()) => self.asked.enter(pid),
-            Err(_) => self.asked.pass(),
+        match (self.queue.try_send(pid), events) {
+            (Ok(()), None) => self.asked.enter(pid),
+            (Err(_), None) => self.asked.pass(),
+            (_, Some(_)) => {}
         }
     }
 

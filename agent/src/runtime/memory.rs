@@ -50,9 +50,23 @@ impl Process {
     /// 32 bits of its memory.
     pub(super) fn word(&self, address: u64) -> Option<u32> {
         let mut word = [0; 4];
-        let memory = File::open(format!("/proc/{}/mem", self.pid)).ok()?;
-        memory.read_exact_at(&mut word, address).ok()?;
+        self.memory()?.read(address, &mut word)?;
         Some(u32::from_le_bytes(word))
+    }
+
+    /// All of its memory. `None`: it is gone, or may not be looked into.
+    pub(super) fn memory(&self) -> Option<Memory> {
+        File::open(format!("/proc/{}/mem", self.pid)).ok().map(Memory)
+    }
+}
+
+/// The memory of a process.
+pub(super) struct Memory(File);
+
+impl Memory {
+    /// `None`: not all of it is there.
+    pub(super) fn read(&self, address: u64, into: &mut [u8]) -> Option<()> {
+        self.0.read_exact_at(into, address).ok()
     }
 }
 

@@ -19,6 +19,9 @@ const STARTED: f32 = 0.99;
 /// A name that one request alone had, and its call. Of 4,674 such calls of seven runtimes none was another's.
 const ECHO: f32 = 0.98;
 
+/// Where of the calls that wait for an answer fewer are placed by one, threads are asked: they place nine of ten.
+const TELLING: f32 = 0.8;
+
 /// What a thread had just read, of all that it had not done with, when it called.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Word {
@@ -70,6 +73,8 @@ pub(crate) enum Told {
     Nobody,
     /// That it has none, probably.
     Doubt,
+    /// Nothing before it, or who waits for it, answers.
+    Later,
     /// Nothing: its thread may.
     Nothing,
 }
@@ -118,6 +123,7 @@ impl Traces {
                 return evidence
                     .map(|evidence| Evidence { confidence: evidence.confidence * UNSURE, ..evidence });
             }
+            Told::Later => return None,
             Told::Nothing => {}
         }
         let by_work = self.by_task(task, time, Deed::Call).or_else(|| self.by_handover(task, time));
@@ -195,10 +201,12 @@ impl Traces {
     pub(crate) fn opens_for(&mut self, task: Task, time: Nanos) -> Option<(Key, f32)> {
         let evidence = match self.by_logical_task(task, time) {
             Told::Request(evidence) => Some(evidence),
-            Told::Nobody | Told::Doubt => None,
+            Told::Nobody | Told::Doubt | Told::Later => None,
             Told::Nothing => {
+                let by_connection = self.by_connection(task, time);
                 let by_thread = self.by_task(task, time, Deed::Open);
-                self.stays(task, time, by_thread).or(by_thread).or_else(|| self.by_handover(task, time))
+                let stays = by_connection.or_else(|| self.stays(task, time, by_thread));
+                stays.or(by_thread).or_else(|| self.by_handover(task, time))
             }
         };
         evidence.map(|evidence| (evidence.server, evidence.confidence))
@@ -210,7 +218,16 @@ impl Traces {
         if !matches!(told, Told::Nothing) {
             return told;
         }
+        if let Some(evidence) = self.by_connection(task, time) {
+            return Told::Request(evidence);
+        }
         let by_thread = self.by_task(task, time, Deed::Call);
+        if self.answer_tells(task, by_thread) {
+            // It will tell as well whether that was right.
+            let sure = by_thread.filter(|evidence| evidence.confidence >= self.settings.min_confidence);
+            sure.into_iter().for_each(|evidence| self.tasks.bind(task, evidence.server));
+            return Told::Later;
+        }
         if let Some(evidence) = self.stays(task, time, by_thread) {
             return Told::Request(evidence);
         }
@@ -237,19 +254,46 @@ impl Traces {
         Told::Request(Evidence::new(server, Method::Task, confidence))
     }
 
+    /// Will the answer of the task, or of who waits for it, tell more than what its thread had read? Of several requests of one
+    /// connection a thread reads all at once.
+    fn answer_tells(&mut self, task: Task, by_thread: Option<Evidence>) -> bool {
+        let Some(awaited) = task.logical().map(|task| task.waiter().is_some()) else { return false };
+        let habit = self.habits.of(task.pid);
+        let keeps = habit.keeps(awaited) >= self.settings.min_confidence && habit.tells_later() >= TELLING;
+        keeps && (awaited || by_thread.is_some_and(|evidence| self.queues.behind(evidence.server)))
+    }
+
+    /// The oldest open request of the connection that the logical task serves, in a process whose tasks do so, one request after the
+    /// other.
+    fn by_connection(&mut self, task: Task, time: Nanos) -> Option<Evidence> {
+        let (own, above) = self.tasks.connections(task);
+        let habit = self.habits.of(task.pid);
+        if habit.holds_back() {
+            return None;
+        }
+        let both = [(above, habit.serves(true)), (own, habit.serves(false))];
+        both.into_iter().find_map(|(connection, confidence)| {
+            let server = self.queues.first(connection?)?;
+            let believed = confidence >= self.settings.min_confidence && self.working(server, task.pid, time);
+            believed.then_some(Evidence::new(server, Method::Task, confidence))
+        })
+    }
+
     /// The request that the logical task was seen to work on, in a process whose tasks stay with one until they answer it.
     /// Where its thread says otherwise, one of the two is wrong.
     fn stays(&mut self, task: Task, time: Nanos, by_thread: Option<Evidence>) -> Option<Evidence> {
-        let server = self.tasks.bound(task).filter(|server| self.working(*server, task.pid, time))?;
+        let bound = self.tasks.bound(task).find(|bound| self.working(bound.request, task.pid, time))?;
+        let server = bound.request;
         let sure = by_thread.filter(|evidence| evidence.confidence >= self.settings.min_confidence);
+        let awaited = task.logical().is_some_and(|task| task.waiter().is_some());
         let habit = self.habits.of(task.pid);
         if sure.is_some_and(|evidence| evidence.server != server) {
-            habit.kept(false);
+            habit.kept(awaited, false);
             self.tasks.doubt(task);
         }
-        let confidence = habit.keeps();
+        let confidence = habit.keeps(awaited);
         let agrees = by_thread.is_none_or(|evidence| evidence.server == server);
-        let stays = confidence >= self.settings.min_confidence && self.tasks.stays(task, agrees);
+        let stays = confidence >= self.settings.min_confidence && bound.stays(agrees);
         stays.then_some(Evidence::new(server, Method::Task, confidence))
     }
 }

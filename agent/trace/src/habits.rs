@@ -109,8 +109,13 @@ pub(crate) struct Habit {
     shapes: FxHashMap<u64, Tally>,
     /// Requests answered by the very goroutine or async task that had read them, or by another.
     own_task: Tally,
-    /// Requests answered by the goroutine or async task that was seen to work on them, or by one seen to work on another.
-    kept: Tally,
+    /// Requests answered by the goroutine or async task that was seen to work on them, or by one seen to work on another; and of tasks
+    /// for which others wait.
+    kept: [Tally; 2],
+    /// Calls of which an answer was to tell for whom they were: whether one did.
+    later: Tally,
+    /// Answers of logical tasks on the connection of the one before: its own, and its waiter's.
+    serves: [Tally; 2],
     /// Requests that were answered when all calls for them were, or before.
     waited: Tally,
     /// Calls that were made in this order, or not, as those for which they were had been read.
@@ -263,14 +268,37 @@ impl Habit {
         self.own_task.share(0.995, 20.0)
     }
 
-    /// A logical task answered the request that it was seen to work on, or it turned to another before that.
-    pub(crate) fn kept(&mut self, so: bool) {
-        self.kept.add(so);
+    /// A logical task, or where it is `awaited` it or who waits for it, answered the request that it was seen to work on; or it turned to
+    /// another before that.
+    pub(crate) fn kept(&mut self, awaited: bool, so: bool) {
+        self.kept[usize::from(awaited)].add(so);
     }
 
-    /// Does a logical task work on one request until it has answered that? From 0 to 1.
-    pub(crate) fn keeps(&self) -> f32 {
-        self.kept.share(0.5, 2.0)
+    /// Does a logical task work on one request until that is answered, by it or, where it is `awaited`, by who waits for it? From 0
+    /// to 1. Who waits for a task can hardly answer another request meanwhile.
+    pub(crate) fn keeps(&self, awaited: bool) -> f32 {
+        let (expected, weight) = if awaited { (0.99, 20.0) } else { (0.5, 2.0) };
+        self.kept[usize::from(awaited)].share(expected, weight)
+    }
+
+    /// A call of which the answer of its task, or of who waits for that, was to tell for whom it was: it did, or nobody answered.
+    pub(crate) fn told_later(&mut self, so: bool) {
+        self.later.add(so);
+    }
+
+    /// Do such answers tell? From 0 to 1.
+    pub(crate) fn tells_later(&self) -> f32 {
+        self.later.share(0.9, 10.0)
+    }
+
+    /// A logical task answered on the connection on which it, or another task that the same one waits for, did before, or elsewhere.
+    pub(crate) fn served(&mut self, for_waiter: bool, again: bool) {
+        self.serves[usize::from(for_waiter)].add(again);
+    }
+
+    /// Does a logical task serve one connection, itself or with others for who waits for it? From 0 to 1.
+    pub(crate) fn serves(&self, for_waiter: bool) -> f32 {
+        self.serves[usize::from(for_waiter)].share(0.5, 2.0)
     }
 
     /// A request was answered, and all calls for it were, or not.

@@ -85,6 +85,9 @@ impl Traces {
 
     /// A call whose request is known by now: the thread that made it answered that request, or ended.
     pub(crate) fn place_late(&mut self, call: Key, server: Key, method: Method, confidence: f32) {
+        if self.nodes.get(&call).is_some_and(|call| call.later) {
+            return;
+        }
         let suspects = self.suspects.of(call);
         // Of several it will show which one it is, and another one it is not.
         if suspects.is_some_and(|those| those.len() != 1 || those.iter().any(|one| one.request != server)) {

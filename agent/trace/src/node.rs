@@ -54,6 +54,8 @@ pub(crate) struct Node {
     pub(crate) tokens: Tokens,
     /// Was it made by a task that works for itself?
     pub(crate) own: bool,
+    /// Does nothing tell for whom it was before its task answers, or who waits for that?
+    pub(crate) later: bool,
     /// Of a request that is answered here: calls that were surely made for it and whose responses were not read.
     pub(crate) awaits: u32,
     /// Was there ever one?
@@ -98,6 +100,7 @@ impl Node {
             shape: start.shape,
             tokens: start.tokens,
             own: false,
+            later: false,
             awaits: 0,
             asked: false,
             calls: 0,

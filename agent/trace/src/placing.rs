@@ -81,7 +81,9 @@ impl Traces {
             .filter(|evidence| Some(evidence.server) != own_server);
         let echo = self.echo(&node, evidence).filter(|echo| Some(echo.server) != own_server);
         let own = matches!(told, Told::Nobody | Told::Doubt);
-        node.reason = self.timing.calls(node.pid, node.start).filter(|_| !own).map(Box::new);
+        node.later = matches!(told, Told::Later);
+        let timed = !own && !node.later;
+        node.reason = self.timing.calls(node.pid, node.start).filter(|_| timed).map(Box::new);
         // A new connection's first request goes out when it stands: what was read by then does not matter.
         let asks = matches!(told, Told::Nothing) && opened.is_none();
         let suspects = if asks { self.suspects(task, node.start) } else { None };

@@ -47,6 +47,11 @@ impl Queues {
         self.0.get(&request.cookie).is_some_and(|queue| request.sub == 0 && queue.piled)
     }
 
+    /// The oldest that is open on a connection.
+    pub(crate) fn first(&self, cookie: Cookie) -> Option<Key> {
+        self.0.get(&cookie)?.open.first().map(|offset| Key { cookie, offset: *offset, sub: 0 })
+    }
+
     /// Does another one wait on its connection?
     pub(crate) fn behind(&self, request: Key) -> bool {
         let queue = self.0.get(&request.cookie).filter(|_| request.sub == 0);

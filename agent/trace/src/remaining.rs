@@ -123,7 +123,7 @@ impl Traces {
     ) {
         let Some(suspects) = suspects else { return };
         let logical = task.logical().filter(|logical| new && logical.starter().is_none());
-        let number = logical.map(|logical| (Line::Numbers(task.pid), logical.id()));
+        let number = logical.and_then(|logical| Some((Line::Numbers(task.pid), logical.number()?)));
         let one_by_one = !self.habits.of(task.pid).strays();
         let turn = one_by_one.then(|| (Line::Turn(task.into(), task.rests), self.suspects.next()));
         let places = number.into_iter().chain(turn).collect();

@@ -5,10 +5,11 @@
 //! Only processes with a runtime adapter have logical tasks. A task that reads requests itself works for nobody else. One
 //! that reads none may write for others (the task of a pooled connection): of it only its thread tells, or, for its first
 //! call, who started it. Or another one reads for it (asyncio): then it stays with the request that it was first seen to
-//! work on until that is answered, and what it called for an unknown one was for the one that it answers.
+//! work on until that is answered, and what it called for an unknown one was for the one that it answers. What a task did that another
+//! one waits for was for the request that either of them answers. And one may serve a connection: itself, or by tasks that it waits for.
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use wirespan_span::span::{Key, Task};
+use wirespan_span::span::{Cookie, Key, Task};
 
 /// Open requests of one task that are remembered, the oldest goes first: a task works on one, or on a pipeline.
 const MAX_OPEN: usize = 64;
@@ -40,12 +41,19 @@ struct Worker {
     called: bool,
     /// Has it ever answered a request?
     answers: bool,
-    /// The request that its thread was seen to work on when it made a call.
-    bound: Option<Key>,
+    /// The request that its thread was seen to work on when it made a call, and who waited for it then. Addresses are used again: where
+    /// another waits now, it is another task.
+    bound: Option<(Key, Option<Name>)>,
+    /// The same of a task that it waits for.
+    bound_below: Option<Key>,
+    /// Connection of the request that it answered last, and of the one that a task that it waits for did.
+    connection: Option<Cookie>,
+    connection_below: Option<Cookie>,
     /// Did its thread work on another one meanwhile? Then it may write for all.
     doubted: bool,
-    /// Calls since its last answer for which no request is known.
-    unplaced: Vec<Key>,
+    /// Calls since its last answer, also of tasks that it waits for, for which no request is known; and whether somebody waited for the
+    /// task that made them.
+    unplaced: Vec<(Key, bool)>,
     /// Calls at which its thread had something that they may be for, and at which it had nothing.
     with_cause: u32,
     without: u32,
@@ -62,6 +70,37 @@ pub(crate) enum Work {
     Idle,
     /// It has several open, or is not known to read requests.
     Unknown,
+}
+
+/// A request that a task was seen to work on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bound {
+    pub(crate) request: Key,
+    /// Did its thread work on another one meanwhile?
+    doubted: bool,
+    /// Has it ever answered a request?
+    answers: bool,
+}
+
+impl Bound {
+    /// Does it stay with that, as far as is known? One that answers no requests may have ended, and another have its name: its
+    /// thread must not say otherwise.
+    pub(crate) const fn stays(&self, thread_agrees: bool) -> bool {
+        !self.doubted && (self.answers || thread_agrees)
+    }
+}
+
+/// What was known of a task that answers a request.
+#[derive(Debug, Default)]
+pub(crate) struct Answers {
+    /// The request that it was seen to work on, and whether somebody waited for the task that was.
+    pub(crate) bound: Option<(Key, bool)>,
+    /// Calls that waited for this, and the same of them.
+    pub(crate) calls: Vec<(Key, bool)>,
+    /// Was its last answer on the same connection?
+    pub(crate) again: Option<bool>,
+    /// Was the last answer that a task of the one that waits for it gave?
+    pub(crate) again_below: Option<bool>,
 }
 
 /// The logical tasks of all processes.
@@ -131,45 +170,74 @@ impl Tasks {
         believed
     }
 
-    /// The task was seen to work on this request.
+    /// The task was seen to work on this request, and with it who waits for it.
     pub(crate) fn bind(&mut self, task: Task, request: Key) {
+        let waiter = waiter(task);
         if let Some(worker) = name(task).and_then(|name| self.room(name)) {
-            worker.bound = Some(request);
+            worker.bound = Some((request, waiter));
+        }
+        if let Some(worker) = waiter.and_then(|waiter| self.room(waiter)) {
+            worker.bound_below = Some(request);
         }
     }
 
     /// Its thread seems to work on another request.
     pub(crate) fn doubt(&mut self, task: Task) {
-        if let Some(worker) = name(task).and_then(|name| self.workers.get_mut(&name)) {
-            worker.doubted = !worker.answers;
+        for name in both(task) {
+            if let Some(worker) = self.workers.get_mut(&name) {
+                worker.doubted = !worker.answers;
+            }
         }
     }
 
-    /// Does it stay with the request that it was seen to work on, as far as is known? One that answers no requests may have
-    /// ended, and another have its name: its thread must not say otherwise.
-    pub(crate) fn stays(&self, task: Task, thread_agrees: bool) -> bool {
-        let worker = name(task).and_then(|name| self.workers.get(&name));
-        worker.is_some_and(|worker| !worker.doubted && (worker.answers || thread_agrees))
+    /// The requests that it and who waits for it were seen to work on last, answered or not.
+    pub(crate) fn bound(&self, task: Task) -> impl Iterator<Item = Bound> {
+        let waiter = waiter(task);
+        let own = name(task).and_then(|name| self.workers.get(&name)).into_iter().flat_map(move |own| {
+            let itself = own.bound.filter(|(_, waited)| *waited == waiter).map(|(request, _)| request);
+            [itself, own.bound_below].map(|request| (own, request))
+        });
+        let above = waiter.and_then(|waiter| self.workers.get(&waiter)).into_iter();
+        let above = above.flat_map(|above| {
+            [above.bound_below, above.bound.map(|(request, _)| request)].map(|request| (above, request))
+        });
+        own.chain(above).filter_map(|(worker, request)| {
+            Some(Bound { request: request?, doubted: worker.doubted, answers: worker.answers })
+        })
     }
 
-    /// The request that it was seen to work on last, answered or not.
-    pub(crate) fn bound(&self, task: Task) -> Option<Key> {
-        self.workers.get(&name(task)?)?.bound
+    /// The connection that it serves, as its last answer has it; and the one that it serves with others for who waits for it.
+    pub(crate) fn connections(&self, task: Task) -> (Option<Cookie>, Option<Cookie>) {
+        let worker = |name: Option<Name>| self.workers.get(&name?);
+        let own = worker(name(task)).and_then(|worker| worker.connection);
+        (own, worker(waiter(task)).and_then(|worker| worker.connection_below))
     }
 
-    /// For whom the task made this call will show when it answers.
+    /// For whom the task made this call will show when it answers, or who waits for it.
     pub(crate) fn wonder(&mut self, task: Task, call: Key) {
-        let worker = name(task).and_then(|name| self.workers.get_mut(&name));
-        if let Some(worker) = worker.filter(|worker| worker.unplaced.len() < MAX_UNPLACED) {
-            worker.unplaced.push(call);
+        let awaited = waiter(task).is_some();
+        for name in both(task) {
+            let Some(worker) = self.room(name) else { continue };
+            // Those of longest ago may be another task's, which had this name.
+            if worker.unplaced.len() >= MAX_UNPLACED {
+                worker.unplaced.remove(0);
+            }
+            worker.unplaced.push((call, awaited));
         }
     }
 
-    /// The task answers a request. Gives the one that it was seen to work on, and the calls that waited for this.
-    pub(crate) fn answers(&mut self, task: Task) -> (Option<Key>, Vec<Key>) {
-        let Some(worker) = name(task).and_then(|name| self.room(name)) else { return (None, Vec::new()) };
+    /// The task answers a request.
+    pub(crate) fn answers(&mut self, task: Task, request: Key) -> Answers {
+        let Some(worker) = name(task).and_then(|name| self.room(name)) else { return Answers::default() };
         (worker.answers, worker.doubted) = (true, false);
-        (worker.bound.take(), std::mem::take(&mut worker.unplaced))
+        let bound = worker.bound.take().map(|(request, waiter)| (request, waiter.is_some()));
+        let bound = worker.bound_below.take().map(|request| (request, true)).or(bound);
+        let calls = std::mem::take(&mut worker.unplaced);
+        let same = |last: &mut Option<Cookie>| Some(last.replace(request.cookie)? == request.cookie);
+        let again = same(&mut worker.connection);
+        let above = waiter(task).and_then(|waiter| self.room(waiter));
+        let again_below = above.and_then(|above| same(&mut above.connection_below));
+        Answers { bound, calls, again, again_below }
     }
 
     /// Is it the task that has this request? `None` where nobody has it.
@@ -230,9 +298,18 @@ fn starter(task: Task) -> Option<Name> {
     Some(Name { pid: task.pid, id: task.logical()?.starter()? })
 }
 
+/// The task and who waits for it.
+fn both(task: Task) -> impl Iterator<Item = Name> {
+    [name(task), waiter(task)].into_iter().flatten()
+}
+
+fn waiter(task: Task) -> Option<Name> {
+    Some(Name { pid: task.pid, id: task.logical()?.waiter()? })
+}
+
 #[cfg(test)]
 mod tests {
-    use wirespan_span::span::{Cookie, LogicalTask};
+    use wirespan_span::span::LogicalTask;
 
     use super::*;
 

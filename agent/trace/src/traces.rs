@@ -275,10 +275,15 @@ impl Traces {
         if let Some(by_reader) = self.tasks.has(task, key) {
             self.habits.of(task.pid).read_and_answered(by_reader);
         }
-        let (bound, wondered) = self.tasks.answers(task);
-        if let Some(bound) = bound.filter(|bound| *bound == key || self.working(*bound, task.pid, time)) {
-            self.habits.of(task.pid).kept(bound == key);
+        let known = self.tasks.answers(task, key);
+        let working = |bound: Key| bound == key || self.working(bound, task.pid, time);
+        let bound = known.bound.filter(|(bound, _)| working(*bound));
+        let habit = self.habits.of(task.pid);
+        if let Some((bound, awaited)) = bound {
+            habit.kept(awaited, bound == key);
         }
+        known.again.into_iter().for_each(|again| habit.served(false, again));
+        known.again_below.into_iter().for_each(|again| habit.served(true, again));
         // Of several answers that were held back it cannot be said which one the thread worked on.
         let batched = self.queues.answers(key, time);
         let habit = self.habits.of(task.pid);
@@ -296,11 +301,15 @@ impl Traces {
         if self.threads.batched(task, time) || unanswered == Some(key) {
             habit.works_ahead();
         }
-        let (confidence, keeps) = (habit.blocks(), habit.keeps());
+        let (confidence, keeps) = (habit.blocks(), [false, true].map(|awaited| habit.keeps(awaited)));
         let waited = self.threads.answers(task, key, time);
         // Nor for which of them it had called.
         if !unclear {
-            for call in wondered {
+            for (call, awaited) in known.calls {
+                let keeps = keeps[usize::from(awaited)];
+                if keeps >= self.settings.min_confidence {
+                    self.told_later(call, key);
+                }
                 self.place_late(call, key, Method::Task, keeps);
             }
             for call in waited {
@@ -310,6 +319,15 @@ impl Traces {
         // Nor when it would have been written without the others.
         if !unclear {
             self.answers_in_time(key, time);
+        }
+    }
+
+    /// The answer that was to tell for whom a call was is that to this request.
+    fn told_later(&mut self, call: Key, request: Key) {
+        self.suspects.settle(call, request);
+        if let Some(node) = self.nodes.get_mut(&call).filter(|node| node.parent.is_none()) {
+            node.later = false;
+            self.habits.of(node.pid).told_later(true);
         }
     }
 
@@ -443,6 +461,11 @@ impl Traces {
                 Entry::Occupied(node) => {
                     let node = node.remove();
                     self.wires.release(node.identity, node.end(), node.key);
+                    if node.later
+                        && let Some(habit) = self.habits.known(node.pid)
+                    {
+                        habit.told_later(false);
+                    }
                     spans.extend(node.traced());
                 }
                 Entry::Vacant(_) => {}

@@ -1,6 +1,7 @@
 //! What a hook does with bytes: find the user's buffer, copy its beginning and end, hand the record over.
 
 pub(crate) mod atomic;
+mod awaited;
 pub(crate) mod buffers;
 pub(crate) mod copy;
 pub(crate) mod memory;

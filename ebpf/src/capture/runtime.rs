@@ -1,27 +1,31 @@
 //! Which logical task the current thread runs: a word of its thread-local storage, at the place that the daemon found in
-//! the program; the number that the runtime gives to the next task; and of a task that writes what others hand it, the one that did.
+//! the program; the number that the runtime gives to the next task; of a task that writes what others hand it, the one that did; and
+//! of one that another waits for, that one.
 //! Processes without such a place pay one load.
 
 use aya_ebpf::helpers::bpf_probe_read_user;
 use wirespan_proto::{
-    abi::{NO_FIELD, RuntimeRecord, runtime_slot},
+    abi::{NO_FIELD, RuntimeRecord, TASK_AWAITED, TASK_IS_WORD, runtime_slot},
     event::{LogicalTask, Writers},
 };
 
 use super::{
+    awaited,
     memory::Memory,
     stand_in::{self, Given},
 };
 use crate::state::{globals::offset, maps::RUNTIMES};
 
-/// Are they looked for? The verifier of Linux 5.10 would follow the whole capture once more for each outcome, and gives up.
-const GIVERS: bool = cfg!(not(feature = "older"));
+/// Is it looked for who gave a task its work, or waits for it? The verifier of Linux 5.10 would follow the whole capture once more for
+/// each outcome, and gives up.
+const OTHERS: bool = cfg!(not(feature = "older"));
 
-/// The task key of the current thread: its logical task, else the thread itself.
+/// The task key of the current thread: its logical task, else the thread itself. One that `connects` may have a task that waits for it.
 #[inline(always)]
-pub(crate) fn task(pid_tgid: u64) -> u64 {
+pub(crate) fn task(pid_tgid: u64, connects: bool) -> u64 {
+    let waits = |place: &&RuntimeRecord| connects && place.kind == TASK_AWAITED;
     // SAFETY: the helper gives the current task; what is the program's is read through a checking helper.
-    let logical = place(pid_tgid).and_then(|place| unsafe { logical(place, false) });
+    let logical = place(pid_tgid).and_then(|place| unsafe { logical(place, waits(&place)) });
     logical.map_or(u64::from(pid_tgid as u32), LogicalTask::key)
 }
 
@@ -53,13 +57,17 @@ unsafe fn logical(place: &RuntimeRecord, sent: bool) -> Option<LogicalTask> {
     unsafe {
         let pointer: u64 = Given::read(stand_in::task(), offset!(thread_pointer));
         let word = read(pointer.wrapping_add(place.word as u64))?;
-        if place.points == 0 {
+        if place.kind == TASK_IS_WORD {
             return Some(LogicalTask::new(word, 0));
         }
-        if GIVERS && sent && place.begin != 0 {
+        if OTHERS && sent && place.kind != TASK_AWAITED && place.address != 0 {
             return giving(place, word);
         }
         let id = read(word.wrapping_add(u64::from(place.id)))?;
+        if place.kind == TASK_AWAITED {
+            let waiter = if OTHERS && sent { awaited::waiter(place, id) } else { None };
+            return Some(LogicalTask::awaited(id, waiter.unwrap_or(0)));
+        }
         let starter =
             if place.starter == NO_FIELD { None } else { read(word.wrapping_add(u64::from(place.starter))) };
         Some(LogicalTask::new(id, starter.unwrap_or(0)))
@@ -74,7 +82,7 @@ unsafe fn giving(place: &RuntimeRecord, task: u64) -> Option<LogicalTask> {
         let starter = |task: u64| task.wrapping_add(u64::from(place.starter));
         let words: [u64; 1 + Writers::BEGAN as usize] =
             bpf_probe_read_user(starter(task) as *const _).unwrap_or_default();
-        let giver = if words[Writers::BEGAN as usize] == place.begin { giver(place, task) } else { None };
+        let giver = if words[Writers::BEGAN as usize] == place.address { giver(place, task) } else { None };
         let started = giver.map_or(Some(words[0]), |giver| read(starter(giver)));
         let id = read(giver.unwrap_or(task).wrapping_add(u64::from(place.id)))?;
         Some(LogicalTask::new(id, started.unwrap_or(0)))
@@ -86,17 +94,18 @@ unsafe fn giving(place: &RuntimeRecord, task: u64) -> Option<LogicalTask> {
 unsafe fn giver(place: &RuntimeRecord, task: u64) -> Option<u64> {
     // SAFETY: as above.
     unsafe {
-        let stack_end = read(task.wrapping_add(u64::from(place.stack_end)))?;
-        let connection = read(stack_end.wrapping_sub(u64::from(place.connection)))?;
-        let channel = read(connection.wrapping_add(u64::from(place.channel)))?;
-        let waiting = read(channel.wrapping_add(u64::from(place.waiting)))?;
+        let [stack_end, connection, channel, waiting, ..] = place.offsets;
+        let stack_end = read(task.wrapping_add(u64::from(stack_end)))?;
+        let connection = read(stack_end.wrapping_sub(u64::from(connection)))?;
+        let channel = read(connection.wrapping_add(u64::from(channel)))?;
+        let waiting = read(channel.wrapping_add(u64::from(waiting)))?;
         read(waiting)
     }
 }
 
 /// A word of the program's memory; neither identities nor pointers are 0.
 #[inline(always)]
-unsafe fn read(address: u64) -> Option<u64> {
+pub(super) unsafe fn read(address: u64) -> Option<u64> {
     // SAFETY: the helper checks the address.
     unsafe { bpf_probe_read_user(address as *const u64) }.ok().filter(|word| *word != 0)
 }

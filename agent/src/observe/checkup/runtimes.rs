@@ -19,6 +19,8 @@ struct Tally {
     started: usize,
     /// Those of which is known who hands requests to tasks that write for others.
     handed: usize,
+    /// Those of which is known who waits for a task.
+    awaited: usize,
     /// Process and why its tasks are not read.
     unread: Vec<(u32, String)>,
 }
@@ -36,6 +38,7 @@ pub(super) fn findings() -> Vec<Finding> {
                 let starter = place.within.is_some_and(|fields| fields.starter.is_some());
                 tally.started += usize::from(starter || place.next.is_some());
                 tally.handed += usize::from(place.writers.is_some());
+                tally.awaited += usize::from(place.awaited.is_some());
             }
             Err(why) => tally.unread.push((pid, why.to_string())),
         }
@@ -56,6 +59,9 @@ fn finding(name: &'static str, tally: &Tally) -> Finding {
     if tally.handed > 0 {
         text += &format!(", of {} who hands requests to pooled connections", tally.handed);
     }
+    if tally.awaited > 0 {
+        text += &format!(", of {} who waits for a task", tally.awaited);
+    }
     if !tally.unread.is_empty() {
         let named = tally.unread.iter().take(NAMED).map(|(pid, why)| format!("{pid} ({why})"));
         let (named, more) = (named.collect::<Vec<_>>().join(", "), tally.unread.len().saturating_sub(NAMED));
@@ -72,9 +78,9 @@ mod tests {
     #[test]
     fn what_is_not_read_is_named_with_its_reason() {
         let unread = (1..=9).map(|pid| (pid, "it is stripped".to_owned())).collect();
-        let text = finding("Go", &Tally { read: 3, started: 2, handed: 1, unread }).text;
+        let text = finding("Go", &Tally { read: 3, started: 2, handed: 1, awaited: 2, unread }).text;
         let start = "the tasks of 3 processes are read, of 2 of these also when or by whom they were started, of 1 who \
-                     hands requests to pooled connections; of these only";
+                     hands requests to pooled connections, of 2 who waits for a task; of these only";
         assert!(text.starts_with(start), "{text}");
         assert!(text.contains("1 (it is stripped)") && text.ends_with("and 1 more"), "{text}");
     }

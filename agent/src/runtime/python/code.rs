@@ -5,10 +5,17 @@
 //! `pthread_getspecific` (`Python/pystate.c`; since 3.15 it is a thread-local variable). `PyContext_CopyCurrent` begins with
 //! `if (ts->context == NULL)` (`Python/context.c`).
 
+use std::ops::Range;
+
 /// Offsets of `context` in `PyThreadState` that are thinkable, bytes; 0xd0 to 0xf0 have been seen.
-const CONTEXTS: std::ops::Range<u32> = 0x40..0x400;
+const CONTEXTS: Range<u32> = 0x80..0x400;
 /// Of `_key` in `Py_tss_t` (`Include/pythread.h`).
 const KEY: u64 = 4;
+/// `_PyRuntime` is smaller, bytes.
+const MAX_RUNTIME: u64 = 1 << 20;
+const RETURN: u8 = 0xc3;
+/// The number of the register of the first argument.
+const RDI: u8 = 7;
 
 /// Where a thread finds its state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +38,7 @@ pub(super) fn state(code: &[u8], address: u64, runtime: u64) -> Option<State> {
 /// `mov %fs:disp,%rax; ret`.
 fn thread_local(code: &[u8]) -> Option<State> {
     let (disp, rest) = word(code.strip_prefix(&[0x64, 0x48, 0x8b, 0x04, 0x25])?)?;
-    rest.starts_with(&[0xc3]).then_some(State::Word(i64::from(disp)))
+    rest.starts_with(&[RETURN]).then_some(State::Word(i64::from(disp)))
 }
 
 /// What is put into the register of the first argument, right before a call or jump: the key, or the structure that has it.
@@ -43,16 +50,27 @@ fn argument(code: &[u8], here: u64, runtime: u64) -> Option<u64> {
         [0x48, 0x8d, 0x3d, ..] => relative(code, 3, here).map(|(place, rest)| (place + KEY, rest))?,
         // mov $structure,%edi
         [0xbf, ..] => word(code.get(1..)?).map(|(place, rest)| (u64::from(place as u32) + KEY, rest))?,
-        // lea disp(%register),%rdi: counted from _PyRuntime, as a shared library finds it
-        [0x48, 0x8d, 0xb8..=0xbb | 0xbd..=0xbf, ..] => {
-            word(code.get(3..)?).map(|(disp, rest)| (runtime.wrapping_add_signed(disp.into()) + KEY, rest))?
-        }
-        _ => return None,
+        _ => counted(code).map(|(disp, rest)| (runtime.wrapping_add_signed(disp.into()) + KEY, rest))?,
     };
     let calls = matches!(rest.first()?, 0xe8 | 0xe9 | 0xff);
     // Within the structure that it is part of.
-    let within = place.checked_sub(runtime).is_some_and(|from| from < 1 << 20 && from % 4 == 0);
+    let within = place.checked_sub(runtime).is_some_and(|from| from < MAX_RUNTIME && from % 4 == 0);
     (calls && within).then_some(place)
+}
+
+/// `lea disp(%base),%register`, counted from `_PyRuntime`, as a shared library finds it. What is called twice with it, since 3.12, has
+/// it in another register first: `mov %register,%rdi`.
+fn counted(code: &[u8]) -> Option<(i32, &[u8])> {
+    let (&[0x48, 0x8d, modrm], rest) = code.split_first_chunk::<3>()? else { return None };
+    let register = modrm >> 3 & 7;
+    // A displacement of 32 bits; the base is no stack pointer.
+    if modrm >> 6 != 2 || modrm & 7 == 4 {
+        return None;
+    }
+    let (disp, rest) = word(rest)?;
+    let rest =
+        if register == RDI { rest } else { rest.strip_prefix(&[0x48, 0x89, 0xc0 | register << 3 | RDI])? };
+    Some((disp, rest))
 }
 
 /// An address relative to the instruction behind, after `opcode` bytes.
@@ -63,21 +81,50 @@ fn relative(code: &[u8], opcode: usize, here: u64) -> Option<(u64, &[u8])> {
 
 /// The offset of the context, from `PyContext_CopyCurrent` or from what that calls: a load that is tested for zero at once.
 pub(super) fn context(code: &[u8]) -> Option<u32> {
-    (0..code.len()).find_map(|at| tested(code.get(at..)?))
+    tested_in(code, CONTEXTS)
+}
+
+/// The offset of the first load that is tested for zero at once.
+pub(super) fn tested_in(code: &[u8], thinkable: Range<u32>) -> Option<u32> {
+    (0..code.len()).find_map(|at| tested(code.get(at..)?).filter(|offset| thinkable.contains(offset)))
 }
 
 /// `mov disp(%base),%register; test %register,%register`, 64 bits each.
 fn tested(code: &[u8]) -> Option<u32> {
     let (&[rex, 0x8b, modrm], rest) = code.split_first_chunk::<3>()? else { return None };
-    let (disp, rest) = word(rest)?;
-    // REX.W without an index; a displacement of 32 bits; the base is no stack pointer.
-    if rex & 0xfa != 0x48 || modrm >> 6 != 2 || modrm & 7 == 4 {
+    // REX.W without an index. Where a byte more says so, the base is r12; the stack pointer is none.
+    if rex & 0xfa != 0x48 {
         return None;
     }
+    let rest = if modrm & 7 == 4 { rest.strip_prefix(&[0x24]).filter(|_| rex & 1 == 1)? } else { rest };
+    let (disp, rest) = match modrm >> 6 {
+        1 => rest.split_first().map(|(disp, rest)| (i32::from(*disp as i8), rest))?,
+        2 => word(rest)?,
+        _ => return None,
+    };
     let (wide, register) = (rex >> 2 & 1, modrm >> 3 & 7);
     let test = [0x48 | wide << 2 | wide, 0x85, 0xc0 | register << 3 | register];
-    let offset = u32::try_from(disp).ok().filter(|offset| CONTEXTS.contains(offset) && offset % 8 == 0)?;
+    let offset = u32::try_from(disp).ok().filter(|offset| offset % 8 == 0)?;
     rest.starts_with(&test).then_some(offset)
+}
+
+/// The address of the word that `PyInterpreterState_Main` gives: it lies in `_PyRuntime`, which a shared library finds by way of its
+/// table of addresses.
+pub(super) fn interpreter(code: &[u8], address: u64, runtime: u64) -> Option<u64> {
+    (0..code.len()).find_map(|at| {
+        let rest = code.get(at..)?;
+        // mov disp(%rip),%rax
+        let loads = rest.starts_with(&[0x48, 0x8b, 0x05]);
+        let (place, rest) = relative(rest, 3, address.checked_add(at as u64)?).filter(|_| loads)?;
+        let offset = match *rest {
+            [RETURN, ..] => place.checked_sub(runtime)?,
+            // mov disp(%rax),%rax, of 8 or of 32 bits
+            [0x48, 0x8b, 0x40, disp, RETURN, ..] => disp.into(),
+            [0x48, 0x8b, 0x80, a, b, c, d, RETURN, ..] => u32::from_le_bytes([a, b, c, d]).into(),
+            _ => return None,
+        };
+        (offset < MAX_RUNTIME && offset % 8 == 0).then_some(runtime.checked_add(offset)?)
+    })
 }
 
 /// The address of the function that is called first.
@@ -116,6 +163,28 @@ mod tests {
     }
 
     #[test]
+    fn the_key_may_be_in_another_register_first() {
+        // 3.12 as a shared library: mov disp(%rip),%rax; push %rbx; lea 0x608(%rax),%rbx; mov %rbx,%rdi; call.
+        let library = [
+            0x48, 0x8b, 0x05, 0xc9, 0xc0, 0x26, 0, 0x53, 0x48, 0x8d, 0x98, 0x08, 0x06, 0, 0, 0x48, 0x89,
+            0xdf, 0xe8, 0xd9, 0x21, 0xe3, 0xff,
+        ];
+        let key = |code: &[u8]| state(code, 0x2d_7c30, 0x64_3340);
+        assert_eq!(key(&library), Some(State::Key(0x64_394c)));
+        for len in 0..library.len() - 4 {
+            assert_eq!(key(&library[..len]), None, "cut at {len}");
+        }
+        let mut other = library;
+        other[17] = 0xef;
+        assert_eq!(key(&other), None, "mov %rbp,%rdi");
+        other[17] = 0xde;
+        assert_eq!(key(&other), None, "mov %rbx,%rsi");
+        let mut other = library;
+        other[10] = 0x9c;
+        assert_eq!(key(&other), None, "on the stack");
+    }
+
+    #[test]
     fn since_3_15_it_is_a_word() {
         let code = [0xf3, 0x0f, 0x1e, 0xfa, 0x64, 0x48, 0x8b, 0x04, 0x25, 0xd8, 0xff, 0xff, 0xff, 0xc3];
         assert_eq!(state(&code, 0x42_fa7d, 0xc4_08a0), Some(State::Word(-0x28)));
@@ -138,7 +207,71 @@ mod tests {
         // mov 0xe0(%rdi),%r14; test %r14,%r14.
         assert_eq!(context(&[0x4c, 0x8b, 0xb7, 0xe0, 0, 0, 0, 0x4d, 0x85, 0xf6]), Some(0xe0));
         assert_eq!(context(&[0x4c, 0x8b, 0xb7, 0xe0, 0, 0, 0, 0x4d, 0x85, 0xff]), None, "another register");
-        assert_eq!(context(&code[..16]), None);
+        // 3.12: mov (%rax),%r12; mov %rax,%rbx; mov 0xd0(%r12),%rax; test %rax,%rax.
+        let library = [
+            0x4c, 0x8b, 0x20, 0x48, 0x89, 0xc3, 0x49, 0x8b, 0x84, 0x24, 0xd0, 0, 0, 0, 0x48, 0x85, 0xc0,
+            0x0f, 0x84,
+        ];
+        assert_eq!(context(&library), Some(0xd0));
+        for len in 0..17 {
+            assert_eq!((context(&code[..len]), context(&library[..len])), (None, None), "cut at {len}");
+        }
+        for (at, byte, what) in [(6, 0x48, "the stack pointer"), (9, 0x04, "an index")] {
+            let mut other = library;
+            other[at] = byte;
+            assert_eq!(context(&other), None, "{what}");
+        }
+    }
+
+    #[test]
+    fn what_is_tested_is_where_it_is_thinkable() {
+        // PyImport_GetModuleDict of 3.8: mov 0x10(%rax),%rax; mov 0x38(%rax),%rax; test %rax,%rax; je.
+        let byte = [0x48, 0x8b, 0x40, 0x10, 0x48, 0x8b, 0x40, 0x38, 0x48, 0x85, 0xc0, 0x74, 0x01];
+        // Of 3.13: mov (%rax),%rax; mov 0x10(%rax),%rax; mov 0x1de8(%rax),%rax; test %rax,%rax; je.
+        let word = [
+            0x48, 0x8b, 0, 0x48, 0x8b, 0x40, 0x10, 0x48, 0x8b, 0x80, 0xe8, 0x1d, 0, 0, 0x48, 0x85, 0xc0,
+            0x74, 0x09,
+        ];
+        assert_eq!(
+            (tested_in(&byte, 0x38..0x8000), tested_in(&word, 0x38..0x8000)),
+            (Some(0x38), Some(0x1de8))
+        );
+        assert_eq!((tested_in(&byte, 0x40..0x8000), tested_in(&word, 0x38..0x1000)), (None, None));
+        for (code, needed) in [(&byte[..], 11), (&word[..], 17)] {
+            for len in 0..needed {
+                assert_eq!(tested_in(&code[..len], 0x38..0x8000), None, "cut at {len}");
+            }
+        }
+        assert_eq!(tested_in(&[0x48, 0x8b, 0x40, 0xf8, 0x48, 0x85, 0xc0], 0..u32::MAX), None, "before it");
+        assert_eq!(tested_in(&[0x48, 0x8b, 0x40, 0x3c, 0x48, 0x85, 0xc0], 0..u32::MAX), None, "half a word");
+    }
+
+    #[test]
+    fn the_main_interpreter_lies_in_the_runtime() {
+        // Debian's 3.11, a program: mov disp(%rip),%rax; ret.
+        let program = [0x48, 0x8b, 0x05, 0x8a, 0xdd, 0x57, 0, 0xc3];
+        // 3.12 as a shared library: mov disp(%rip),%rax; mov 0x30(%rax),%rax; ret.
+        let byte = [0x48, 0x8b, 0x05, 0x99, 0xc5, 0x26, 0, 0x48, 0x8b, 0x40, 0x30, 0xc3];
+        // 3.13: the same with mov 0x280(%rax),%rax.
+        let word = [0x48, 0x8b, 0x05, 0xa9, 0x71, 0x25, 0, 0x48, 0x8b, 0x80, 0x80, 0x02, 0, 0, 0xc3];
+        let all = [
+            (&program[..], 0x4d_d9df, 0xa5_b740, 0xa5_b770),
+            (&byte[..], 0x2d_7760, 0x64_3340, 0x64_3370),
+            (&word[..], 0x29_3b00, 0x52_94c0, 0x52_9740),
+        ];
+        for (code, address, runtime, found) in all {
+            assert_eq!(interpreter(code, address, runtime), Some(found));
+            for len in 0..code.len() {
+                assert_eq!(interpreter(&code[..len], address, runtime), None, "cut at {len}");
+            }
+        }
+        let elsewhere =
+            [(8, "before the runtime"), (-(MAX_RUNTIME as i64), "behind it"), (-4, "half a word")];
+        for (from, what) in elsewhere {
+            let runtime = 0xa5_b770_u64.wrapping_add_signed(from);
+            assert_eq!(interpreter(&program, 0x4d_d9df, runtime), None, "{what}");
+        }
+        assert_eq!(interpreter(&byte, 0x2d_7760, u64::MAX - 8), None, "no address");
     }
 
     #[test]

@@ -1,17 +1,19 @@
 //! CPython 3.7 and later. Recognised by what it exports, as a program or as a library in one; reads the context
-//! (`contextvars`) that the thread runs in, two words: every task of asyncio has one of its own, as has every callback.
+//! (`contextvars`) that the thread runs in, two words: every task of asyncio has one of its own, as has every callback. Of what a task
+//! of asyncio sends (3.8 to 3.13), also who waits for that task: six words, or some twenty where it is one of several.
 //! Cost: `docs/causality.md`. Where there is no context, where the C library is not glibc, and on arm64: threads.
 //!
 //! A thread finds its state as the value of a pthread key, whether it holds the interpreter's lock or not. The key's number
 //! is in the program's memory; where glibc keeps the values it tells debuggers (`nptl_db/structs.def`).
 
+mod asyncio;
 mod code;
 
 use std::os::unix::fs::FileExt;
 
 use wirespan_proto::event::{TaskFields, TaskPlace};
 
-use self::code::State;
+use self::{asyncio::Asyncio, code::State};
 use super::{
     Adapter, Found, Unknown, elf,
     memory::{Image, Process},
@@ -38,6 +40,7 @@ pub(super) struct Layout {
     state: State,
     /// Of the context in the thread's state.
     context: u32,
+    asyncio: Option<Asyncio>,
 }
 
 fn find(elf: &elf::Elf<'_>) -> Option<Result<Found, Unknown>> {
@@ -49,7 +52,8 @@ fn find(elf: &elf::Elf<'_>) -> Option<Result<Found, Unknown>> {
     }
     let layout = || {
         let state = code::state(&elf.memory(state.value, length(&state))?, state.value, runtime.value)?;
-        Some(Found::Context(Layout { state, context: context(elf, &copy)? }))
+        let asyncio = asyncio::find(elf, runtime.value);
+        Some(Found::Context(Layout { state, context: context(elf, &copy)?, asyncio }))
     };
     Some(layout().ok_or(Unknown::Code))
 }
@@ -79,7 +83,8 @@ impl Layout {
                 values + i64::from(key) * PAIR.0 + PAIR.1
             }
         };
-        Ok(TaskPlace { within, ..TaskPlace::at(word) })
+        let awaited = self.asyncio.and_then(|asyncio| asyncio.awaited(process, image));
+        Ok(TaskPlace { within, awaited, ..TaskPlace::at(word) })
     }
 }
 

@@ -3,7 +3,8 @@
 //! `TIME ask|serve NAME CONNECTION[:OFFSET] PID.TID[@RESTS] [trace=T/S] [shape=N] [token=N]`, `TIME resume|answer NAME PID.TID[@RESTS]`,
 //! `TIME connect CONNECTION PID.TID`, `TIME born TID PID.TID`, `TIME woke TID PID.TID FUTEX`, `TIME died PID.TID`, `TIME withdraw NAME`, `TIME sweep`,
 //! `TIME end NAME [message=ID] [link=T/S]`. `publish`, `deliver` and `get` are as `ask`, of messages.
-//! After the TID, `#7` is a logical task and `#9<7` one that 7 started; after all that, `+10` is the next task's number.
+//! After the TID, `#7` is a logical task, `#9<7` one that 7 started, `#9~7` one that 7 waits for (0: nobody), where tasks have addresses for
+//! names; after all that, `+10` is the next task's number.
 //! Connection `u1` is a UNIX socket, all others are TCP. A span begins at its `ask` or `serve`.
 
 mod any_order;
@@ -23,6 +24,7 @@ mod task;
 mod timing;
 mod trades;
 mod turns;
+mod waiters;
 mod wire;
 
 use std::{collections::HashMap, fmt::Write, net::SocketAddr, sync::Arc};
@@ -196,8 +198,12 @@ fn task(text: &str) -> Task {
     Task { pid: pid.parse().expect("a process id"), tid, key, rests, next }
 }
 
-/// `7`, or `9<7`.
+/// `7`, `9<7` or `9~7`.
 fn logical_key(text: &str) -> u64 {
+    if let Some((id, waiter)) = text.split_once('~') {
+        let [id, waiter] = [id, waiter].map(|task| number(task) * 16);
+        return LogicalTask::awaited(id, waiter).key();
+    }
     let (id, starter) = text.split_once('<').unwrap_or((text, "0"));
     LogicalTask::new(id.parse().expect("a task"), starter.parse().expect("a task")).key()
 }
