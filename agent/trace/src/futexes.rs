@@ -2,9 +2,9 @@
 //! believed. Refuses: to believe a lock, at which threads meet that have nothing to do with each other.
 
 use rustc_hash::FxHashMap;
-use wirespan_span::span::Key;
+use wirespan_span::span::{Key, Nanos};
 
-use crate::tally::Tally;
+use crate::{habits::UNSURE, tally::Tally};
 
 /// Futexes of one process that are known apart.
 const MAX_FUTEXES: usize = 1024;
@@ -22,6 +22,9 @@ const CONTRADICTIONS: f32 = 3.0;
 /// Uses of a futex that outweigh one of these.
 const REDEEMED: f32 = 12.0;
 
+/// So often must be right what may be another request's; else what is left of its word is for a link.
+const PROVEN: f32 = 0.99;
+
 /// A futex that is so much less believed than others is no example for these.
 const DOUBT: f32 = 0.1;
 
@@ -30,6 +33,10 @@ const DOUBT: f32 = 0.1;
 pub(crate) struct Handed {
     pub(crate) request: Key,
     pub(crate) futex: u64,
+    /// When who works on the request handed it over.
+    pub(crate) since: Nanos,
+    /// Were there other requests whose work may have been put into the queue as well?
+    pub(crate) crowded: bool,
     /// The waker had it from another one.
     pub(crate) passed_on: bool,
     /// The thread made a call since.
@@ -45,6 +52,8 @@ struct Word {
     handed: Tally,
     /// By who had it handed over.
     passed_on: Tally,
+    /// Both, where it may have been another request's.
+    crowded: [Tally; 2],
     /// Results.
     returned: Tally,
 }
@@ -95,28 +104,54 @@ impl Futexes {
     }
 
     /// Of several the one that is believed most, of such the last, and how far. Locks tell nothing.
-    pub(crate) fn best<'a>(&self, handed: impl Iterator<Item = &'a Handed>) -> Option<(Key, f32)> {
+    pub(crate) fn best<'a>(&self, handed: impl Iterator<Item = &'a Handed>) -> Option<(&'a Handed, f32)> {
         let open = handed.filter(|handed| !self.is_lock(handed.futex));
-        open.map(|handed| (handed.request, self.worth(handed))).max_by(|a, b| a.1.total_cmp(&b.1))
+        // What is less believed is no surer because the queue's own word may be another's.
+        let alone = |handed: &Handed| self.worth(&Handed { crowded: false, ..*handed });
+        let best = open.max_by(|a, b| alone(a).total_cmp(&alone(b)))?;
+        Some((best, self.worth(best)))
     }
 
     /// The result of a call went to a thread that works on `request`, by this futex; `handed` is what its caller had been
     /// woken for. Of several results of one call one is the right one, so for now only this futex is judged. `false`: it is
-    /// too doubtful to confirm anything.
-    pub(crate) fn compare(&mut self, futex: u64, request: Key, handed: &mut [Handed]) -> bool {
+    /// too doubtful to confirm anything. Also gives what was learned of it.
+    pub(crate) fn compare(
+        &mut self,
+        futex: u64,
+        request: Key,
+        handed: &mut [Handed],
+    ) -> (bool, Option<bool>) {
         let doubtful = self.returns(futex) + DOUBT < self.word.returned.share(THOUGHT.0, THOUGHT.1);
         let sure = handed.iter().filter(|handed| !handed.used && !handed.passed_on);
-        if let Some((best, _)) = self.best(sure) {
-            self.of(futex).word.returned.add(best == request);
-            self.word.returned.add(best == request);
+        let right = self.best(sure).map(|(best, _)| best.request == request);
+        if let Some(right) = right {
+            self.returned(futex, right);
         }
         if doubtful {
-            return false;
+            return (false, right);
         }
         for handed in handed.iter_mut().filter(|handed| handed.request == request) {
             handed.confirmed = true;
         }
-        true
+        (true, right)
+    }
+
+    /// A result went to whom the work was for, or to another.
+    pub(crate) fn returned(&mut self, futex: u64, right: bool) {
+        self.of(futex).word.returned.add(right);
+        self.word.returned.add(right);
+    }
+
+    /// Work that was handed over right, as far as is known.
+    pub(crate) fn right(&self) -> f32 {
+        self.word.handed.right()
+    }
+
+    /// The same, without what hardly anything is known of.
+    pub(crate) fn proven(&self) -> Self {
+        let known = self.futexes.iter().filter(|(_, futex)| futex.known());
+        let futexes = known.map(|(address, futex)| (*address, *futex)).collect();
+        Self { futexes, word: self.word, again: self.again }
     }
 
     /// All results are known of a call whose caller had been woken for this.
@@ -124,18 +159,21 @@ impl Futexes {
         if handed.used {
             return self.again.add(handed.confirmed);
         }
-        self.of(handed.futex).word.kind(handed.passed_on).add(handed.confirmed);
+        self.of(handed.futex).word.learn(handed);
         if !self.is_lock(handed.futex) {
-            self.word.kind(handed.passed_on).add(handed.confirmed);
+            self.word.learn(handed);
         }
     }
 
     fn worth(&self, handed: &Handed) -> f32 {
-        let trust = match handed.passed_on {
-            true => self.trust(handed.futex, |word| word.passed_on),
-            false => self.hands(handed.futex),
-        };
-        if handed.used { trust.min(self.again.share(THOUGHT.0, THOUGHT.1)) } else { trust }
+        let trust = self.trust(handed.futex, |word| word.kind(handed));
+        let trust = if handed.crowded && trust < PROVEN { trust * UNSURE } else { trust };
+        if handed.used { trust.min(self.again()) } else { trust }
+    }
+
+    /// Is what a worker calls without being woken for what it was woken for before? From 0 to 1.
+    pub(crate) fn again(&self) -> f32 {
+        self.again.share(THOUGHT.0, THOUGHT.1)
     }
 
     /// What it said itself, and before that what others of the process did.
@@ -168,7 +206,20 @@ impl Futex {
 }
 
 impl Word {
-    fn kind(&mut self, passed_on: bool) -> &mut Tally {
-        if passed_on { &mut self.passed_on } else { &mut self.handed }
+    fn kind(&self, handed: &Handed) -> Tally {
+        match (handed.crowded, handed.passed_on) {
+            (true, passed_on) => self.crowded[usize::from(passed_on)],
+            (false, true) => self.passed_on,
+            (false, false) => self.handed,
+        }
+    }
+
+    fn learn(&mut self, handed: &Handed) {
+        let tally = match (handed.crowded, handed.passed_on) {
+            (true, passed_on) => &mut self.crowded[usize::from(passed_on)],
+            (false, true) => &mut self.passed_on,
+            (false, false) => &mut self.handed,
+        };
+        tally.add(handed.confirmed);
     }
 }

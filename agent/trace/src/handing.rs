@@ -5,6 +5,7 @@ use wirespan_span::span::{Key, Nanos, Task};
 
 use crate::{
     evidence::Evidence,
+    suspects::Suspect,
     threads::ThreadKey,
     trace::Method,
     traces::{Traces, WakeOrder},
@@ -27,7 +28,7 @@ impl Traces {
             (Some(own), Some(theirs)) if own != theirs => self.handovers.contradicts(by.pid, futex),
             (Some(_), Some(_)) => {}
             (None, Some(theirs)) => self.returned(waker, futex, theirs),
-            (Some(own), None) => self.handovers.hands(woken, futex, own),
+            (Some(own), None) => self.handovers.hands(woken, futex, own, time),
             (None, None) => {
                 let nodes = &self.nodes;
                 let open = |request| nodes.get(&request).is_some_and(|node| node.open());
@@ -58,6 +59,7 @@ impl Traces {
         let returned = self.handovers.returns(thread, futex, request, rivals);
         if let Some((call, confidence)) = returned.filter(|(_, sure)| *sure >= self.settings.min_confidence) {
             self.handovers.explained(thread.pid);
+            self.suspects.settle(call, request);
             self.place_late(call, request, Method::Handoff, confidence);
         }
     }
@@ -68,8 +70,18 @@ impl Traces {
         if self.lineage.of(thread).is_some() {
             return None;
         }
-        let (server, confidence) = self.handovers.work(thread)?;
+        let (server, confidence) = self.handovers.work(thread, time)?;
         let tells = confidence >= LEAST && self.working(server, task.pid, time);
         tells.then(|| Evidence::new(server, Method::Handoff, confidence))
+    }
+
+    /// The requests that a call may be for: by what its thread or process had read, or by what was put into a queue.
+    pub(crate) fn may_be_for(&mut self, task: Task, time: Nanos) -> Option<Vec<Suspect>> {
+        self.suspects(task, time).or_else(|| {
+            let handed = self.handovers.suspects(task.into(), time)?.into_iter();
+            let open = handed.filter(|(request, _)| self.working(*request, task.pid, time));
+            let suspects = open.map(|(request, read)| Suspect { request, read, call: None });
+            Some(suspects.collect()).filter(|suspects: &Vec<_>| !suspects.is_empty())
+        })
     }
 }

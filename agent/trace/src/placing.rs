@@ -1,7 +1,7 @@
 //! Comes in: a request that was just seen. Goes out: its place, by the rules in the crate's documentation.
 
 use rustc_hash::FxHashMap;
-use wirespan_span::span::{Key, Nanos, Start, Task, Transport};
+use wirespan_span::span::{Key, Nanos, Socket, Start, Task, Transport};
 
 use crate::{
     assembly::GroupId,
@@ -31,8 +31,8 @@ pub(crate) const MAX_DEPTH: usize = 256;
 pub(crate) type Forwarded = FxHashMap<(u32, TraceId, Option<SpanId>), Vec<Key>>;
 
 impl Traces {
-    /// Finds the place of a request that the program answers.
-    pub(crate) fn place_answer(&mut self, mut node: Box<Node>, task: Task) {
+    /// Finds the place of a request that the program answers, which came to this socket.
+    pub(crate) fn place_answer(&mut self, mut node: Box<Node>, task: Task, socket: &Socket) {
         let client = self.wires.partner(node.identity, End::Answers);
         node.group = match (client.and_then(|client| self.nodes.get(&client)), &node.context) {
             (Some(client), context) => {
@@ -59,6 +59,9 @@ impl Traces {
         self.queues.join(node.key);
         self.echoes.reads(node.pid, &node.tokens, node.key);
         self.timing.reads(node.pid, node.key, node.start);
+        if self.handovers.reads(node.pid, socket, (node.key, node.start)) {
+            self.wake_orders.push(WakeOrder { pid: node.pid, told: true });
+        }
         if self.threads.several(task) {
             habit.has_several();
         }
@@ -82,11 +85,10 @@ impl Traces {
         let echo = self.echo(&node, evidence).filter(|echo| Some(echo.server) != own_server);
         let own = matches!(told, Told::Nobody | Told::Doubt);
         node.later = matches!(told, Told::Later);
-        let timed = !own && !node.later;
-        node.reason = self.timing.calls(node.pid, node.start).filter(|_| timed).map(Box::new);
+        node.reason = self.timing.calls(node.pid, node.start).filter(|_| !own && !node.later).map(Box::new);
         // A new connection's first request goes out when it stands: what was read by then does not matter.
         let asks = matches!(told, Told::Nothing) && opened.is_none();
-        let suspects = if asks { self.suspects(task, node.start) } else { None };
+        let suspects = if asks { self.may_be_for(task, node.start) } else { None };
         self.mark(task, node.start, Did::Wrote);
         let started = if asks && new { self.started_for(task) } else { None };
         let by_time = self.by_time(&node).filter(|evidence| Some(evidence.server) != own_server);
@@ -166,7 +168,8 @@ impl Traces {
         let (request, surely) = server.map_or((None, true), |(server, sure)| (Some(server), sure));
         self.threads.calls(task, call, request, surely);
         if self.threads.only(task.into()).is_none() {
-            self.handovers.calls(task.into(), call);
+            let time = self.nodes.get(&call).map_or(self.now, |node| node.start);
+            self.handovers.calls(task.into(), call, time);
         }
         self.lineage.calls(task.into(), call);
         if !settled && let Some(node) = self.nodes.get_mut(&call) {

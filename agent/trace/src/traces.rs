@@ -208,7 +208,7 @@ impl Traces {
         }
         let node = self.node(&start);
         match node.end() {
-            End::Answers => self.place_answer(node, start.task),
+            End::Answers => self.place_answer(node, start.task, &start.socket),
             End::Asks => self.place_question(node, start.task),
         }
     }
@@ -424,6 +424,7 @@ impl Traces {
         }
         self.tasks.leave(key);
         self.queues.leave(key);
+        self.handovers.answered(node.pid, key);
         self.echoes.leave(node.pid, &node.tokens, key);
         self.timing.leave(node.pid, key);
         self.starts.leave(key);

@@ -46,31 +46,37 @@ fn argument(code: &[u8], here: u64, runtime: u64) -> Option<u64> {
     let (place, rest) = match *code {
         // mov disp(%rip),%edi
         [0x8b, 0x3d, ..] => relative(code, 2, here)?,
-        // lea disp(%rip),%rdi
-        [0x48, 0x8d, 0x3d, ..] => relative(code, 3, here).map(|(place, rest)| (place + KEY, rest))?,
-        // mov $structure,%edi
-        [0xbf, ..] => word(code.get(1..)?).map(|(place, rest)| (u64::from(place as u32) + KEY, rest))?,
-        _ => counted(code).map(|(disp, rest)| (runtime.wrapping_add_signed(disp.into()) + KEY, rest))?,
+        _ => structure(code, here, runtime).map(|(place, rest)| (place.wrapping_add(KEY), rest))?,
     };
+    // sub $room,%rsp
+    let rest = rest.strip_prefix(&[0x48, 0x83, 0xec]).and_then(|rest| rest.get(1..)).unwrap_or(rest);
     let calls = matches!(rest.first()?, 0xe8 | 0xe9 | 0xff);
     // Within the structure that it is part of.
     let within = place.checked_sub(runtime).is_some_and(|from| from < MAX_RUNTIME && from % 4 == 0);
     (calls && within).then_some(place)
 }
 
-/// `lea disp(%base),%register`, counted from `_PyRuntime`, as a shared library finds it. What is called twice with it, since 3.12, has
-/// it in another register first: `mov %register,%rdi`.
-fn counted(code: &[u8]) -> Option<(i32, &[u8])> {
-    let (&[0x48, 0x8d, modrm], rest) = code.split_first_chunk::<3>()? else { return None };
-    let register = modrm >> 3 & 7;
-    // A displacement of 32 bits; the base is no stack pointer.
-    if modrm >> 6 != 2 || modrm & 7 == 4 {
-        return None;
-    }
-    let (disp, rest) = word(rest)?;
-    let rest =
-        if register == RDI { rest } else { rest.strip_prefix(&[0x48, 0x89, 0xc0 | register << 3 | RDI])? };
-    Some((disp, rest))
+/// The address of a structure. What is called twice with it, since 3.12, has it in another register first.
+fn structure(code: &[u8], here: u64, runtime: u64) -> Option<(u64, &[u8])> {
+    let (place, register, rest) = match *code {
+        // lea disp(%rip),%register
+        [0x48, 0x8d, modrm, ..] if modrm & 0xc7 == 0x05 => {
+            relative(code, 3, here).map(|(place, rest)| (place, modrm >> 3, rest))?
+        }
+        // lea disp(%base),%register, of 32 bits, no stack pointer: counted from _PyRuntime, as a shared library finds it
+        [0x48, 0x8d, modrm, ..] if modrm >> 6 == 2 && modrm & 7 != 4 => {
+            let counted = |(disp, rest): (i32, _)| (runtime.wrapping_add_signed(disp.into()), rest);
+            word(code.get(3..)?).map(counted).map(|(place, rest)| (place, modrm >> 3 & 7, rest))?
+        }
+        // mov $structure,%register
+        [opcode @ 0xb8..=0xbf, ..] => {
+            word(code.get(1..)?).map(|(place, rest)| (u64::from(place as u32), opcode & 7, rest))?
+        }
+        _ => return None,
+    };
+    // mov %register,%rdi
+    let moved = [0x48, 0x89, 0xc0 | register << 3 | RDI];
+    Some((place, if register == RDI { rest } else { rest.strip_prefix(&moved)? }))
 }
 
 /// An address relative to the instruction behind, after `opcode` bytes.
@@ -182,6 +188,20 @@ mod tests {
         let mut other = library;
         other[10] = 0x9c;
         assert_eq!(key(&other), None, "on the stack");
+    }
+
+    /// As gcc compiles it with frame pointers: push %rbp; mov %rsp,%rbp; push %rbx; lea disp(%rip),%rbx; mov %rbx,%rdi; sub $8,%rsp; call.
+    #[test]
+    fn a_program_with_frame_pointers_hands_over_the_structure() {
+        let program = [
+            0x55, 0x48, 0x89, 0xe5, 0x53, 0x48, 0x8d, 0x1d, 0xc4, 0x0f, 0, 0, 0x48, 0x89, 0xdf, 0x48, 0x83,
+            0xec, 0x08, 0xe8, 0, 0, 0, 0,
+        ];
+        let key = |code: &[u8]| state(code, 0x1030, 0x1c00);
+        assert_eq!(key(&program), Some(State::Key(0x2004)));
+        for len in 0..program.len() - 4 {
+            assert_eq!(key(&program[..len]), None, "cut at {len}");
+        }
     }
 
     #[test]

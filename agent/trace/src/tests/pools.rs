@@ -235,6 +235,164 @@ fn what_was_learned_so_is_forgotten_once_it_has_several() {
     assert_eq!(parent(&world, "call"), None);
 }
 
+/// A worker wakes the next one: thread 11, woken for p, wakes 12, and both call for that. Another request has its work done by then.
+fn passed_on(number: u64) -> String {
+    let (at, offset) = (number * 10_000, number * 10);
+    let lines = [
+        (0, format!("serve q{number} 2:{offset} 20.2")),
+        (1, "woke 13 20.2 90".into()),
+        (2, format!("ask e{number} 5:{offset} 20.13")),
+        (6000, format!("serve p{number} 1:{offset} 20.1")),
+        (6001, "woke 11 20.1 90".into()),
+        (6002, "woke 12 20.11 90".into()),
+        (6003, format!("ask c{number} 3:{offset} 20.11")),
+        (6004, format!("ask d{number} 4:{offset} 20.12")),
+        (6005, format!("resume c{number} 20.11")),
+        (6006, format!("end c{number}")),
+        (6007, "woke 1 20.11 91".into()),
+        (6008, format!("resume d{number} 20.12")),
+        (6009, format!("end d{number}")),
+        (6010, "woke 1 20.12 92".into()),
+        (6011, format!("answer p{number} 20.1")),
+        (6012, format!("end p{number}")),
+        (6013, format!("resume e{number} 20.13")),
+        (6014, format!("end e{number}")),
+        (6015, "woke 2 20.13 93".into()),
+        (6016, format!("answer q{number} 20.2")),
+        (6017, format!("end q{number}")),
+    ];
+    lines.map(|(after, line)| format!("{} {line}\n", at + after)).concat()
+}
+
+/// Thread 11 wakes 12, and both call, while another request is read `at` a time; and what comes then.
+fn passing_on(at: u64, then: &str) -> World {
+    let mut world = World::new(settings());
+    for number in 0..100 {
+        world.run(&passed_on(number));
+    }
+    let mut lines = vec![
+        (2_000_000, "serve page 1:5000 20.1"),
+        (2_000_001, "woke 11 20.1 90"),
+        (2_000_003, "woke 12 20.11 90"),
+        (2_000_005, "ask first 3:5000 20.11"),
+        (2_000_006, "ask call 4:5000 20.12"),
+        (at, "serve other 2:5000 20.2"),
+    ];
+    lines.sort_by_key(|(time, _)| *time);
+    for (time, line) in lines {
+        world.run(&format!("{time} {line}"));
+    }
+    world.run(then).run("9000000 sweep");
+    world
+}
+
+const ANSWERED: &str = "2000008 end first\n2000008 end call\n2000009 end page\n2000009 end other";
+
+#[test]
+fn a_worker_that_another_one_woke_calls_for_the_same_request() {
+    let world = passing_on(1_990_000, ANSWERED);
+    assert_eq!(parent(&world, "call").map(|(name, _)| name), Some("page"));
+}
+
+#[test]
+fn unless_another_request_was_read_of_which_the_work_may_be_in_the_queue() {
+    let world = passing_on(2_000_002, ANSWERED);
+    assert_eq!(parent(&world, "first").map(|(name, _)| name), Some("page"), "its own thread woke that one");
+    assert_eq!(parent(&world, "call"), None);
+}
+
+#[test]
+fn a_request_that_is_answered_before_its_call_had_none() {
+    let world = passing_on(
+        2_000_002,
+        "2000007 answer other 20.2
+         2000007 end other
+         2000008 end first
+         2000009 end call
+         2000010 end page",
+    );
+    assert_eq!(parent(&world, "call").map(|(name, _)| name), Some("page"));
+}
+
+#[test]
+fn a_worker_that_was_not_woken_may_have_taken_what_another_one_was_woken_for() {
+    let mut world = World::new(settings());
+    for number in 0..100 {
+        world.run(&passed_on(number));
+    }
+    world.run(
+        "2000000 serve page 1:5000 20.1
+         2000001 woke 11 20.1 90
+         2000002 ask call 3:5000 20.11
+         2006000 resume call 20.11
+         2006000 end call
+         2006001 serve other 2:5000 20.2
+         2006002 woke 12 20.2 90
+         2006003 serve third 6:5000 20.3
+         2006004 ask taken 3:5010 20.11
+         2006005 ask next 4:5000 20.12
+         2006006 end taken
+         2006006 end next
+         2006008 end page
+         2006008 end third
+         2006009 end other
+         9000000 sweep",
+    );
+    assert_eq!(parent(&world, "call").map(|(name, _)| name), Some("page"));
+    assert_eq!((parent(&world, "taken"), parent(&world, "next")), (None, None));
+}
+
+/// As [`alone`], in this process.
+fn alone_in(pid: u64, number: u64) -> String {
+    let connection = |n: u64| format!(" {}:", pid * 100 + n);
+    let turn = alone(number).replace(" 20.", &format!(" {pid}.")).replace(" 1:", &connection(1));
+    let turn = turn.replace(" 3:", &connection(3));
+    turn.lines()
+        .map(|line| {
+            let (time, rest) = line.split_once(' ').expect("a time");
+            let words = rest.split(' ').map(|word| match word.strip_prefix(['p', 'c']) {
+                Some(number) if number.parse::<u64>().is_ok() => format!("{word}-{pid}"),
+                _ => word.to_owned(),
+            });
+            format!("{time} {}\n", words.collect::<Vec<_>>().join(" "))
+        })
+        .collect()
+}
+
+/// Processes of one program, each of which has seen a few requests, one at a time.
+fn kin() -> World {
+    let mut world = World::new(settings());
+    for number in 0..100 {
+        world.run(&alone_in(20 + number % 20, number));
+    }
+    world
+}
+
+const NEWCOMER: &str = "20000 serve page 1:5000 50.1
+    20002 woke 11 50.1 90
+    20003 ask call 3:5000 50.11
+    20004 end call\n";
+
+#[test]
+fn what_processes_at_one_address_learn_holds_for_each_of_them() {
+    let mut world = kin();
+    let _before = world.traces.wake_orders().count();
+    world.run(NEWCOMER);
+    assert_eq!(world.traces.wake_orders().collect::<Vec<_>>(), [WakeOrder { pid: 50, told: true }]);
+    world.run("20008 end page\n9000000 sweep");
+    let (name, confidence) = parent(&world, "call").expect("a parent");
+    assert!(name == "page" && confidence > 0.95, "{name} {confidence}");
+}
+
+#[test]
+fn what_they_learn_one_by_one_says_nothing_of_one_that_has_several_requests() {
+    let mut world = kin();
+    world.run(NEWCOMER).run("20008 end page\n20010 serve other 2:5000 50.2\n20010 serve third 4:5000 50.3");
+    world.run("20011 woke 11 50.2 90\n20012 ask next 3:5010 50.11\n20013 end next");
+    world.run("20014 end other\n20015 end third\n9000000 sweep");
+    assert_eq!(parent(&world, "next"), None);
+}
+
 #[test]
 fn wake_ups_are_asked_for_where_they_may_tell_and_given_up_where_they_do_not() {
     let mut world = World::new(settings());
