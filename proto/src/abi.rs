@@ -327,11 +327,11 @@ pub struct RuntimeRecord {
     pub id: u32,
     /// Offset of the identity of the task that started this one, [`NO_FIELD`] where it has none.
     pub starter: u32,
-    /// Address of the word that has the next task's number, 0 where that is not known.
+    /// Address of the word that has the next task's number, 0 where that is not known. [`TASK_AWAITED`]: `event::Awaited::function`.
     pub next: u64,
     /// [`TASK_WITHIN`]: `event::Writers::begin`, 0 where there are none. [`TASK_AWAITED`]: `event::Awaited::running`.
     pub address: u64,
-    /// The other fields of that, in order; of a group: bytes before it, 0 where it is inside, and bytes behind, 0 where that is not
+    /// The last fields of that, in order; of a group: bytes before it, 0 where it is inside, and bytes behind, 0 where that is not
     /// known.
     pub offsets: [u32; 6],
 }

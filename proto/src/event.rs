@@ -159,6 +159,20 @@ impl LogicalTask {
         Self(Self::MARK | Self::AWAITED | waiter << Self::ADDRESS_BITS | id)
     }
 
+    /// Is this the key of a task that has an address for a name?
+    #[must_use]
+    #[inline(always)]
+    pub const fn is_address(key: u64) -> bool {
+        key & (Self::MARK | Self::AWAITED) == Self::MARK | Self::AWAITED
+    }
+
+    /// The key of such a task without who waits for it, with that one's address.
+    #[must_use]
+    #[inline(always)]
+    pub const fn with_waiter(key: u64, waiter: u64) -> u64 {
+        key | Self::address(waiter) << Self::ADDRESS_BITS
+    }
+
     /// What is told of an address. No two of one kind lie closer than 16 bytes together; two that are 32 GiB apart have one name.
     #[inline(always)]
     const fn address(address: u64) -> u64 {
@@ -494,6 +508,8 @@ pub struct Writers {
 pub struct Awaited {
     /// Address of the dictionary of the tasks that run, one for each event loop.
     pub running: u64,
+    /// Address of the type of functions.
+    pub function: u64,
     /// Are the keys of dictionaries as they are since CPython 3.11?
     pub packed: bool,
     /// Where a task has its context.
@@ -572,6 +588,10 @@ mod tests {
         assert_eq!((alone.waiter(), alone.starter(), alone.id()), (None, None, awaited.id()));
         assert_eq!(awaited.waiter(), Some(LogicalTask::awaited(waiter, 0).id()));
         assert_ne!(awaited.waiter(), Some(awaited.id()));
+        assert_eq!(LogicalTask::with_waiter(alone.key(), waiter), awaited.key());
+        assert!(
+            LogicalTask::is_address(alone.key()) && !LogicalTask::is_address(LogicalTask::new(7, 3).key())
+        );
         assert_eq!((awaited.starter(), LogicalTask::new(7, 3).waiter()), (None, None));
     }
 

@@ -225,7 +225,7 @@ impl Runtimes {
         let words = [
             place.word as u64,
             pair(fields.id, starter),
-            place.next.unwrap_or(0),
+            place.awaited.map_or(place.next, |awaited| Some(awaited.function)).unwrap_or(0),
             address,
             pair(one, two),
             pair(three, four),

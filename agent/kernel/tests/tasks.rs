@@ -47,8 +47,15 @@ const WRONG: [TaskPlace; 4] = [
 /// Who waits for a task, where nobody is: `running` is wrong, or all else is.
 fn wrong_waits(running: u64) -> [Awaited; 4] {
     let outside = |before, behind| Some(GroupFields::Outside { before, behind });
-    let likely =
-        Awaited { running, packed: true, context: 152, closure: 72, wakes: 24, group: outside(24, 33) };
+    let likely = Awaited {
+        running,
+        function: running,
+        packed: true,
+        context: 152,
+        closure: 72,
+        wakes: 24,
+        group: outside(24, 33),
+    };
     [
         likely,
         Awaited { packed: false, group: None, ..likely },

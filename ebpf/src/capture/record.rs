@@ -57,7 +57,7 @@ pub(crate) fn emit(call: &Call, arguments: &Arguments, describe: impl FnOnce(*mu
             Some(vectors) => copy::copy(vectors, call.len, want, reserved.record()),
             None => Copied::default(),
         };
-        complete(record, call.task, copied);
+        complete(record, call, copied);
         copied.fault
     };
     if fault {
@@ -90,10 +90,13 @@ unsafe fn write(record: *mut DataRecord, call: &Call, flags: DataFlags) {
 
 /// What is known after the copy.
 #[inline(always)]
-unsafe fn complete(record: *mut DataRecord, task: *const u8, copied: Copied) {
+unsafe fn complete(record: *mut DataRecord, call: &Call, copied: Copied) {
     // SAFETY: the caller owns the record, and has the current task.
     unsafe {
-        (*record).cgroup = stand_in::cgroup(task);
+        (*record).cgroup = stand_in::cgroup(call.task);
+        if call.direction == SENT {
+            (*record).task = runtime::awaited((*record).task, call.pid_tgid);
+        }
         (*record).head_len = copied.head as u16;
         (*record).tail_len = copied.tail as u16;
         if copied.fault {

@@ -20,12 +20,11 @@ use crate::state::{globals::offset, maps::RUNTIMES};
 /// each outcome, and gives up.
 const OTHERS: bool = cfg!(not(feature = "older"));
 
-/// The task key of the current thread: its logical task, else the thread itself. One that `connects` may have a task that waits for it.
+/// The task key of the current thread: its logical task, else the thread itself.
 #[inline(always)]
-pub(crate) fn task(pid_tgid: u64, connects: bool) -> u64 {
-    let waits = |place: &&RuntimeRecord| connects && place.kind == TASK_AWAITED;
+pub(crate) fn task(pid_tgid: u64) -> u64 {
     // SAFETY: the helper gives the current task; what is the program's is read through a checking helper.
-    let logical = place(pid_tgid).and_then(|place| unsafe { logical(place, waits(&place)) });
+    let logical = place(pid_tgid).and_then(|place| unsafe { logical(place, false) });
     logical.map_or(u64::from(pid_tgid as u32), LogicalTask::key)
 }
 
@@ -38,8 +37,20 @@ pub(crate) fn numbered(pid_tgid: u64, sent: bool) -> (u64, u8) {
     // SAFETY: as above.
     let Some(task) = (unsafe { logical(place, sent) }) else { return thread };
     // SAFETY: as above.
-    let next = if place.next == 0 { None } else { unsafe { read(place.next) } };
+    let next = if place.next == 0 || place.kind == TASK_AWAITED { None } else { unsafe { read(place.next) } };
     next.map_or((task.key(), 0), |next| (LogicalTask::with_next(task.id(), next), 1))
+}
+
+/// Such a key with who waits for the task, where that is known: of what is sent, and who connects. Apart from the key, which is known
+/// before the copy, so that the verifier does not follow the copy once more for each outcome of this.
+#[inline(always)]
+pub(crate) fn awaited(task: u64, pid_tgid: u64) -> u64 {
+    if !OTHERS || !LogicalTask::is_address(task) {
+        return task;
+    }
+    let Some(place) = place(pid_tgid).filter(|place| place.kind == TASK_AWAITED) else { return task };
+    // SAFETY: what is the program's is read through a checking helper.
+    LogicalTask::with_waiter(task, unsafe { awaited::waiter(place, task) })
 }
 
 /// Where the process of this thread keeps its tasks.
@@ -65,8 +76,7 @@ unsafe fn logical(place: &RuntimeRecord, sent: bool) -> Option<LogicalTask> {
         }
         let id = read(word.wrapping_add(u64::from(place.id)))?;
         if place.kind == TASK_AWAITED {
-            let waiter = if OTHERS && sent { awaited::waiter(place, id) } else { None };
-            return Some(LogicalTask::awaited(id, waiter.unwrap_or(0)));
+            return Some(LogicalTask::awaited(id, 0));
         }
         let starter =
             if place.starter == NO_FIELD { None } else { read(word.wrapping_add(u64::from(place.starter))) };
@@ -105,7 +115,7 @@ unsafe fn giver(place: &RuntimeRecord, task: u64) -> Option<u64> {
 
 /// A word of the program's memory; neither identities nor pointers are 0.
 #[inline(always)]
-pub(super) unsafe fn read(address: u64) -> Option<u64> {
+unsafe fn read(address: u64) -> Option<u64> {
     // SAFETY: the helper checks the address.
     unsafe { bpf_probe_read_user(address as *const u64) }.ok().filter(|word| *word != 0)
 }

@@ -131,8 +131,11 @@ unsafe fn emit(sk: *const u8, change: u8, connector: u64) {
         (*record).time = bpf_ktime_get_ns();
         (*record).pid_tgid = connector;
         (*record).sent = Given::read(tcp, offset!(bytes_acked));
-        (*record).task =
-            if change == CONNECTING { runtime::task(connector, true) } else { u64::from(connector as u32) };
+        (*record).task = if change == CONNECTING {
+            runtime::awaited(runtime::task(connector), connector)
+        } else {
+            u64::from(connector as u32)
+        };
         (*record).received = Given::read(tcp, offset!(bytes_received));
         (*record).rests = Given::read::<u64>(stand_in::task(), offset!(task_nvcsw)) as u32;
         (*record).error = Typed::read::<u32>(sk, offset!(sk_err)) as u16;

@@ -59,7 +59,7 @@ unsafe fn handed(woken: *const u8, pid_tgid: u64) {
         let record = reserved.record().cast::<WakeRecord>();
         (*record).time = bpf_ktime_get_ns();
         (*record).pid_tgid = pid_tgid;
-        (*record).task = runtime::task(pid_tgid, false);
+        (*record).task = runtime::task(pid_tgid);
         (*record).address = address;
         (*record).rests = Typed::read::<u64>(stand_in::task(), offset!(task_nvcsw)) as u32;
         (*record).tid = Typed::read(woken, offset!(task_pid));

@@ -32,6 +32,8 @@ pub(super) struct Asyncio {
     interpreter: u64,
     /// Of the modules in that.
     modules: u32,
+    /// Address of the type of functions.
+    function: u64,
     version: Version,
 }
 
@@ -86,7 +88,8 @@ pub(super) fn find(elf: &elf::Elf<'_>, runtime: u64) -> Option<Asyncio> {
     let interpreter = code::interpreter(&main, address, runtime)?;
     let (list, _) = code(b"PyImport_GetModuleDict")?;
     let modules = code::tested_in(&list, MODULES)?;
-    Some(Asyncio { interpreter, modules, version })
+    let function = elf.exported(b"PyFunction_Type")?.value;
+    Some(Asyncio { interpreter, modules, function, version })
 }
 
 impl Asyncio {
@@ -95,7 +98,8 @@ impl Asyncio {
         let memory = process.memory()?;
         let running = self.running(image.address(self.interpreter), &|at, into| memory.read(at, into))?;
         let Version { packed, context, closure, wakes, group, .. } = self.version;
-        Some(Awaited { running, packed, context, closure, wakes, group })
+        let function = image.address(self.function);
+        Some(Awaited { running, function, packed, context, closure, wakes, group })
     }
 
     /// From the word that points at the main interpreter to the dictionary of what runs.
@@ -269,7 +273,7 @@ mod tests {
         }
 
         fn running(&self) -> Option<u64> {
-            let asyncio = Asyncio { interpreter: 0, modules: 56, version: self.version };
+            let asyncio = Asyncio { interpreter: 0, modules: 56, function: 0, version: self.version };
             asyncio.running(MAIN, &|at, into| self.read(at, into))
         }
 
