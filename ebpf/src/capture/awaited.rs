@@ -71,10 +71,10 @@ unsafe fn above(place: &RuntimeRecord, task: u64) -> (u64, u64, bool) {
     unsafe {
         let [_, of_task, closure, wakes, before, behind] = place.offsets.map(u64::from);
         let future = Future::at(task);
-        let [kind, first, second]: [u64; 3] = words(future.callback.wrapping_add(TYPE));
         if future.callback == 0 {
             return (0, 0, false);
         }
+        let [kind, first, second]: [u64; 3] = words(future.callback.wrapping_add(TYPE));
         if kind == place.next {
             let (task, context) = future.enclosed(word(future.callback.wrapping_add(closure)), wakes);
             return (task, context, false);
