@@ -1,6 +1,6 @@
 //! CPython 3.7 and later. Recognised by what it exports, as a program or as a library in one; reads the context
 //! (`contextvars`) that the thread runs in, two words: every task of asyncio has one of its own, as has every callback. Of what a task
-//! of asyncio sends (3.8 to 3.13), also who waits for that task: six words, or some twenty where it is one of several.
+//! of asyncio sends (3.8 to 3.13), also who waits for that task: five words where nobody does, else up to some twenty.
 //! Cost: `docs/causality.md`. Where there is no context, where the C library is not glibc, and on arm64: threads.
 //!
 //! A thread finds its state as the value of a pthread key, whether it holds the interpreter's lock or not. The key's number
