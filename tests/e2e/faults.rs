@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use rustix::process::{Resource, Signal, getrlimit, setrlimit};
 use wirespan_tests::{
-    agent::Agent,
+    agent::{Agent, wirespan},
     load, metrics,
     program::Program,
     servers::{Nginx, free_address},
@@ -139,6 +139,89 @@ fn descriptors() -> Result<u32> {
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).context("raise the limit of descriptors")?;
     Ok(limit.current.and_then(|limit| limit.try_into().ok()).unwrap_or(u32::MAX))
+}
+
+/// More connections at once than there is room for: those that were used longest ago are forgotten with the request that is
+/// under way on them, which is shown as lost. And connections opened as fast as they can be.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn more_connections_than_it_can_follow() -> Result<()> {
+    const ROOM: u32 = 64;
+    let nginx = Nginx::start()?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let pages = free_address()?;
+    let ports = format!("{},{}", nginx.address.port(), listener.local_addr()?.port());
+    let arguments = ["agent", "--output", "json", "--metrics", &pages.to_string(), "--include-port", &ports];
+    let agent = Agent::run(wirespan().args(arguments).env("WIRESPAN_LIMITS_CONNECTIONS", ROOM.to_string()))?;
+    let before = agent.at_rest()?;
+
+    let held = times(300, 5000);
+    held_at_once(&listener, held)?;
+    agent.until_path(2 * held as usize, "/held")?;
+    let forgotten = agent.spans()?.iter().filter(|span| span.text("wirespan.ending") == Some("lost")).count();
+    ensure!(
+        forgotten >= (2 * held - 2 * ROOM) as usize,
+        "{forgotten} of {held} requests at two ends are lost"
+    );
+    let page = metrics::scrape(pages)?;
+    let evicted = metrics::value(&page, "wirespan_connection_changes_total{change=\"evicted\"}")?;
+    ensure!(
+        evicted >= forgotten as f64,
+        "{evicted} connections made room, {forgotten} requests were lost by it"
+    );
+
+    let each = times(500, 25_000);
+    opened_without_a_pause(nginx.address, each)?;
+    goes_on(&agent, &nginx, "/hello/after-the-flood")?;
+    let more = agent.memory_kib()?.saturating_sub(before);
+    ensure!(more < 16 << 10, "{more} KiB more after {} connections", 4 * each);
+    let page = metrics::scrape(pages)?;
+    let spans = agent.stop()?;
+    let shown = count(&spans, Kind::Client, "/hello/flood") + count(&spans, Kind::Server, "/hello/flood");
+    let lost = |cause| metrics::value(&page, &format!("wirespan_losses_total{{cause=\"{cause}\"}}"));
+    let counted = lost("ring_full")? + lost("left_out")?;
+    ensure!(shown == 8 * each as usize || counted > 0.0, "{shown} of {} shown, no loss counted", 8 * each);
+    Ok(())
+}
+
+/// So many requests, each on a connection of its own, of which none is answered before all have been read.
+fn held_at_once(listener: &TcpListener, connections: u32) -> Result<()> {
+    let server = listener.local_addr()?;
+    let bytes = request("GET", "/held", server);
+    let mut pairs = Vec::new();
+    for _ in 0..connections {
+        let mut visitor = Visitor::connect(server)?;
+        let (mut stream, _) = listener.accept()?;
+        visitor.send(&bytes)?;
+        let mut read = vec![0; bytes.len()];
+        stream.read_exact(&mut read)?;
+        ensure!(read == bytes);
+        pairs.push((visitor, stream));
+    }
+    for (mut visitor, mut stream) in pairs {
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nheld")?;
+        ensure!(visitor.answer()? == b"held");
+    }
+    Ok(())
+}
+
+/// Four programs' worth of connections with a request each, so many a thread.
+fn opened_without_a_pause(server: SocketAddr, each: u32) -> Result<()> {
+    let bytes = request("GET", "/hello/flood", server);
+    let visits = || -> Result<()> {
+        for _ in 0..each {
+            let mut visitor = Visitor::connect(server)?;
+            visitor.send(&bytes)?;
+            ensure!(visitor.answer()? == b"hello");
+            // A port that waits (TIME_WAIT) would be missing soon.
+            visitor.reset()?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let threads = [(); 4].map(|()| scope.spawn(visits));
+        threads.into_iter().try_for_each(|thread| thread.join().ok().context("the load panicked")?)
+    })
 }
 
 /// A client that is killed with its request half sent, or before it has read its answer.

@@ -4,9 +4,11 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::Command,
+    sync::atomic::{AtomicUsize, Ordering},
+    thread,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::{
     child, place,
@@ -19,8 +21,6 @@ const CRATES: &[&str] = &["agent/protocol", "collector"];
 /// Of these `cargo xtask test` runs the fuzz targets. The collector's take minutes to build with the sanitizer: there a plain
 /// test runs them (`collector/tests/fuzz.rs`).
 const SMOKE: &[&str] = &["agent/protocol"];
-/// Below this a target hardly gets past its start.
-const LEAST_SECONDS: u64 = 5;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -48,18 +48,33 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         bail!("no such fuzz target; there are: {}", names.join(", "));
     }
     tool()?;
-    chosen.iter().try_for_each(|target| fuzz(target, arguments.seconds))
+    side_by_side(&chosen, arguments.seconds)
 }
 
-/// Shares `seconds` among the targets that are soon built.
+/// The targets that are soon built, `seconds` each.
 pub(crate) fn smoke(seconds: u64) -> Result<()> {
     let targets = targets(SMOKE)?;
     if targets.is_empty() {
         bail!("no fuzz target found under {SMOKE:?}");
     }
     tool()?;
-    let each = (seconds / targets.len() as u64).max(LEAST_SECONDS);
-    targets.iter().try_for_each(|target| fuzz(target, each))
+    side_by_side(&targets.iter().collect::<Vec<_>>(), seconds)
+}
+
+/// One a processor at a time. The first failure ends it once those that run have had their time.
+fn side_by_side(targets: &[&Target], seconds: u64) -> Result<()> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+            fuzz(target, seconds).inspect_err(|_| next.store(targets.len(), Ordering::Relaxed))?;
+        }
+        Ok(())
+    };
+    thread::scope(|scope| {
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let workers: Vec<_> = (0..processors).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| anyhow!("a thread panicked"))?)
+    })
 }
 
 fn targets(crates: &[&str]) -> Result<Vec<Target>> {

@@ -17,8 +17,8 @@ pub(crate) struct Arguments {
     /// Only what needs neither root nor installed programs.
     #[arg(long)]
     pub(crate) no_root: bool,
-    /// Seconds for all fuzz targets together.
-    #[arg(long, default_value_t = 30)]
+    /// Seconds for each fuzz target.
+    #[arg(long, default_value_t = 10)]
     pub(crate) fuzz_seconds: u64,
     /// Also check on the newest kernel that is to be had, which is part of no release.
     #[arg(long)]
