@@ -17,10 +17,10 @@ use crate::{
 
 const VERSION: &str = "0.13.2";
 /// Crates whose code meets bytes from outside.
-const CRATES: &[&str] = &["agent/protocol", "collector"];
+const CRATES: &[&str] = &["agent/capture-file", "agent/protocol", "agent/recording", "collector"];
 /// Of these `cargo xtask test` runs the fuzz targets. The collector's take minutes to build with the sanitizer: there a plain
 /// test runs them (`collector/tests/fuzz.rs`).
-const SMOKE: &[&str] = &["agent/protocol"];
+const SMOKE: &[&str] = &["agent/capture-file", "agent/protocol", "agent/recording"];
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use proptest::{collection::vec, prelude::*};
 use wirespan_capture_file::{Capture, Counters, Ends, Finish, Observation};
 use wirespan_proto::event::{Change, Data, Direction, Event, Life};
 
@@ -205,4 +206,27 @@ fn a_cut_file_says_so() {
     assert_eq!(told(&file, Ends::Server).2, Finish::Whole);
     file.pop();
     assert_eq!(told(&file, Ends::Server).2, Finish::Cut);
+}
+
+proptest! {
+    /// The fuzz targets look further.
+    #[test]
+    fn damage_stops_the_reader_and_nothing_else(
+        flips in vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let mut file = pcap(&exchange(), 999);
+        for (at, with) in flips {
+            let at = at.index(file.len());
+            file[at] ^= with;
+        }
+        let Ok(mut capture) = Capture::new(file.as_slice(), Ends::Both) else { return Ok(()) };
+        let mut told = 0;
+        let mut tell = |observation: Observation<'_>| {
+            if let Observation::Event(Event::Data(data)) = observation {
+                told += data.head.len();
+            }
+        };
+        while matches!(capture.step(&mut tell), Ok(None)) {}
+        prop_assert!(told <= 2 * file.len(), "each byte is told once at each end");
+    }
 }
