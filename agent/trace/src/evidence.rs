@@ -235,6 +235,22 @@ impl Traces {
         if believed { Told::Nothing } else { Told::Doubt }
     }
 
+    /// Does the process of this task, which calls or answers, hand each request that it reads to a thread that has no other?
+    pub(crate) fn hands_out(&mut self, task: Task) -> bool {
+        let habit = self.habits.of(task.pid);
+        if habit.hands_out() && self.threads.several(task) {
+            habit.has_served_several();
+        }
+        habit.hands_out()
+    }
+
+    /// Is it a thread to which requests are handed out, and that waits for what it calls? Its answer will tell for whom that was.
+    pub(crate) fn one_by_one(&mut self, task: Task) -> bool {
+        self.hands_out(task)
+            && self.threads.answers_requests(task)
+            && self.habits.of(task.pid).blocks() >= self.settings.min_confidence
+    }
+
     /// What the goroutine or async task tells, in a process whose tasks work on what they read.
     fn by_logical_task(&mut self, task: Task, time: Nanos) -> Told {
         let work = self.tasks.calls(task);

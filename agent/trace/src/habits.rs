@@ -135,6 +135,8 @@ pub(crate) struct Habit {
     readers: bool,
     /// Had a thread ever several open requests?
     several: bool,
+    /// And one that called or answered then?
+    serves_several: bool,
     /// Was it seen to work on a request before the one before was answered?
     ahead: bool,
     /// Was it seen to write several answers of one connection at once?
@@ -433,6 +435,16 @@ impl Habit {
         self.several = true;
     }
 
+    /// A thread with several open requests called or answered.
+    pub(crate) const fn has_served_several(&mut self) {
+        self.serves_several = true;
+    }
+
+    /// Does a thread read several requests, and hand them to others that work on one at a time (a reactor in front of a pool)?
+    pub(crate) const fn hands_out(&self) -> bool {
+        self.several && !self.serves_several
+    }
+
     /// Had a thread of this process ever several open requests?
     pub(crate) const fn several(&self) -> bool {
         self.several
@@ -478,7 +490,7 @@ impl Habit {
         let answers = tally(Deed::Answer).share(expected, weight);
         match (deed, situation) {
             (Deed::Answer, _) => answers,
-            _ if rested && self.several => expected,
+            _ if rested && self.serves_several => expected,
             (_, Situation::Again | Situation::Returned) => tally(deed).share(expected, weight),
             // What works on the last of several does so whatever is among them.
             (_, Situation::Mixed) if rule == Rule::Latest => {
@@ -528,7 +540,7 @@ impl Habit {
             (Situation::Only, _) => (0.99, 40.0),
             (Situation::Again, _) => (0.9, 1.0),
             (Situation::Returned, _) => (0.8, 1.0),
-            (Situation::Rested, _) if !self.several => (0.99, 20.0),
+            (Situation::Rested, _) if !self.serves_several => (0.99, 20.0),
             (Situation::Chained, Rule::Latest) => (0.97, 10.0),
             (Situation::Several | Situation::Mixed, Rule::Latest) => (0.9, 5.0),
             _ => (0.5, 2.0),

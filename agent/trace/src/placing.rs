@@ -76,18 +76,18 @@ impl Traces {
     pub(crate) fn place_question(&mut self, mut node: Box<Node>, task: Task) {
         let own_server = self.wires.partner(node.identity, End::Asks);
         // A program that calls itself may have read the request by now, on the very thread.
-        let new = self.tasks.is_new(task);
+        let (new, one_by_one) = (self.tasks.is_new(task), self.one_by_one(task));
         let told = self.told(task, node.start);
         let opened = self.connects.first_use(node.key.cookie);
-        let evidence = self
-            .evidence(opened, task, node.start, told)
-            .filter(|evidence| Some(evidence.server) != own_server);
+        let evidence = self.evidence(opened, task, node.start, told);
+        let evidence = evidence.filter(|evidence| Some(evidence.server) != own_server);
         let echo = self.echo(&node, evidence).filter(|echo| Some(echo.server) != own_server);
         let own = matches!(told, Told::Nobody | Told::Doubt);
         node.later = matches!(told, Told::Later);
-        node.reason = self.timing.calls(node.pid, node.start).filter(|_| !own && !node.later).map(Box::new);
+        let tells_later = node.later || one_by_one;
+        node.reason = self.timing.calls(node.pid, node.start).filter(|_| !own && !tells_later).map(Box::new);
         // A new connection's first request goes out when it stands: what was read by then does not matter.
-        let asks = matches!(told, Told::Nothing) && opened.is_none();
+        let asks = matches!(told, Told::Nothing) && opened.is_none() && !one_by_one;
         let suspects = if asks { self.may_be_for(task, node.start) } else { None };
         self.mark(task, node.start, Did::Wrote);
         let started = if asks && new { self.started_for(task) } else { None };

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use wirespan_span::span::{Key, Nanos, Task};
 
 use crate::{
@@ -148,12 +148,14 @@ impl Sight {
 #[derive(Debug)]
 pub(crate) struct Threads {
     threads: FxHashMap<ThreadKey, Thread>,
+    /// Threads that answer what another one may have read.
+    answering: FxHashSet<ThreadKey>,
     max: usize,
 }
 
 impl Threads {
     pub(crate) fn new(max: usize) -> Self {
-        Self { threads: FxHashMap::default(), max }
+        Self { threads: FxHashMap::default(), answering: FxHashSet::default(), max }
     }
 
     /// A task read something. `false` where there was no room to remember it.
@@ -225,12 +227,12 @@ impl Threads {
         requests.all(|request| request == first).then_some(first)
     }
 
-    /// Has the thread of this task several open requests?
+    /// Has the thread of this task read several requests that are open? What it read for others does not count: that may be wrong.
     pub(crate) fn several(&self, task: Task) -> bool {
         let steps = self.threads.get(&task.into()).map(|thread| &thread.steps);
         steps.is_some_and(|steps| {
             let steps = steps.iter().filter(|taken| !taken.over).map(|taken| taken.step);
-            let mut open = steps.filter(|step| step.request.is_some());
+            let mut open = steps.filter(|step| step.request.is_some() && step.call.is_none());
             open.next().is_some_and(|first| open.any(|step| !pipelined(first, step)))
         })
     }
@@ -259,6 +261,24 @@ impl Threads {
         thread.acted(Some(request));
         thread.go_on(request, task.rests);
         std::mem::take(&mut thread.unplaced)
+    }
+
+    /// The task answers requests, though another one may have read them.
+    pub(crate) fn has_answered(&mut self, task: Task) {
+        if self.answering.len() >= self.max {
+            self.answering.clear();
+        }
+        self.answering.insert(task.into());
+    }
+
+    /// Was it seen to?
+    pub(crate) fn answers_requests(&self, task: Task) -> bool {
+        self.answering.contains(&task.into())
+    }
+
+    /// The thread ended.
+    pub(crate) fn died(&mut self, thread: ThreadKey) {
+        self.answering.remove(&thread);
     }
 
     /// The call that the task made last, if it did nothing since.

@@ -142,6 +142,7 @@ impl Traces {
     pub fn died(&mut self, pid: u32, tid: u32, time: Nanos) {
         self.heard(time);
         self.handovers.leave(ThreadKey::thread(pid, tid));
+        self.threads.died(ThreadKey::thread(pid, tid));
         let Some(heir) = self.lineage.leave(ThreadKey::thread(pid, tid)) else { return };
         if !heir.calls.is_empty() {
             self.habits.of(pid).inherited(true);
@@ -269,6 +270,9 @@ impl Traces {
     fn answering(&mut self, key: Key, time: Nanos, task: Task) {
         self.heard(time);
         self.mark(task, time, Did::Wrote);
+        if self.hands_out(task) {
+            self.threads.has_answered(task);
+        }
         if !self.working(key, task.pid, time) {
             return;
         }

@@ -18,6 +18,7 @@ mod logical;
 mod messages;
 mod others;
 mod pools;
+mod reactor;
 mod remaining;
 mod started;
 mod task;

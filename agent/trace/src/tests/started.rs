@@ -3,7 +3,7 @@
 use super::{World, settings};
 
 /// A program with one thread, which reads several requests at once.
-const ONE: &str = "0 serve x 1:0 20.1#1@0\n1 serve y 2:0 20.1#2@0\n3 end x\n3 end y\n";
+const ONE: &str = "0 serve x 1:0 20.1#1@0\n1 serve y 2:0 20.1#2@0\n2 answer x 20.1#1@0\n3 end x\n3 end y\n";
 
 /// Requests with one call each, 1 ms apart, so that it is clear whose it is. `call` gives the task that makes it and the next
 /// number by then, of the number that came next when its request was read.

@@ -336,7 +336,7 @@ fn nor_is_what_its_timers_do() {
     let turns: String = (0..40).map(|number| turn(100 + number * 10)).collect();
     let mut world = World::new(settings());
     world.run(&format!(
-        "0 serve first 1 20.1\n1 serve second 2 20.1\n2 end first\n3 end second\n{turns}
+        "0 serve first 1 20.1\n1 serve second 2 20.1\n2 answer first 20.1\n2 end first\n3 end second\n{turns}
          1000 serve page 1:1000 20.1@1000
          1001 ask call 3 20.1@1000 shape=7
          1002 end call
