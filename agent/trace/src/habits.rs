@@ -394,7 +394,7 @@ impl Habit {
     /// A call was made of which nothing tells for whom. Is this the one that makes a pool likely?
     pub(crate) const fn strange(&mut self) -> bool {
         self.strangers = self.strangers.saturating_add(1);
-        self.strangers == STRANGERS && !self.several
+        self.strangers == STRANGERS && !self.serves_several
     }
 
     /// A call was made without a parent. Is this one of those that make it worth while to look at times? Now and then one is, since

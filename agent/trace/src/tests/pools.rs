@@ -410,6 +410,19 @@ fn wake_ups_are_asked_for_where_they_may_tell_and_given_up_where_they_do_not() {
     assert_eq!(orders(&mut world), [WakeOrder { pid: 20, told: false }]);
 }
 
+/// Thread 9 reads two requests, and calls come from threads that read none.
+#[test]
+fn wake_ups_are_asked_for_where_a_thread_reads_for_others_and_not_where_it_serves_several() {
+    let orders = |then: &str| {
+        let calls: String =
+            (10..18).map(|n| format!("{n} ask call{n} 3:{n} 20.11\n{n} end call{n}\n")).collect();
+        let mut world = World::new(settings());
+        world.run("0 serve p1 1 20.9\n1 serve p2 2 20.9").run(then).run(&calls);
+        world.traces.wake_orders().count()
+    };
+    assert_eq!((orders(""), orders("2 answer p1 20.9")), (1, 0));
+}
+
 #[test]
 fn one_process_too_many_is_told_off_until_another_ends() {
     let mut world = World::new(settings());
