@@ -126,7 +126,9 @@ impl Traces {
             Told::Later => return None,
             Told::Nothing => {}
         }
-        let by_work = self.by_task(task, time, Deed::Call).or_else(|| self.by_handover(task, time));
+        let by_thread = self.by_task(task, time, Deed::Call);
+        let by_thread = by_thread.map(|evidence| self.unless_exhausted(evidence));
+        let by_work = by_thread.or_else(|| self.by_handover(task, time));
         let serial = !self.habits.of(task.pid).several();
         match opened.map(|opened| opened.request) {
             _ if serial && by_work.is_some() => by_work,

@@ -27,11 +27,11 @@ pub(crate) fn agreed(evidence: Evidence, by_time: Option<Evidence>) -> Evidence 
 impl Traces {
     /// For which request a call is, as its time has it: that which made the program call, or for which the call was whose
     /// response did.
-    pub(crate) fn by_time(&self, node: &Node) -> Option<Evidence> {
+    pub(crate) fn by_time(&mut self, node: &Node) -> Option<Evidence> {
         let reason = node.reason.as_deref()?;
         let open = |server: &Key| self.working(*server, node.pid, node.start) && !self.queues.behind(*server);
         let server = reason.request.filter(open)?;
-        Some(Evidence::new(server, Method::Timing, reason.confidence))
+        Some(self.unless_exhausted(Evidence::new(server, Method::Timing, reason.confidence)))
     }
 
     /// What the time tells, where that is enough for a parent and nothing else is.

@@ -46,7 +46,7 @@ impl Traces {
                 }
             }
         }
-        Some(self.with_calls_to_make(suspects))
+        self.with_calls_to_make(suspects)
     }
 
     /// The request that this call is surely for.

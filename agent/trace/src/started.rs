@@ -116,13 +116,15 @@ impl Traces {
         all && self.habits.of(server.pid).counts().is_some()
     }
 
-    /// Of several requests that a call may be for, those that have calls to make.
-    pub(crate) fn with_calls_to_make(&mut self, suspects: Vec<Suspect>) -> Vec<Suspect> {
-        if suspects.len() < 2 {
-            return suspects;
-        }
+    /// Of the requests that a call may be for, those that have calls to make. `None` where there is one, and that has none.
+    pub(crate) fn with_calls_to_make(&mut self, suspects: Vec<Suspect>) -> Option<Vec<Suspect>> {
         let left: Vec<_> = suspects.iter().filter(|one| !self.exhausted(one.request)).copied().collect();
-        if left.is_empty() { suspects } else { left }
+        if left.is_empty() { Some(suspects).filter(|suspects| suspects.len() != 1) } else { Some(left) }
+    }
+
+    /// What a thread or the time says is for a link where the request has made all of its calls: one of these is another's.
+    pub(crate) fn unless_exhausted(&mut self, evidence: Evidence) -> Evidence {
+        if self.exhausted(evidence.server) { evidence.of_worth(UNSURE) } else { evidence }
     }
 
     /// Calls of which one request is left, since others have made all of theirs by now.

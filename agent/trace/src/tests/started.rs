@@ -84,7 +84,7 @@ fn who_has_read_nothing_starts_no_task() {
 /// The thread that calls has read `a`, and that long ago; the task was started when another one had just read `b`.
 #[test]
 fn where_the_thread_is_sure_of_another_request_one_of_the_two_is_wrong() {
-    let crowd = "880000 serve a 1:900 20.1#1@900+500\n900001 serve b 2:900 20.2#2@900+500\n\
+    let crowd = "880000 serve a 1:900 20.1#1@900+499\n900001 serve b 2:900 20.2#2@900+500\n\
                  900006 ask one 12:1 20.1#500@900+501\n900007 ask two 11:1 20.2#4@900+501\n";
     assert_eq!(parents(&taught(300, in_its_turn), crowd)[0], None);
     assert_eq!(parents(&taught(20, in_its_turn), crowd)[0], Some("a"), "nobody says otherwise");
@@ -104,6 +104,33 @@ fn the_first_call_of_a_connection_is_for_whom_that_was_opened() {
                  900002 serve a 1:900 20.1#1@900+500\n900006 ask two 12:1 20.1#500@900+501\n\
                  900007 ask one 11:1 20.1#4@900+501\n";
     assert_eq!(parents(&taught(300, in_its_turn), crowd)[1], Some("b"));
+}
+
+/// It has started one task, which has called, and goes on calling through a pool.
+#[test]
+fn a_request_that_has_made_all_its_calls_makes_no_more() {
+    let crowd = "900000 serve a 1:900 20.1#1@900+500\n900005 ask one 11:1 20.1#500@900+501\n\
+                 900006 ask two 12:1 20.1#4@900+501\n900010 serve b 2:900 20.2#2@900+501\n";
+    assert_eq!(parents(&taught(300, in_its_turn), crowd), [Some("a"), None]);
+    assert_eq!(
+        parents(&taught(300, without_a_task), crowd),
+        [Some("a"); 2],
+        "it does not start a task for each"
+    );
+}
+
+/// A thread that reads nothing makes the calls: for whom, only times tell.
+#[test]
+fn nor_where_its_time_says_so() {
+    let elsewhere = |line: &str| {
+        let reads = line.contains("serve") || line.contains("answer");
+        if reads { format!("{line}\n") } else { format!("{}\n", line.replace("20.1#", "20.9#")) }
+    };
+    let taught: String = taught(400, in_its_turn).lines().map(elsewhere).collect();
+    let crowd = "899900 serve o 3:900 20.1#7@899+500\n900000 serve a 1:900 20.1#1@900+500\n900003 answer o 20.1#7@900+501\n\
+                 900003 end o\n900005 ask one 11:1 20.9#500@900+501\n900005 ask two 12:1 20.9#4@900+501\n\
+                 900010 serve b 2:900 20.2#2@900+501\n";
+    assert_eq!(parents(&taught, crowd), [Some("a"), None]);
 }
 
 #[test]
