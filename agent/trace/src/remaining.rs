@@ -122,11 +122,9 @@ impl Traces {
         surely: Option<Key>,
     ) {
         let Some(suspects) = suspects else { return };
-        let logical = task.logical().filter(|logical| new && logical.starter().is_none());
-        let number = logical.and_then(|logical| Some((Line::Numbers(task.pid), logical.number()?)));
+        // Several threads go through what they read, and start tasks, at the same time.
         let one_by_one = !self.habits.of(task.pid).strays();
-        let turn = one_by_one.then(|| (Line::Turn(task.into(), task.rests), self.suspects.next()));
-        let places = number.into_iter().chain(turn).collect();
+        let places = if one_by_one { places(task, new, self.suspects.next()) } else { Vec::new() };
         self.suspects.add(call, suspects, said, places);
         if let Some(server) = surely {
             self.suspects.settle(call, server);
@@ -226,5 +224,46 @@ impl Traces {
                 self.place_late(call, request, Method::Task, confidence * worth);
             }
         }
+    }
+}
+
+/// Where a call stands in the orders that there may be: by the number of its task, if that is new, and among all calls.
+fn places(task: Task, new: bool, next: u64) -> Vec<(Line, u64)> {
+    let logical = task.logical().filter(|logical| new && logical.starter().is_none());
+    let number = logical.and_then(|logical| Some((Line::Numbers(task.pid), logical.number()?)));
+    number.into_iter().chain([(Line::Turn(task.into(), task.rests), next)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use wirespan_span::span::{Cookie, LogicalTask};
+
+    use super::*;
+    use crate::{settings::Settings, threads::ThreadKey};
+
+    fn key(number: u64) -> Key {
+        Key { cookie: Cookie(number), offset: 0, sub: 0 }
+    }
+
+    /// Task 500 calls for one of two requests, the second read a little later, and task 501 for the first. What the numbers tell of 500.
+    fn by_number(readers: [u32; 2], strayed: u32) -> Vec<Key> {
+        let mut traces = Traces::new(Settings::new([1; 16], [2; 16]));
+        let habit = traces.habits.of(20);
+        habit.has_several();
+        readers.into_iter().for_each(|tid| habit.opens(ThreadKey::thread(20, tid)));
+        (0..strayed).for_each(|_| habit.strayed(true));
+        let suspects = || [1, 2].map(|n| Suspect { request: key(n), read: Nanos(n), call: None }).to_vec();
+        for (id, request) in [(500, None), (501, Some(key(1)))] {
+            let task = Task { pid: 20, tid: 1, key: LogicalTask::new(id, 0).key(), ..Task::default() };
+            traces.suspect((key(id), true), task, (Some(suspects()), None), request);
+        }
+        let settled = traces.suspects.in_order(key(501), |_| Some(true));
+        settled.into_iter().map(|(_, request)| request).collect()
+    }
+
+    #[test]
+    fn tasks_of_several_threads_are_not_numbered_as_their_requests_were_read() {
+        assert_eq!(by_number([1, 1], 0), [key(1)]);
+        assert_eq!(by_number([1, 2], 100), []);
     }
 }
