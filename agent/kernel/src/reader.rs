@@ -36,11 +36,14 @@ const BUDGET: u64 = 256 << 10;
 
 /// Shortest and longest pause between two rounds while events come in. A round costs some tens of microseconds, of which
 /// most are for falling asleep and waking up; what a burst brings within the longest pause still fits.
-const PAUSE_NS: RangeInclusive<u64> = 2_000_000..=8_000_000;
+const PAUSE_NS: RangeInclusive<u64> = 500_000..=8_000_000;
 
 /// What may come into a ring during a pause, at the rate of the last round: a reader that gets its processor late
-/// still finds everything.
-const FILL: u64 = RING_BYTES as u64 / 8;
+/// still finds everything, what it reads stays in its cache, and it does not keep a processor for long at a time.
+const FILL: u64 = RING_BYTES as u64 / 32;
+
+/// Where less comes into a ring within the longest pause, the traced programs go first.
+const LITTLE: u64 = RING_BYTES as u64 / 8;
 
 /// Rounds without an event before the reader asks to be woken instead.
 const QUIET_ROUNDS: u32 = 10;
@@ -145,6 +148,8 @@ pub struct Reader {
     /// When it read last, and how long it may pause now.
     read_at: u64,
     pause_ns: u64,
+    /// Does little come?
+    little: bool,
     /// Of the thread that waits.
     turns: Option<Turns>,
 }
@@ -176,6 +181,7 @@ impl Reader {
             full: false,
             read_at: clock::monotonic(),
             pause_ns: *PAUSE_NS.start(),
+            little: false,
             turns: None,
         })
     }
@@ -230,7 +236,8 @@ impl Reader {
             Source::Buffer(events) => drain(events, |record| batch.push(record)),
         };
         self.full = most >= BUDGET;
-        self.pause_ns = pause(most, now.saturating_sub(self.read_at));
+        let time = now.saturating_sub(self.read_at);
+        (self.pause_ns, self.little) = (pause(most, time), little(most, time));
         self.read_at = now;
         self.quiet = if batch.places.len() > before { 0 } else { self.quiet + 1 };
         // Stable, so that records of one moment keep their ring's order.
@@ -261,7 +268,7 @@ impl Reader {
         }
         let turns = self.turns.get_or_insert_with(Turns::of_this_thread);
         if self.quiet < QUIET_ROUNDS || !self.held.places.is_empty() {
-            turns.pause(self.pause_ns, self.pause_ns == *PAUSE_NS.end());
+            turns.pause(self.pause_ns, self.little);
             self.sleep(self.pause_ns, false);
             return;
         }
@@ -298,6 +305,11 @@ fn pause(most: u64, time: u64) -> u64 {
     fills_in.clamp(*PAUSE_NS.start(), *PAUSE_NS.end())
 }
 
+/// The same two: is it so little that it may wait?
+fn little(most: u64, time: u64) -> bool {
+    most.saturating_mul(*PAUSE_NS.end()) <= LITTLE.saturating_mul(time)
+}
+
 const _: () = assert!(std::mem::offset_of!(abi::DataRecord, time) == 8);
 const _: () = assert!(std::mem::offset_of!(abi::LifeRecord, time) == 8);
 const _: () = assert!(std::mem::offset_of!(abi::ExecRecord, time) == 8);
@@ -314,6 +326,7 @@ mod tests {
         let found =
             [(0, 2_000_000), (8_000, 8_000_000), (100_000, 5_000_000), (80_000, 2_000_000), (BUDGET, 1_000)];
         let pauses = found.map(|(most, time)| pause(most, time) / 100_000);
-        assert_eq!(pauses, [80, 80, 65, 32, 20]);
+        assert_eq!(pauses, [80, 80, 16, 8, 5]);
+        assert_eq!(found.map(|(most, time)| little(most, time)), [true, true, false, false, false]);
     }
 }
