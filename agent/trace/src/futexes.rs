@@ -25,6 +25,9 @@ const REDEEMED: f32 = 12.0;
 /// So often must be right what may be another request's; else what is left of its word is for a link.
 const PROVEN: f32 = 0.99;
 
+/// A word that is worth as much is believed. How often such ones were right says more than its own worth, which is worth so many examples.
+const BELIEVED: (f32, f32) = (0.95, 20.0);
+
 /// A futex that is so much less believed than others is no example for these.
 const DOUBT: f32 = 0.1;
 
@@ -75,6 +78,8 @@ pub(crate) struct Futexes {
     word: Word,
     /// Calls of a worker behind its first one: for the same request, or not.
     again: Tally,
+    /// What was believed, right or wrong.
+    believed: Tally,
 }
 
 impl Futexes {
@@ -151,11 +156,24 @@ impl Futexes {
     pub(crate) fn proven(&self) -> Self {
         let known = self.futexes.iter().filter(|(_, futex)| futex.known());
         let futexes = known.map(|(address, futex)| (*address, *futex)).collect();
-        Self { futexes, word: self.word, again: self.again }
+        Self { futexes, word: self.word, again: self.again, believed: self.believed }
     }
 
-    /// All results are known of a call whose caller had been woken for this.
-    pub(crate) fn learn(&mut self, handed: &Handed) {
+    /// All results are known of a call whose caller had been woken for these.
+    pub(crate) fn judge(&mut self, handed: &[Handed]) {
+        let best = self.best(handed.iter()).map(|(best, worth)| (best.confirmed, worth));
+        if let Some((right, _)) = best.filter(|(_, worth)| *worth >= BELIEVED.0) {
+            self.believed.add(right);
+        }
+        handed.iter().for_each(|handed| self.learn(handed));
+    }
+
+    /// How sure it is what is worth so much: of each futex little is known, but of what was believed, how much was right.
+    pub(crate) fn sure(&self, worth: f32) -> f32 {
+        if worth < BELIEVED.0 { worth } else { worth.max(self.believed.share(worth, BELIEVED.1)) }
+    }
+
+    fn learn(&mut self, handed: &Handed) {
         if handed.used {
             return self.again.add(handed.confirmed);
         }

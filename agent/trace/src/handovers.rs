@@ -214,8 +214,9 @@ impl Handovers {
     pub(crate) fn work(&mut self, thread: ThreadKey, time: Nanos) -> Option<(Key, f32)> {
         self.crowd(thread, time);
         let worker = self.workers.get(&thread).filter(|worker| worker.serves())?;
-        let best = self.processes.get(&thread.pid)?.futexes.best(worker.handed.iter());
-        best.map(|(handed, worth)| (handed.request, worth))
+        let futexes = &self.processes.get(&thread.pid)?.futexes;
+        let best = futexes.best(worker.handed.iter());
+        best.map(|(handed, worth)| (handed.request, futexes.sure(worth)))
     }
 
     /// The requests that a worker's call may be for, and when they were read, where it may be for another than it was woken for: work
@@ -351,9 +352,9 @@ impl Handovers {
         let call = call.filter(|call| call.returned);
         let Some((process, call)) = self.processes.get_mut(&pid).zip(call) else { return };
         let kin = kin_of(&mut self.kin, process);
-        call.handed.iter().for_each(|handed| process.futexes.learn(handed));
+        process.futexes.judge(&call.handed);
         if let Some(kin) = kin {
-            call.handed.iter().for_each(|handed| kin.learn(handed));
+            kin.judge(&call.handed);
         }
     }
 

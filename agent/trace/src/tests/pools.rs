@@ -62,6 +62,17 @@ fn a_pool_calls_for_whom_it_was_woken() {
     assert!(name == "page" && confidence > 0.95, "{name} {confidence}");
 }
 
+/// Nothing is known of futex 95, but that all that was believed at others was right.
+#[test]
+fn what_is_believed_is_as_sure_as_what_was_believed_before() {
+    let open = OPEN.replace("20.1 90", "20.1 95");
+    let world = learned(&format!(
+        "{open}20003 ask call 3:5000 20.11\n20004 end call\n20008 end page\n20009 end other"
+    ));
+    let (name, confidence) = parent(&world, "call").expect("a parent");
+    assert!(name == "page" && confidence > 0.985, "{name} {confidence}");
+}
+
 #[test]
 fn at_first_it_is_only_linked() {
     check(
