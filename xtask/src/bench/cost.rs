@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what wirespan costs the programs that it traces. Each workload runs in turns without wirespan, with
-//! its programs attached and every event filtered out (the floor), and with the whole daemon, so that a machine that changes
-//! its mind meanwhile does so for all. Refuses: single runs.
+//! its programs attached and every event filtered out (the floor), with capture alone, and with the whole daemon, so that a machine
+//! that changes its mind meanwhile does so for all. Refuses: single runs.
 
 mod loads;
 mod process;
@@ -11,7 +11,7 @@ mod workloads;
 
 use std::{
     io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     process::{ChildStderr, Command, Stdio},
 };
 
@@ -57,21 +57,61 @@ enum Condition {
     Without,
     /// Kernel programs attached; the filter leaves everything out.
     Filtered,
+    /// Events are captured and read, and thrown away.
+    Capture,
     /// The daemon as it is installed, budget off or as asked for, all protocols on; its spans, as JSON, go to /dev/null.
     Whole,
 }
 
 impl Condition {
-    const ALL: [Self; 3] = [Self::Without, Self::Filtered, Self::Whole];
+    const ALL: [Self; 4] = [Self::Without, Self::Filtered, Self::Capture, Self::Whole];
 
-    const fn arguments(self) -> Option<&'static [&'static str]> {
+    /// What runs beside the workload.
+    fn command(self, binaries: &Binaries, cpu_percent: u8) -> Option<Command> {
+        let percent = cpu_percent.to_string();
+        let agent = |arguments: &[&str]| {
+            let mut command = agent(&binaries.wirespan);
+            command.args(["--metrics", "off", "--cpu-percent", &percent]).args(arguments);
+            command
+        };
         match self {
             Self::Without => None,
             // Nobody listens on port 1 of a host that measures.
-            Self::Filtered => Some(&["--metrics", "off", "--include-port", "1"]),
-            Self::Whole => Some(&["--metrics", "off"]),
+            Self::Filtered => Some(agent(&["--include-port", "1"])),
+            Self::Capture => Some(Command::new(&binaries.capture)),
+            Self::Whole => Some(agent(&[])),
         }
     }
+}
+
+/// What is measured.
+struct Binaries {
+    wirespan: PathBuf,
+    /// The kernel side and its reader alone.
+    capture: PathBuf,
+}
+
+impl Binaries {
+    fn build() -> Result<Self> {
+        let wirespan = build::wirespan("release")?;
+        let cargo = |arguments: &[&str]| {
+            child::run(
+                Command::new("cargo").current_dir(place::root()).args(["build", "--release"]).args(arguments),
+            )
+        };
+        step("build capture alone, and the loads", || {
+            cargo(&["--package", "wirespan-kernel", "--example", "capture"])?;
+            cargo(&["--package", "wirespan-tests", "--bins"])
+        })?;
+        Ok(Self { wirespan, capture: place::target().join("release/examples/capture") })
+    }
+}
+
+/// `wirespan agent`; its spans are JSON.
+fn agent(binary: &Path) -> Command {
+    let mut command = Command::new(binary);
+    command.args(["agent", "--output", "json"]);
+    command
 }
 
 /// One turn.
@@ -90,34 +130,31 @@ struct Turn {
 
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     setup::prepare(Purpose::Test)?;
-    let binary = build::wirespan("release")?;
-    let mut cargo = Command::new("cargo");
-    cargo.current_dir(place::root()).args(["build", "--release", "--package", "wirespan-tests", "--bins"]);
-    step("build the loads", || child::run(&mut cargo))?;
+    let binaries = Binaries::build()?;
     let wanted = |workload: &&Workload| {
         arguments.workload.is_empty() || arguments.workload.iter().any(|name| name == workload.name)
     };
     report::heading(arguments.json);
     for workload in WORKLOADS.iter().filter(wanted) {
-        let turns = step(workload.name, || measured(workload, arguments, &binary))?;
+        let turns = step(workload.name, || measured(workload, arguments, &binaries))?;
         report::row(workload, &turns, arguments.json);
     }
     if arguments.workload.is_empty() {
-        let start = step("start of the daemon", || start::measured(&binary))?;
+        let start = step("start of the daemon", || start::measured(&binaries.wirespan))?;
         report::start(&start, arguments.json);
     }
     Ok(())
 }
 
 /// The turns of each condition, in the order of [`Condition::ALL`].
-fn measured(workload: &Workload, arguments: &Arguments, binary: &Path) -> Result<[Vec<Turn>; 3]> {
+fn measured(workload: &Workload, arguments: &Arguments, binaries: &Binaries) -> Result<[Vec<Turn>; 4]> {
     let target = workload.start()?;
     // Caches fill and interpreters compile before anything counts.
     workload.load(&target, 1)?;
-    let mut turns = [const { Vec::new() }; 3];
+    let mut turns = [const { Vec::new() }; 4];
     for _ in 0..arguments.rounds {
         for (condition, turns) in Condition::ALL.into_iter().zip(&mut turns) {
-            turns.push(turn(workload, &target, arguments, condition, binary)?);
+            turns.push(turn(workload, &target, arguments, condition, binaries)?);
         }
     }
     Ok(turns)
@@ -128,13 +165,10 @@ fn turn(
     target: &Target,
     Arguments { seconds, cpu_percent, .. }: &Arguments,
     condition: Condition,
-    binary: &Path,
+    binaries: &Binaries,
 ) -> Result<Turn> {
-    let percent = cpu_percent.to_string();
-    let start = |arguments: &[&str]| {
-        Daemon::start(binary, &[arguments, &["--cpu-percent", &percent]].concat(), Stdio::null())
-    };
-    let daemon = condition.arguments().map(start).transpose()?;
+    let command = condition.command(binaries, *cpu_percent);
+    let daemon = command.map(|command| Daemon::start(command, Stdio::null())).transpose()?;
     let cpu = |process: Option<u32>| process.map(process::cpu_time).transpose();
     let id = daemon.as_ref().map(|daemon| daemon.running.id());
     let before = (cpu(target.process)?, cpu(id)?);
@@ -145,7 +179,10 @@ fn turn(
         spent.map_or(f64::NAN, |spent| spent.as_secs_f64() * 1e6 / load.operations.max(1.0))
     };
     let memory = id.map(process::resident).transpose()?;
-    let spans = daemon.map(Daemon::stop).transpose()?;
+    let spans = match (daemon, condition) {
+        (Some(daemon), Condition::Capture) => daemon.end().map(|()| None)?,
+        (daemon, _) => daemon.map(Daemon::stop).transpose()?,
+    };
     let made = load.operations * workload.spans;
     Ok(Turn {
         load,
@@ -164,9 +201,7 @@ struct Daemon {
 
 impl Daemon {
     /// Starts it and waits until it captures. Its spans go to `spans`.
-    fn start(binary: &Path, arguments: &[&str], spans: Stdio) -> Result<Self> {
-        let mut command = Command::new(binary);
-        command.args(["agent", "--output", "json"]).args(arguments);
+    fn start(mut command: Command, spans: Stdio) -> Result<Self> {
         let mut running = Running::start(command.stdout(spans).stderr(Stdio::piped()))?;
         let mut words = BufReader::new(running.stderr()?);
         while !line(&mut words)?.contains("capturing") {}

@@ -8,17 +8,19 @@ use super::{Turn, start::Start, workloads::Workload};
 pub(super) fn heading(as_json: bool) {
     if !as_json {
         println!(
-            "{:<18}{:>10} |{:>9}{:>9} |{:>9}{:>9}{:>9} |{:>9}{:>9} |{:>9}{:>8}{:>8}{:>10}",
-            "", "", "through", "put", "program", "CPU", "", "p99", "", "daemon", "CPU", "", ""
+            "{:<18}{:>10} |{:>9}{:>9}{:>9} |{:>9}{:>9}{:>9}{:>9} |{:>9}{:>9} |{:>9}{:>8}{:>8}{:>10}",
+            "", "", "through", "put", "", "program", "CPU", "", "", "p99", "", "daemon", "CPU", "", ""
         );
         println!(
-            "{:<18}{:>10} |{:>9}{:>9} |{:>9}{:>9}{:>9} |{:>9}{:>9} |{:>9}{:>8}{:>8}{:>10}",
+            "{:<18}{:>10} |{:>9}{:>9}{:>9} |{:>9}{:>9}{:>9}{:>9} |{:>9}{:>9} |{:>9}{:>8}{:>8}{:>10}",
             "workload",
             "ops/s",
             "filtered",
+            "capture",
             "whole",
             "µs/op",
             "filtered",
+            "capture",
             "whole",
             "µs",
             "whole",
@@ -31,23 +33,29 @@ pub(super) fn heading(as_json: bool) {
 }
 
 /// Prints one workload.
-pub(super) fn row(workload: &Workload, turns: &[Vec<Turn>; 3], as_json: bool) {
-    let [without, filtered, whole] = turns.each_ref().map(|turns| Medians::of(turns));
+pub(super) fn row(workload: &Workload, turns: &[Vec<Turn>; 4], as_json: bool) {
+    let [without, filtered, capture, whole] = turns.each_ref().map(|turns| Medians::of(turns));
     if as_json {
-        let conditions =
-            json!({"without": without.json(), "filtered": filtered.json(), "whole": whole.json()});
+        let conditions = json!({
+            "without": without.json(),
+            "filtered": filtered.json(),
+            "capture": capture.json(),
+            "whole": whole.json(),
+        });
         println!("{}", json!({"workload": workload.name, "unit": workload.unit, "conditions": conditions}));
         return;
     }
     let change = |value: f64, base: f64| percent(value / base - 1.0);
     println!(
-        "{:<18}{:>10.0} |{:>9.3}{:>9.3} |{:>9.2}{:>9}{:>9} |{:>9.0}{:>9} |{:>9.2}{:>8}{:>8.1}{:>10}",
+        "{:<18}{:>10.0} |{:>9.3}{:>9.3}{:>9.3} |{:>9.2}{:>9}{:>9}{:>9} |{:>9.0}{:>9} |{:>9.2}{:>8}{:>8.1}{:>10}",
         workload.name,
         without.throughput,
         filtered.throughput / without.throughput,
+        capture.throughput / without.throughput,
         whole.throughput / without.throughput,
         without.program_cpu,
         change(filtered.program_cpu, without.program_cpu),
+        change(capture.program_cpu, without.program_cpu),
         change(whole.program_cpu, without.program_cpu),
         without.p99,
         change(whole.p99, without.p99),

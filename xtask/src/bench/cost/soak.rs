@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Daemon, process, workloads};
+use super::{Daemon, agent, process, workloads};
 use crate::{
     arch::Arch,
     build, child,
@@ -65,8 +65,9 @@ fn soaked(minutes: u64, binary: &Path, load: &Path) -> Result<Vec<Point>> {
     // What else goes on at this host does not count.
     let ports = [&nginx, &python, &redis].map(|target| target.port.to_string());
     let ports = ports.iter().flat_map(|port| ["--include-port", port]);
-    let arguments: Vec<_> = ["--metrics", &metrics, "--cpu-percent", "0"].into_iter().chain(ports).collect();
-    let daemon = Daemon::start(binary, &arguments, Stdio::null())?;
+    let mut command = agent(binary);
+    command.args(["--metrics", &metrics, "--cpu-percent", "0"]).args(ports);
+    let daemon = Daemon::start(command, Stdio::null())?;
     let paced = |port: u16, rate: &str, fresh: Option<&str>| {
         let mut command = Command::new(load);
         let seconds = (minutes * 60).to_string();

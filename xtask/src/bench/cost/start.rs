@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{Daemon, process, workloads};
+use super::{Daemon, agent, process, workloads};
 use crate::{child::Running, place};
 
 /// What a start takes.
@@ -30,7 +30,9 @@ pub(super) fn measured(binary: &Path) -> Result<Start> {
     load.arg(format!("127.0.0.1:{}", target.port)).args(["--rate", "200", "--seconds", "60"]);
     let _load = Running::start(load.stdout(Stdio::null()))?;
     let begun = Instant::now();
-    let mut daemon = Daemon::start(binary, &["--metrics", "off", "--cpu-percent", "0"], Stdio::piped())?;
+    let mut command = agent(binary);
+    command.args(["--metrics", "off", "--cpu-percent", "0"]);
+    let mut daemon = Daemon::start(command, Stdio::piped())?;
     let attached = begun.elapsed();
     let mut span = String::new();
     let mut spans = BufReader::new(daemon.running.stdout()?);
