@@ -205,7 +205,7 @@ fn held_at_once(listener: &TcpListener, connections: u32) -> Result<()> {
     Ok(())
 }
 
-/// Four programs' worth of connections with a request each, so many a thread.
+/// Connections with a request each, so many from each of four threads.
 fn opened_without_a_pause(server: SocketAddr, each: u32) -> Result<()> {
     let bytes = request("GET", "/hello/flood", server);
     let visits = || -> Result<()> {
