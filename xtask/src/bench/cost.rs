@@ -1,6 +1,6 @@
 //! `cargo xtask bench`: what wirespan costs the programs that it traces. Each workload runs in turns without wirespan, with
-//! its programs attached and every event filtered out (the floor), with capture alone, and with the whole daemon, so that a machine
-//! that changes its mind meanwhile does so for all. Refuses: single runs.
+//! beside a program that only wakes, with its programs attached and every event filtered out (the floor), with capture alone, and with
+//! the whole daemon, so that a machine that changes its mind meanwhile does so for all. Refuses: single runs.
 
 mod loads;
 mod process;
@@ -55,6 +55,8 @@ pub(super) struct Arguments {
 enum Condition {
     /// Alone.
     Without,
+    /// Beside a program that only wakes, as often as a daemon that has much to read: what any neighbour costs on this host.
+    Waking,
     /// Kernel programs attached; the filter leaves everything out.
     Filtered,
     /// Events are captured and read, and thrown away.
@@ -64,7 +66,7 @@ enum Condition {
 }
 
 impl Condition {
-    const ALL: [Self; 4] = [Self::Without, Self::Filtered, Self::Capture, Self::Whole];
+    const ALL: [Self; 5] = [Self::Without, Self::Waking, Self::Filtered, Self::Capture, Self::Whole];
 
     /// What runs beside the workload.
     fn command(self, binaries: &Binaries, cpu_percent: u8) -> Option<Command> {
@@ -76,6 +78,7 @@ impl Condition {
         };
         match self {
             Self::Without => None,
+            Self::Waking => Some(Command::new(&binaries.waking)),
             // Nobody listens on port 1 of a host that measures.
             Self::Filtered => Some(agent(&["--include-port", "1"])),
             Self::Capture => Some(Command::new(&binaries.capture)),
@@ -87,6 +90,8 @@ impl Condition {
 /// What is measured.
 struct Binaries {
     wirespan: PathBuf,
+    /// Wakes, and does nothing else.
+    waking: PathBuf,
     /// The kernel side and its reader alone.
     capture: PathBuf,
 }
@@ -103,7 +108,8 @@ impl Binaries {
             cargo(&["--package", "wirespan-kernel", "--example", "capture"])?;
             cargo(&["--package", "wirespan-tests", "--bins"])
         })?;
-        Ok(Self { wirespan, capture: place::target().join("release/examples/capture") })
+        let built = |name: &str| place::target().join("release").join(name);
+        Ok(Self { wirespan, waking: built("waking"), capture: built("examples/capture") })
     }
 }
 
@@ -128,6 +134,9 @@ struct Turn {
     captured: f64,
 }
 
+/// Those of each condition, in the order of [`Condition::ALL`].
+type Turns = [Vec<Turn>; Condition::ALL.len()];
+
 pub(super) fn run(arguments: &Arguments) -> Result<()> {
     setup::prepare(Purpose::Test)?;
     let binaries = Binaries::build()?;
@@ -146,12 +155,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// The turns of each condition, in the order of [`Condition::ALL`].
-fn measured(workload: &Workload, arguments: &Arguments, binaries: &Binaries) -> Result<[Vec<Turn>; 4]> {
+fn measured(workload: &Workload, arguments: &Arguments, binaries: &Binaries) -> Result<Turns> {
     let target = workload.start()?;
     // Caches fill and interpreters compile before anything counts.
     workload.load(&target, 1)?;
-    let mut turns = [const { Vec::new() }; 4];
+    let mut turns = Turns::default();
     for _ in 0..arguments.rounds {
         for (condition, turns) in Condition::ALL.into_iter().zip(&mut turns) {
             turns.push(turn(workload, &target, arguments, condition, binaries)?);
@@ -180,7 +188,7 @@ fn turn(
     };
     let memory = id.map(process::resident).transpose()?;
     let spans = match (daemon, condition) {
-        (Some(daemon), Condition::Capture) => daemon.end().map(|()| None)?,
+        (Some(daemon), Condition::Waking | Condition::Capture) => daemon.end().map(|()| None)?,
         (daemon, _) => daemon.map(Daemon::stop).transpose()?,
     };
     let made = load.operations * workload.spans;
@@ -193,7 +201,7 @@ fn turn(
     })
 }
 
-/// A running wirespan.
+/// A running wirespan, or what stands for it.
 struct Daemon {
     running: Running,
     words: BufReader<ChildStderr>,

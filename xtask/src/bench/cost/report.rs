@@ -2,23 +2,41 @@
 
 use serde_json::json;
 
-use super::{Turn, start::Start, workloads::Workload};
+use super::{Turn, Turns, start::Start, workloads::Workload};
 
 /// Prints the table's head.
 pub(super) fn heading(as_json: bool) {
     if !as_json {
         println!(
-            "{:<18}{:>10} |{:>9}{:>9}{:>9} |{:>9}{:>9}{:>9}{:>9} |{:>9}{:>9} |{:>9}{:>8}{:>8}{:>10}",
-            "", "", "through", "put", "", "program", "CPU", "", "", "p99", "", "daemon", "CPU", "", ""
+            "{:<18}{:>10} |{:>9}{:>9}{:>9}{:>9} |{:>9}{:>9}{:>9}{:>9}{:>9} |{:>9}{:>9} |{:>9}{:>8}{:>8}{:>10}",
+            "",
+            "",
+            "through",
+            "put",
+            "",
+            "",
+            "program",
+            "CPU",
+            "",
+            "",
+            "",
+            "p99",
+            "",
+            "daemon",
+            "CPU",
+            "",
+            ""
         );
         println!(
-            "{:<18}{:>10} |{:>9}{:>9}{:>9} |{:>9}{:>9}{:>9}{:>9} |{:>9}{:>9} |{:>9}{:>8}{:>8}{:>10}",
+            "{:<18}{:>10} |{:>9}{:>9}{:>9}{:>9} |{:>9}{:>9}{:>9}{:>9}{:>9} |{:>9}{:>9} |{:>9}{:>8}{:>8}{:>10}",
             "workload",
             "ops/s",
+            "waking",
             "filtered",
             "capture",
             "whole",
             "µs/op",
+            "waking",
             "filtered",
             "capture",
             "whole",
@@ -33,11 +51,12 @@ pub(super) fn heading(as_json: bool) {
 }
 
 /// Prints one workload.
-pub(super) fn row(workload: &Workload, turns: &[Vec<Turn>; 4], as_json: bool) {
-    let [without, filtered, capture, whole] = turns.each_ref().map(|turns| Medians::of(turns));
+pub(super) fn row(workload: &Workload, turns: &Turns, as_json: bool) {
+    let [without, waking, filtered, capture, whole] = turns.each_ref().map(|turns| Medians::of(turns));
     if as_json {
         let conditions = json!({
             "without": without.json(),
+            "waking": waking.json(),
             "filtered": filtered.json(),
             "capture": capture.json(),
             "whole": whole.json(),
@@ -47,13 +66,15 @@ pub(super) fn row(workload: &Workload, turns: &[Vec<Turn>; 4], as_json: bool) {
     }
     let change = |value: f64, base: f64| percent(value / base - 1.0);
     println!(
-        "{:<18}{:>10.0} |{:>9.3}{:>9.3}{:>9.3} |{:>9.2}{:>9}{:>9}{:>9} |{:>9.0}{:>9} |{:>9.2}{:>8}{:>8.1}{:>10}",
+        "{:<18}{:>10.0} |{:>9.3}{:>9.3}{:>9.3}{:>9.3} |{:>9.2}{:>9}{:>9}{:>9}{:>9} |{:>9.0}{:>9} |{:>9.2}{:>8}{:>8.1}{:>10}",
         workload.name,
         without.throughput,
+        waking.throughput / without.throughput,
         filtered.throughput / without.throughput,
         capture.throughput / without.throughput,
         whole.throughput / without.throughput,
         without.program_cpu,
+        change(waking.program_cpu, without.program_cpu),
         change(filtered.program_cpu, without.program_cpu),
         change(capture.program_cpu, without.program_cpu),
         change(whole.program_cpu, without.program_cpu),

@@ -1,0 +1,16 @@
+//! Wakes every half millisecond, and does nothing else: what any neighbour that is not always asleep costs a program on this host, for
+//! `cargo xtask bench`. In a virtual machine that is much: a processor that goes to sleep and wakes leaves the machine. Runs until it is
+//! stopped.
+
+use std::{thread, time::Duration};
+
+/// The shortest pause of wirespan's reader.
+const PAUSE: Duration = Duration::from_micros(500);
+
+fn main() {
+    // The bench waits for this word.
+    eprintln!("waking, capturing nothing");
+    loop {
+        thread::sleep(PAUSE);
+    }
+}
