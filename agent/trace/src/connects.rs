@@ -11,6 +11,8 @@ use crate::threads::Sight;
 /// How things stood when a connection was opened.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Opened {
+    /// When.
+    pub(crate) time: Nanos,
     /// The request that it was opened for, and the confidence in that; `None` where it was opened for none.
     pub(crate) request: Option<(Key, f32)>,
     /// What the thread may have worked on.
@@ -20,7 +22,7 @@ pub(crate) struct Opened {
 /// Connections opened and not yet used. Bounded in number and in time.
 #[derive(Debug)]
 pub(crate) struct Connects {
-    opened: FxHashMap<Cookie, (Nanos, Opened)>,
+    opened: FxHashMap<Cookie, Opened>,
     order: VecDeque<(Nanos, Cookie)>,
     max: usize,
 }
@@ -31,20 +33,20 @@ impl Connects {
     }
 
     /// A connection is being opened. `false` where another was forgotten for it.
-    pub(crate) fn open(&mut self, cookie: Cookie, time: Nanos, opened: Opened) -> bool {
+    pub(crate) fn open(&mut self, cookie: Cookie, opened: Opened) -> bool {
         if self.max == 0 {
             return false;
         }
         let full = self.order.len() >= self.max;
         let forgotten = full.then(|| self.forget_oldest()).flatten();
-        self.opened.insert(cookie, (time, opened));
-        self.order.push_back((time, cookie));
+        self.opened.insert(cookie, opened);
+        self.order.push_back((opened.time, cookie));
         forgotten.is_none()
     }
 
     /// How things stood when the connection was opened; `None` where that is not known, or it was used before.
     pub(crate) fn first_use(&mut self, cookie: Cookie) -> Option<Opened> {
-        self.opened.remove(&cookie).map(|(_, opened)| opened)
+        self.opened.remove(&cookie)
     }
 
     /// Forgets what was opened before `time`.
@@ -56,7 +58,7 @@ impl Connects {
 
     fn forget_oldest(&mut self) -> Option<Cookie> {
         let (time, cookie) = self.order.pop_front()?;
-        self.opened.get(&cookie).filter(|(opened, _)| *opened == time)?;
+        self.opened.get(&cookie).filter(|opened| opened.time == time)?;
         self.opened.remove(&cookie).map(|_| cookie)
     }
 }

@@ -118,8 +118,8 @@ impl Traces {
     pub fn connecting(&mut self, cookie: Cookie, task: Task, time: Nanos) {
         self.heard(time);
         let request = self.opens_for(task, time);
-        let opened = Opened { request, sight: self.threads.look(task) };
-        if !self.connects.open(cookie, time, opened) {
+        let opened = Opened { time, request, sight: self.threads.look(task) };
+        if !self.connects.open(cookie, opened) {
             self.counters.connects_full += 1;
         }
     }

@@ -73,6 +73,30 @@ fn a_call_is_for_what_was_read_when_such_calls_are_made() {
     assert_eq!(parent(&world, "call"), Some(("page", "timing")));
 }
 
+/// Thread 9 opens a connection after a sleep, for nobody knows whom; a request is read before it stands.
+#[test]
+fn what_was_read_since_its_connection_was_opened_is_no_reason() {
+    let script = format!(
+        "{THEN} connect 3 20.9
+         {} serve page 1 20.1
+         {} ask call 3 20.9
+         {} end call
+         {} end page
+         9000000 sweep",
+        THEN + 20,
+        THEN + 100,
+        THEN + 9000,
+        THEN + 15000
+    );
+    let parents = [true, false].map(|opener_uses| {
+        let mut world = World::new(settings());
+        world.run(&before());
+        (0..20).for_each(|_| world.traces.habits.of(20).opened(opener_uses));
+        parent(world.run(&script), "call").map(|(name, how)| (name.to_owned(), how))
+    });
+    assert_eq!(parents, [None, Some(("page".to_owned(), "timing"))]);
+}
+
 #[test]
 fn of_two_at_the_same_time_it_is_for_neither() {
     let world = then(
