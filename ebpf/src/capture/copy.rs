@@ -109,15 +109,21 @@ pub(crate) fn peek(vectors: &Vectors) -> [u8; 4] {
 }
 
 /// Copies up to `want` bytes from the beginning of a message of `len` bytes behind the record's fixed part, and up to
-/// [`TAIL`] bytes from its end behind them where the beginning does not reach that far.
+/// [`TAIL`] bytes from its end behind them where the beginning does not reach that far. `PAIR`: the first two of several vectors are read
+/// at once, which the verifiers before Linux 6.12 were not all content with.
 #[inline(always)]
-pub(crate) unsafe fn copy(vectors: &Vectors, len: u32, want: u32, record: *mut u8) -> Copied {
+pub(crate) unsafe fn copy<const PAIR: bool>(
+    vectors: &Vectors,
+    len: u32,
+    want: u32,
+    record: *mut u8,
+) -> Copied {
     // SAFETY: the ring's slack has room for two heads and a tail behind any record's beginning.
     unsafe {
         let to = record.add(size_of::<DataRecord>());
         let scratch = record.add(SCRATCH).cast();
         let want = opaque(scratch, u64::from(want)) as u32;
-        let Some(mut walk) = walk(vectors, len, want, scratch, to) else {
+        let Some(mut walk) = walk::<PAIR>(vectors, len, want, scratch, to) else {
             return Copied { head: 0, tail: 0, fault: true };
         };
         // Had the call moved less than the vectors describe, nobody would know where in them the message ends.
@@ -130,6 +136,16 @@ pub(crate) unsafe fn copy(vectors: &Vectors, len: u32, want: u32, record: *mut u
 }
 
 impl Vectors {
+    /// The first two of several; the outer `None` where they cannot be read.
+    #[inline(always)]
+    fn pair(&self) -> Option<Option<[Iovec; 2]>> {
+        if self.single || self.count < 2 {
+            return Some(None);
+        }
+        // SAFETY: the helper checks the address.
+        unsafe { bpf_probe_read_user(self.address as *const [Iovec; 2]) }.ok().map(Some)
+    }
+
     /// The vector at `index`, of a message of `len` bytes; `None` where it cannot be read.
     #[inline(always)]
     fn at(&self, index: u32, len: u32) -> Option<Iovec> {
@@ -157,12 +173,23 @@ struct Walk {
 
 /// Goes through the vectors until the message is copied whole. `None`: memory that cannot be read.
 #[inline(always)]
-unsafe fn walk(vectors: &Vectors, len: u32, want: u32, scratch: *mut u64, to: *mut u8) -> Option<Walk> {
+unsafe fn walk<const PAIR: bool>(
+    vectors: &Vectors,
+    len: u32,
+    want: u32,
+    scratch: *mut u64,
+    to: *mut u8,
+) -> Option<Walk> {
     let mut walk = Walk::default();
+    let pair = if PAIR { vectors.pair()? } else { None };
     for index in 0..MAX_IOVECS {
         // SAFETY: the scratch is ours; `to` has room for two heads; the helper checks the user's address.
         unsafe {
-            let vector = vectors.at(index, len)?;
+            let vector = match (pair, index) {
+                (Some([first, _]), 0) => first,
+                (Some([_, second]), 1) => second,
+                _ => vectors.at(index, len)?,
+            };
             let room = opaque(scratch, u64::from(want - walk.copied.head));
             let size = bound::<HEAD_MASK>(opaque(scratch, room.min(vector.len)) as u32);
             let at = bound::<HEAD_MASK>(opaque(scratch, u64::from(walk.copied.head)) as u32);

@@ -29,9 +29,13 @@ pub(crate) struct Call {
     pub(crate) task: *const u8,
 }
 
-/// Emits the record; `describe` writes the socket. False: the ring was full.
+/// Emits the record; `describe` writes the socket. `PAIR`: see [`copy::copy`]. False: the ring was full.
 #[inline(always)]
-pub(crate) fn emit(call: &Call, arguments: &Arguments, describe: impl FnOnce(*mut SocketRecord)) -> bool {
+pub(crate) fn emit<const PAIR: bool>(
+    call: &Call,
+    arguments: &Arguments,
+    describe: impl FnOnce(*mut SocketRecord),
+) -> bool {
     let mut flags = call.flags.with(class_flags(arguments.class));
     let readable = call.len > 0 && arguments.class.readable() && !call.flags.contains(DataFlags::FILLER);
     let mut vectors = None;
@@ -54,7 +58,7 @@ pub(crate) fn emit(call: &Call, arguments: &Arguments, describe: impl FnOnce(*mu
         describe(&raw mut (*record).socket);
         write(record, call, flags);
         let copied = match &vectors {
-            Some(vectors) => copy::copy(vectors, call.len, want, reserved.record()),
+            Some(vectors) => copy::copy::<PAIR>(vectors, call.len, want, reserved.record()),
             None => Copied::default(),
         };
         complete(record, call, copied);

@@ -12,7 +12,10 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use wirespan_proto::{
-    abi::{POLICY_IGNORE, RECEIVED, SENT, SocketRecord, TRANSPORT_TCP, TRANSPORT_UDP, TRANSPORT_UNIX},
+    abi::{
+        POLICY_IGNORE, POLICY_UNDECIDED, RECEIVED, SENT, SocketRecord, TRANSPORT_TCP, TRANSPORT_UDP,
+        TRANSPORT_UNIX,
+    },
     event::DataFlags,
 };
 
@@ -121,14 +124,18 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
         if !wanted(sk, transport, len, direction) {
             return;
         }
-        let state = state(sk);
-        if state.is_null() {
+        let cookie = stand_in::cookie(sk);
+        let told = policy::of(cookie);
+        let policy = told.unwrap_or(POLICY_UNDECIDED);
+        let ignored = policy == POLICY_IGNORE;
+        // TCP counts its bytes itself, and of a socket with a policy the daemon has heard: nothing is to be remembered.
+        let remembers = transport != TRANSPORT_TCP || told.is_none();
+        let state = if remembers { state(sk) } else { core::ptr::null_mut() };
+        if !state.is_null() {
+            (*state).seen = 1;
+        } else if remembers {
             return;
         }
-        let cookie = stand_in::cookie(sk);
-        (*state).seen = 1;
-        let policy = policy::of(cookie);
-        let ignored = policy == POLICY_IGNORE;
         // TCP counts its bytes itself; what else there is has to be counted here, wanted or not.
         if ignored && transport == TRANSPORT_TCP {
             ring::count(|control| &raw mut (*control).ignored);
@@ -150,23 +157,28 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
             direction,
             flags: data_flags(transport, flags),
             policy,
-            lost: (*state).lost,
+            lost: if state.is_null() { 0 } else { (*state).lost },
             rests: Typed::read::<u64>(task, offset!(task_nvcsw)) as u32,
             task,
         };
-        let emitted = record::emit(&call, &arguments, |into: *mut SocketRecord| {
-            if transport == TRANSPORT_UNIX {
-                socket::describe_unix(cookie, unix_peer(sk), into);
-            } else {
-                socket::describe::<Typed>(sk, transport, into);
-                // At the end of a receive the kernel has not yet written the sender's address.
-                if transport == TRANSPORT_UDP && direction == SENT {
-                    socket::name_peer::<Typed>(&arguments, into);
+        let emitted = record::emit::<true>(
+            &call,
+            &arguments,
+            #[inline(always)]
+            |into: *mut SocketRecord| {
+                if transport == TRANSPORT_UNIX {
+                    socket::describe_unix(cookie, unix_peer(sk), into);
+                } else {
+                    socket::describe::<Typed>(sk, transport, into);
+                    // At the end of a receive the kernel has not yet written the sender's address.
+                    if transport == TRANSPORT_UDP && direction == SENT {
+                        socket::name_peer::<Typed>(&arguments, into);
+                    }
                 }
-            }
-            (*into).cookie = cookie;
-        });
-        if !emitted {
+                (*into).cookie = cookie;
+            },
+        );
+        if !emitted && !state.is_null() {
             (*state).lost += 1;
         }
     }

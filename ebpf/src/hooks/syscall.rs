@@ -10,7 +10,10 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use wirespan_proto::{
-    abi::{POLICY_IGNORE, RECEIVED, SENT, SocketRecord, TRANSPORT_TCP, TRANSPORT_UDP, TRANSPORT_UNIX},
+    abi::{
+        POLICY_IGNORE, POLICY_UNDECIDED, RECEIVED, SENT, SocketRecord, TRANSPORT_TCP, TRANSPORT_UDP,
+        TRANSPORT_UNIX,
+    },
     event::DataFlags,
 };
 
@@ -211,7 +214,7 @@ unsafe fn captured(found: &Found, arguments: &Arguments, len: u32, direction: u8
         }
         let Some(state) = state(found.identity) else { return };
         let Some(place) = place::find::<Probed>(sk, sk, transport, len, direction, state) else { return };
-        let policy = policy::of(found.identity);
+        let policy = policy::of(found.identity).unwrap_or(POLICY_UNDECIDED);
         if policy == POLICY_IGNORE {
             ring::count(|control| &raw mut (*control).ignored);
             return;
@@ -230,7 +233,7 @@ unsafe fn captured(found: &Found, arguments: &Arguments, len: u32, direction: u8
             rests: Given::read::<u64>(task, offset!(task_nvcsw)) as u32,
             task,
         };
-        let emitted = record::emit(
+        let emitted = record::emit::<false>(
             &call,
             arguments,
             #[inline(always)]
