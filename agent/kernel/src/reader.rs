@@ -2,7 +2,8 @@
 //! when there is nothing to do and costs the traced programs a wake-up only then. Where little comes, they go first.
 //!
 //! Each ring is nearly in order; across rings, and for sends (whose time is when the bytes left, before the record
-//! was made), order needs a look-ahead: events younger than [`HOLD_NS`] wait for the next round.
+//! was made), order needs a look-ahead: events younger than [`HOLD_NS`] wait for the next round. So do those that are younger than what a
+//! ring may still hold: a record that is being made, by a processor that was taken away meanwhile, or what the budget left.
 
 use std::{
     io,
@@ -30,6 +31,9 @@ pub use ring::Counters as Losses;
 /// How long an event waits for an earlier one of another CPU. A hook takes microseconds; an interrupted one
 /// (steal time of a virtual machine) may take a few hundred.
 const HOLD_NS: u64 = 2_000_000;
+
+/// Nobody waits longer for a record that is being made: some never are, where a processor is gone.
+const LATEST_NS: u64 = 100_000_000;
 
 /// Most bytes read from one ring before the others have their turn and the events are given on.
 const BUDGET: u64 = 256 << 10;
@@ -132,9 +136,20 @@ fn drain(events: &mut RingBuf<MapData>, mut visit: impl FnMut(&[u8])) -> u64 {
     read
 }
 
+/// Reads a ring, and until when it is read: all of it, or as far as its last record. Gives the bytes read.
+fn drain_ring(ring: &mut Ring, batch: &mut Batch, until: &mut u64, now: u64) -> u64 {
+    let before = batch.places.len();
+    let read = ring.drain(BUDGET, |record| batch.push(record));
+    let newest = batch.places[before..].iter().map(|place| place.time).max();
+    *until = if ring.is_settled() { now } else { newest.unwrap_or(0).max(*until) };
+    read
+}
+
 /// The reading side of the kernel programs.
 pub struct Reader {
     rings: Vec<Ring>,
+    /// Of each ring, until when all is read.
+    read_until: Vec<u64>,
     /// The rings live in it.
     _memory: Mapping,
     source: Source,
@@ -157,7 +172,7 @@ pub struct Reader {
 impl Reader {
     /// `memory` holds a ring each `stride` bytes; of rings that are counters only, the counters.
     pub(crate) fn new(memory: Mapping, stride: usize, cpus: usize, source: Source) -> io::Result<Self> {
-        let rings = (0..cpus)
+        let rings: Vec<_> = (0..cpus)
             // SAFETY: the mapping holds `cpus` rings one behind the other and outlives them.
             .map(|cpu| unsafe { Ring::new(memory.start().add(cpu * stride)) })
             .collect();
@@ -170,6 +185,7 @@ impl Reader {
         let waker = Waker(Arc::new(unsafe { OwnedFd::from_raw_fd(event) }));
         let (batch, held) = (Batch::default(), Batch::default());
         Ok(Self {
+            read_until: vec![0; rings.len()],
             rings,
             _memory: memory,
             source,
@@ -214,7 +230,7 @@ impl Reader {
     pub fn poll(&mut self, visit: impl FnMut(&Event<'_>)) -> usize {
         let now = clock::monotonic();
         self.read(now);
-        self.give(now.saturating_sub(HOLD_NS), visit)
+        self.give(settled(now, &self.read_until).saturating_sub(HOLD_NS), visit)
     }
 
     /// Gives everything that is left, settled or not: for the end.
@@ -230,10 +246,15 @@ impl Reader {
         let before = batch.places.len();
         let most = match &mut self.source {
             Source::Mapped { .. } => {
-                let read = self.rings.iter_mut().map(|ring| ring.drain(BUDGET, |record| batch.push(record)));
+                let rings = self.rings.iter_mut().zip(&mut self.read_until);
+                let read = rings.map(|(ring, until)| drain_ring(ring, batch, until, now));
                 read.max().unwrap_or_default()
             }
-            Source::Buffer(events) => drain(events, |record| batch.push(record)),
+            // In order as it is.
+            Source::Buffer(events) => {
+                self.read_until.fill(now);
+                drain(events, |record| batch.push(record))
+            }
         };
         self.full = most >= BUDGET;
         let time = now.saturating_sub(self.read_at);
@@ -299,6 +320,12 @@ impl Reader {
     }
 }
 
+/// Until when all that happened is read, of rings that are read until then.
+fn settled(now: u64, read_until: &[u64]) -> u64 {
+    let until = read_until.iter().copied().min().unwrap_or(now);
+    until.clamp(now.saturating_sub(LATEST_NS), now)
+}
+
 /// How long the reader may pause that found `most` bytes in a ring, which came within `time` ns.
 fn pause(most: u64, time: u64) -> u64 {
     let fills_in = FILL.saturating_mul(time) / most.max(1);
@@ -319,6 +346,16 @@ const _: () = assert!(std::mem::offset_of!(abi::ThreadRecord, time) == 8);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_younger_than_a_record_in_the_making_waits_but_not_for_ever() {
+        let ms = |ms: u64| ms * 1_000_000;
+        assert_eq!(settled(ms(500), &[ms(500), ms(500)]), ms(500));
+        assert_eq!(settled(ms(500), &[ms(500), ms(470)]), ms(470));
+        assert_eq!(settled(ms(500), &[0, ms(500)]), ms(400));
+        // A clock stamp that is ahead, paced by the kernel.
+        assert_eq!(settled(ms(500), &[ms(503), ms(503)]), ms(500));
+    }
 
     #[test]
     fn the_more_comes_in_the_shorter_the_pause() {

@@ -112,6 +112,12 @@ impl Ring {
         self.head(position as u32 & (RING_BYTES - 1)).load(Ordering::Acquire) & COMMITTED == 0
     }
 
+    /// Is all read that was begun? Else a record is being made, or the budget is spent.
+    pub(crate) fn is_settled(&self) -> bool {
+        let load = |field| self.word(field).load(Ordering::Acquire);
+        load(std::mem::offset_of!(Control, reserved)) == load(std::mem::offset_of!(Control, consumed))
+    }
+
     /// Says whether the next producer shall wake the reader.
     pub(crate) fn set_sleeping(&self, sleeping: bool) {
         self.word(std::mem::offset_of!(Control, sleeping)).store(u64::from(sleeping), Ordering::SeqCst);
@@ -204,9 +210,10 @@ mod tests {
         let nested = reserve(&ring, 300).unwrap();
         commit(&ring, &nested, 4);
         assert_eq!(drained(&mut ring), [0; 0], "the outer one is not whole yet");
+        assert!(!ring.is_settled());
         commit(&ring, &outer, 2);
         assert_eq!(drained(&mut ring), [2, 4]);
-        assert!(ring.is_empty());
+        assert!(ring.is_empty() && ring.is_settled());
     }
 
     #[test]

@@ -104,12 +104,6 @@ impl Traces {
         }
     }
 
-    /// When a call was decided on: in a program where who opens a connection uses it first, nothing that was read since is the reason.
-    pub(crate) fn decided(&mut self, call: &Node, opened: Option<Opened>) -> Nanos {
-        let opener_uses = self.habits.of(call.pid).opens_for_itself() >= self.settings.min_confidence;
-        opened.filter(|_| opener_uses).map_or(call.start, |opened| opened.time)
-    }
-
     /// The request that the thread works on, or that the connection was opened for.
     pub(crate) fn evidence(
         &mut self,

@@ -85,8 +85,7 @@ impl Traces {
         let own = matches!(told, Told::Nobody | Told::Doubt);
         node.later = matches!(told, Told::Later);
         let tells_later = node.later || one_by_one;
-        let decided = self.decided(&node, opened);
-        node.reason = self.timing.calls(node.pid, decided).filter(|_| !own && !tells_later).map(Box::new);
+        node.reason = self.reason(&node, opened).filter(|_| !own && !tells_later).map(Box::new);
         // A new connection's first request goes out when it stands: what was read by then does not matter.
         let asks = matches!(told, Told::Nothing) && opened.is_none() && !one_by_one;
         let suspects = if asks { self.may_be_for(task, node.start) } else { None };

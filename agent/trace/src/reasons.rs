@@ -4,6 +4,7 @@
 use wirespan_span::span::{Key, Nanos};
 
 use crate::{
+    connects::Opened,
     evidence::Evidence,
     habits::UNSURE,
     node::Node,
@@ -25,6 +26,14 @@ pub(crate) fn agreed(evidence: Evidence, by_time: Option<Evidence>) -> Evidence 
 }
 
 impl Traces {
+    /// Why a call is made now. In a program where who opens a connection uses it first, nothing that was read since is the reason for its
+    /// first request.
+    pub(crate) fn reason(&mut self, call: &Node, opened: Option<Opened>) -> Option<Reason> {
+        let opener_uses = self.habits.of(call.pid).opens_for_itself() >= self.settings.min_confidence;
+        let decided = opened.filter(|_| opener_uses).map_or(call.start, |opened| opened.time);
+        self.timing.calls(call.pid, decided)
+    }
+
     /// For which request a call is, as its time has it: that which made the program call, or for which the call was whose
     /// response did.
     pub(crate) fn by_time(&mut self, node: &Node) -> Option<Evidence> {

@@ -136,7 +136,7 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
         } else if remembers {
             return;
         }
-        // TCP counts its bytes itself; what else there is has to be counted here, wanted or not.
+        // What else there is has to be counted here, wanted or not.
         if ignored && transport == TRANSPORT_TCP {
             ring::count(|control| &raw mut (*control).ignored);
             return;
@@ -165,22 +165,35 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
             &call,
             &arguments,
             #[inline(always)]
-            |into: *mut SocketRecord| {
-                if transport == TRANSPORT_UNIX {
-                    socket::describe_unix(cookie, unix_peer(sk), into);
-                } else {
-                    socket::describe::<Typed>(sk, transport, into);
-                    // At the end of a receive the kernel has not yet written the sender's address.
-                    if transport == TRANSPORT_UDP && direction == SENT {
-                        socket::name_peer::<Typed>(&arguments, into);
-                    }
-                }
-                (*into).cookie = cookie;
-            },
+            |into: *mut SocketRecord| describe(sk, (transport, direction), cookie, &arguments, into),
         );
         if !emitted && !state.is_null() {
             (*state).lost += 1;
         }
+    }
+}
+
+/// Writes what the socket is.
+#[inline(always)]
+unsafe fn describe(
+    sk: *const u8,
+    (transport, direction): (u8, u8),
+    cookie: u64,
+    arguments: &Arguments,
+    into: *mut SocketRecord,
+) {
+    // SAFETY: as in `captured`; `into` is a record of ours.
+    unsafe {
+        if transport == TRANSPORT_UNIX {
+            socket::describe_unix(cookie, unix_peer(sk), into);
+        } else {
+            socket::describe::<Typed>(sk, transport, into);
+            // At the end of a receive the kernel has not yet written the sender's address.
+            if transport == TRANSPORT_UDP && direction == SENT {
+                socket::name_peer::<Typed>(arguments, into);
+            }
+        }
+        (*into).cookie = cookie;
     }
 }
 
