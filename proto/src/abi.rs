@@ -171,7 +171,7 @@ pub struct DataRecord {
     pub cgroup: u64,
     /// Length of the call.
     pub len: u32,
-    /// Lost records of this socket so far.
+    /// Lost records of this socket so far; not counted for TCP once the daemon has set a policy, whose offsets tell it as well.
     pub lost: u32,
     /// Retransmitted segments so far.
     pub retransmits: u32,

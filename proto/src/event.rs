@@ -292,7 +292,7 @@ pub struct Data<'a> {
     pub cgroup: u64,
     /// What is special about it.
     pub flags: DataFlags,
-    /// Events of this socket that found their ring full, so far. Wraps.
+    /// Events of this socket that found their ring full, so far. Wraps. Over TCP 0 once the daemon has set a policy: offsets tell it there.
     pub lost: u32,
     /// Smoothed round-trip time of the connection, µs; 0 where unknown.
     pub rtt_us: u32,

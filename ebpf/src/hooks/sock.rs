@@ -125,11 +125,10 @@ unsafe fn captured(sk: *const u8, transport: u8, len: u32, flags: i32, direction
             return;
         }
         let cookie = stand_in::cookie(sk);
-        let told = policy::of(cookie);
-        let policy = told.unwrap_or(POLICY_UNDECIDED);
+        let policy = policy::of(cookie);
         let ignored = policy == POLICY_IGNORE;
         // TCP counts its bytes itself, and of a socket with a policy the daemon has heard: nothing is to be remembered.
-        let remembers = transport != TRANSPORT_TCP || told.is_none();
+        let remembers = transport != TRANSPORT_TCP || policy == POLICY_UNDECIDED;
         let state = if remembers { state(sk) } else { core::ptr::null_mut() };
         if !state.is_null() {
             (*state).seen = 1;

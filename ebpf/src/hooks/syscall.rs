@@ -214,7 +214,7 @@ unsafe fn captured(found: &Found, arguments: &Arguments, len: u32, direction: u8
         }
         let Some(state) = state(found.identity) else { return };
         let Some(place) = place::find::<Probed>(sk, sk, transport, len, direction, state) else { return };
-        let policy = policy::of(found.identity).unwrap_or(POLICY_UNDECIDED);
+        let policy = policy::of(found.identity);
         if policy == POLICY_IGNORE {
             ring::count(|control| &raw mut (*control).ignored);
             return;
