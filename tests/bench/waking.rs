@@ -1,6 +1,5 @@
 //! Wakes every half millisecond, and does nothing else: what any neighbour that is not always asleep costs a program on this host, for
-//! `cargo xtask bench`. In a virtual machine that is much: a processor that goes to sleep and wakes leaves the machine. Runs until it is
-//! stopped.
+//! `cargo xtask bench`. Runs until it is stopped.
 
 use std::{thread, time::Duration};
 

@@ -32,8 +32,9 @@ pub use ring::Counters as Losses;
 /// (steal time of a virtual machine) may take a few hundred.
 const HOLD_NS: u64 = 2_000_000;
 
-/// Nobody waits longer for a record that is being made: some never are, where a processor is gone.
+/// No event waits longer for a record that is being made, nor once so many bytes wait.
 const LATEST_NS: u64 = 100_000_000;
+const MOST_HELD: usize = 16 << 20;
 
 /// Most bytes read from one ring before the others have their turn and the events are given on.
 const BUDGET: u64 = 256 << 10;
@@ -230,7 +231,9 @@ impl Reader {
     pub fn poll(&mut self, visit: impl FnMut(&Event<'_>)) -> usize {
         let now = clock::monotonic();
         self.read(now);
-        self.give(settled(now, &self.read_until).saturating_sub(HOLD_NS), visit)
+        let crowded = self.batch.bytes.len() > MOST_HELD;
+        let settled = if crowded { now } else { settled(now, &self.read_until) };
+        self.give(settled.saturating_sub(HOLD_NS), visit)
     }
 
     /// Gives everything that is left, settled or not: for the end.

@@ -110,7 +110,7 @@ pub(crate) fn peek(vectors: &Vectors) -> [u8; 4] {
 
 /// Copies up to `want` bytes from the beginning of a message of `len` bytes behind the record's fixed part, and up to
 /// [`TAIL`] bytes from its end behind them where the beginning does not reach that far. `PAIR`: the first two of several vectors are read
-/// at once, which the verifiers before Linux 6.12 were not all content with.
+/// at once, which the verifiers of Linux 5.10 and 6.1 do not accept.
 #[inline(always)]
 pub(crate) unsafe fn copy<const PAIR: bool>(
     vectors: &Vectors,

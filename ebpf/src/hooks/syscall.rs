@@ -10,10 +10,7 @@ use aya_ebpf::{
     programs::BtfTracePointContext,
 };
 use wirespan_proto::{
-    abi::{
-        POLICY_IGNORE, POLICY_UNDECIDED, RECEIVED, SENT, SocketRecord, TRANSPORT_TCP, TRANSPORT_UDP,
-        TRANSPORT_UNIX,
-    },
+    abi::{POLICY_IGNORE, RECEIVED, SENT, SocketRecord, TRANSPORT_TCP, TRANSPORT_UDP, TRANSPORT_UNIX},
     event::DataFlags,
 };
 

@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: what wirespan costs the programs that it traces. Each workload runs in turns without wirespan, with
-//! beside a program that only wakes, with its programs attached and every event filtered out (the floor), with capture alone, and with
+//! `cargo xtask bench`: what wirespan costs the programs that it traces. Each workload runs in turns alone,
+//! beside a program that only wakes, with wirespan's programs attached and every event filtered out (the floor), with capture alone, and with
 //! the whole daemon, so that a machine that changes its mind meanwhile does so for all. Refuses: single runs.
 
 mod loads;
