@@ -1,4 +1,4 @@
-//! `cargo xtask vm`: boots stock Debian kernels in software emulation with an initramfs of busybox, wirespan, a program that
+//! `cargo xtask vm`: boots stock kernels of Debian and Ubuntu in software emulation with an initramfs of busybox, wirespan, a program that
 //! talks and a check script (`tests/vm/init`), and reads the verdict from the console. Needs no KVM, no network inside, no
 //! root.
 
@@ -18,7 +18,7 @@ use anyhow::{Context, Result, bail};
 use self::{
     kernel::Series,
     machine::{Console, MARK, Machine},
-    package::Source,
+    package::{Distribution, Source},
 };
 use crate::{
     arch::Arch,
@@ -37,6 +37,7 @@ const MAX: &str = "max";
 /// QEMU 7.2 now and then spoils the memory of a kernel whose allocator relies on `cmpxchg16b`; without the instruction it
 /// takes a lock instead. Since Linux 6.18 there is another allocator, and BPF gets no memory where the instruction is missing.
 const NO_CX16: &str = "max,cx16=off";
+const NEEDS_CX16: [u64; 2] = [6, 18];
 /// With signatures of pointers that cost little to emulate.
 const LIGHT_PAUTH: &str = "max,pauth-impdef=on";
 /// The Debian release that busybox is taken from for another processor.
@@ -75,15 +76,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             build::wirespan_for(arch, "release")?
         }
     };
-    let wanted = |series: &&Series| arguments.kernel.as_deref().is_none_or(|name| name == series.name);
+    let wanted = |series: &&Series| match arguments.kernel.as_deref() {
+        Some(name) => name == series.name,
+        None => series.is_for(arch),
+    };
     let check = Check { arch, binary: &binary, console: arguments.console };
     kernel::SERIES.iter().filter(wanted).try_for_each(|series| check.on(series))
 }
 
-/// The check on the kernels of releases, or on every one, with the release binary that the stages before have built.
+/// The check on some kernels, or on every one, with the release binary that the stages before have built.
 pub(crate) fn stock_kernels(every: bool) -> Result<()> {
-    let wanted = |series: &&Series| every || series.released;
-    let check = Check { arch: Arch::host()?, binary: &place::binary("release"), console: false };
+    let arch = Arch::host()?;
+    let wanted = |series: &&Series| (every || series.always) && series.is_for(arch);
+    let check = Check { arch, binary: &place::binary("release"), console: false };
     kernel::SERIES.iter().filter(wanted).try_for_each(|series| check.on(series))
 }
 
@@ -107,6 +112,9 @@ impl Check<'_> {
 
     fn machine(&self, series: &Series) -> Result<Machine> {
         let arch = self.arch;
+        if !series.is_for(arch) {
+            bail!("Linux {} is checked on x86-64 only", series.name);
+        }
         setup::packages(&[Machine::package(arch)])?;
         let talk = build::test_program(arch, "kernel_talk")?;
         let folder = place::out("vm")?.join(arch.debian());
@@ -123,10 +131,10 @@ impl Check<'_> {
     }
 }
 
-const fn cpu(arch: Arch, series: &Series) -> &'static str {
+fn cpu(arch: Arch, series: &Series) -> &'static str {
     match arch {
-        Arch::X86_64 if series.released => NO_CX16,
-        Arch::X86_64 => MAX,
+        Arch::X86_64 if series.is_since(NEEDS_CX16) => MAX,
+        Arch::X86_64 => NO_CX16,
         Arch::Arm64 => LIGHT_PAUTH,
     }
 }
@@ -141,7 +149,7 @@ fn busybox(arch: Arch, folder: &Path) -> Result<PathBuf> {
     let program = folder.join("root/bin/busybox");
     if !program.is_file() {
         step(&format!("fetch busybox for {}", arch.debian()), || {
-            Source::open(&folder, BUSYBOX_RELEASE, arch)?.unpack("busybox-static")
+            Source::open(&folder, Distribution::Debian, BUSYBOX_RELEASE, arch)?.unpack("busybox-static")
         })?;
     }
     Ok(program)

@@ -140,6 +140,11 @@ impl Plan {
         };
         [own, &COMMON].concat()
     }
+
+    /// What one of them goes on with; loaded and not attached.
+    pub(crate) fn next(self) -> Option<Hook> {
+        (self != Self::Sock).then_some(hook("ws_sys_moved", "sys_exit"))
+    }
 }
 
 /// The first plan in the order of preference that lacks nothing and that loads. What the kernel refuses is passed over;

@@ -470,10 +470,10 @@ impl Kernel {
         let wake = Some(plan::WAKE).filter(|_| plan == Plan::Sock);
         // A program that only adds to what is known is no reason to do without the plan.
         let waiting = wake.filter(|hook| load(&mut ebpf, *hook, &self.types).is_ok());
-        if plan != Plan::Sock {
-            let program = plan.hooks().first().map_or("", |hook| hook.program);
-            calls_itself(&mut ebpf, program)
-                .map_err(refused(format!("a call of program {program} by itself")))?;
+        if let Some(next) = plan.next() {
+            load(&mut ebpf, next, &self.types)?;
+            goes_on_with(&mut ebpf, next.program)
+                .map_err(refused(format!("a call of program {}", next.program)))?;
         }
         let reader = reader(&mut ebpf, plan, self.cpus)?;
         open(&mut ebpf)?;
@@ -509,11 +509,11 @@ fn raise_locked_memory() {
     unsafe { libc::setrlimit(libc::RLIMIT_MEMLOCK, &raw const limit) };
 }
 
-/// Lets the program at the end of system calls begin again for each further message of a call.
-fn calls_itself(ebpf: &mut Ebpf, program: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-    let loaded: &BtfTracePoint = ebpf.program(program).expect("it is attached").try_into()?;
+/// Lets the program at the end of system calls go on with the one that tells what a call moved.
+fn goes_on_with(ebpf: &mut Ebpf, program: &str) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    let loaded: &BtfTracePoint = ebpf.program(program).expect("it is loaded").try_into()?;
     let descriptor = loaded.fd()?.try_clone()?;
-    let map = ebpf.map_mut("WS_AGAIN").expect("the object has this map");
+    let map = ebpf.map_mut("WS_MOVES").expect("the object has this map");
     ProgramArray::try_from(map)?.set(0, &descriptor, 0)?;
     Ok(())
 }

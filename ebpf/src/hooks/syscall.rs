@@ -26,7 +26,7 @@ use crate::{
     state::{
         filter,
         globals::offset,
-        maps::{AGAIN, MESSAGE, SOCKETS_FD, SocketState},
+        maps::{MOVED, MOVES, Moved, SOCKETS_FD, SocketState},
         policy,
     },
 };
@@ -46,16 +46,16 @@ const SOCKET_FILE: u16 = 0xc000;
 /// Marks an identity made from an inode number, for sockets that have no cookie.
 const BY_INODE: u64 = 1 << 55;
 
-/// End of a system call.
+/// End of a system call: did it move bytes of a socket that is looked at? What it moved is the other program's work: the
+/// verifier follows each by itself, where it would follow the whole capture once for every way that leads to it.
 #[btf_tracepoint(function = "sys_exit")]
 pub(crate) fn ws_sys_exit(ctx: BtfTracePointContext) -> i32 {
-    let registers: *const u8 = ctx.arg(0);
     let ret: i64 = ctx.arg(1);
     if ret < 0 {
         return 0;
     }
     // SAFETY: the tracepoint hands over the saved registers.
-    let arguments = unsafe { Arguments::read::<Typed>(registers) };
+    let arguments = unsafe { Arguments::read::<Typed>(ctx.arg(0)) };
     if arguments.class == Class::IO_URING {
         ring::count(|control| unsafe {
             // SAFETY: a field of the control block.
@@ -64,7 +64,27 @@ pub(crate) fn ws_sys_exit(ctx: BtfTracePointContext) -> i32 {
     } else if (arguments.class.readable() || arguments.class == Class::FILLER) && filter::current().is_some()
     {
         // SAFETY: everything is read through checking helpers.
-        unsafe { moved(&ctx, &arguments, ret as u32) }
+        unsafe { moved(&ctx, &arguments) }
+    }
+    0
+}
+
+/// The call that [`ws_sys_exit`] looked at moved bytes of a socket.
+#[btf_tracepoint(function = "sys_exit")]
+pub(crate) fn ws_sys_moved(ctx: BtfTracePointContext) -> i32 {
+    let ret: i64 = ctx.arg(1);
+    // SAFETY: the tracepoint hands over the saved registers; this CPU's own memory; all else is read through checking helpers.
+    unsafe {
+        let Some(call) = MOVED.get_ptr_mut(0) else { return 0 };
+        let arguments = Arguments::read::<Typed>(ctx.arg(0));
+        let several = arguments.class.is_messages();
+        let Some((message, len)) = message(&arguments, several, ret as u32, (*call).message) else {
+            return 0;
+        };
+        captured(&*call, &message, len);
+        if several {
+            again(&ctx, call, ret as u32);
+        }
     }
     0
 }
@@ -77,7 +97,7 @@ struct Found {
 }
 
 #[inline(always)]
-unsafe fn moved(ctx: &BtfTracePointContext, arguments: &Arguments, ret: u32) {
+unsafe fn moved(ctx: &BtfTracePointContext, arguments: &Arguments) {
     // SAFETY: forwarded.
     unsafe {
         let flags = arguments.flags::<Typed>();
@@ -94,47 +114,45 @@ unsafe fn moved(ctx: &BtfTracePointContext, arguments: &Arguments, ret: u32) {
                 direction = RECEIVED;
             }
         }
-        let Some(found) = found else { return };
-        let several = arguments.class.is_messages();
-        let Some((message, len)) = message(arguments, several, ret) else { return };
-        captured(&found, &message, len, direction, flags);
-        if several {
-            again(ctx, ret);
+        let Some(Found { sk, identity }) = found else { return };
+        let Some(transport) = socket::transport::<Probed>(sk) else { return };
+        if transport != TRANSPORT_UNIX {
+            let (local, peer) = socket::ports::<Probed>(sk);
+            if !filter::ports(local, peer) {
+                return;
+            }
         }
+        let Some(call) = MOVED.get_ptr_mut(0) else { return };
+        *call = Moved { sk: sk as u64, identity, flags, message: 0, direction, transport, reserved: [0; 6] };
+        MOVES.tail_call(ctx, 0);
+        ring::count(|control| &raw mut (*control).lost_records);
     }
 }
 
-/// What the call moved, and its length: of a call with `several` messages, of which it moved `ret`, the one it has come to.
+/// What the call moved, and its length: of a call with `several` messages, of which it moved `ret`, the one at `index`.
 #[inline(always)]
-unsafe fn message(arguments: &Arguments, several: bool, ret: u32) -> Option<(Arguments, u32)> {
+unsafe fn message(arguments: &Arguments, several: bool, ret: u32, index: u32) -> Option<(Arguments, u32)> {
     if !several {
         return Some((*arguments, ret));
     }
-    // SAFETY: this CPU's own word; the helper checks the address.
-    unsafe {
-        let index = *MESSAGE.get_ptr_mut(0)?;
-        let message = arguments.message(index);
-        let len = bpf_probe_read_user((message.address + MMSGHDR_LEN) as *const _).unwrap_or(0);
-        (index < ret).then_some((message, len))
-    }
+    let message = arguments.message(index);
+    // SAFETY: the helper checks the address.
+    let len = unsafe { bpf_probe_read_user((message.address + MMSGHDR_LEN) as *const _) }.unwrap_or(0);
+    (index < ret).then_some((message, len))
 }
 
 /// Begins the program again for the call's next message. A loop would have the verifier follow the whole capture once for
 /// each, more than a million instructions before Linux 6.2.
 #[inline(always)]
-unsafe fn again(ctx: &BtfTracePointContext, count: u32) {
-    let Some(at) = MESSAGE.get_ptr_mut(0) else { return };
-    // SAFETY: this CPU's own word.
+unsafe fn again(ctx: &BtfTracePointContext, call: *mut Moved, count: u32) {
+    // SAFETY: this CPU's own memory.
     unsafe {
-        let next = *at + 1;
-        *at = 0;
-        if next >= count {
+        (*call).message += 1;
+        if (*call).message >= count {
             return;
         }
-        if next < MAX_MESSAGES {
-            *at = next;
-            AGAIN.tail_call(ctx, 0);
-            *at = 0;
+        if (*call).message < MAX_MESSAGES {
+            MOVES.tail_call(ctx, 0);
         }
         ring::count(|control| &raw mut (*control).lost_records);
     }
@@ -195,28 +213,22 @@ unsafe fn unix_peer(sk: *const u8) -> u64 {
 }
 
 #[inline(always)]
-unsafe fn captured(found: &Found, arguments: &Arguments, len: u32, direction: u8, recv_flags: u32) {
+unsafe fn captured(moved: &Moved, arguments: &Arguments, len: u32) {
     // SAFETY: everything is read through checking helpers; the state is a map value.
     unsafe {
-        let sk = found.sk;
-        let Some(transport) = socket::transport::<Probed>(sk) else { return };
+        let Moved { identity, transport, direction, .. } = *moved;
+        let sk = moved.sk as *const u8;
         if len == 0 && transport != TRANSPORT_UDP && !place::ended::<Probed>(sk, direction) {
             return;
         }
-        if transport != TRANSPORT_UNIX {
-            let (local, peer) = socket::ports::<Probed>(sk);
-            if !filter::ports(local, peer) {
-                return;
-            }
-        }
-        let Some(state) = state(found.identity) else { return };
+        let Some(state) = state(identity) else { return };
         let Some(place) = place::find::<Probed>(sk, sk, transport, len, direction, state) else { return };
-        let policy = policy::of(found.identity);
+        let policy = policy::of(identity);
         if policy == POLICY_IGNORE {
             ring::count(|control| &raw mut (*control).ignored);
             return;
         }
-        let flags = data_flags(transport, direction, recv_flags);
+        let flags = data_flags(transport, direction, moved.flags);
         let pid_tgid = bpf_get_current_pid_tgid();
         let task = stand_in::task();
         let call = Call {
@@ -236,14 +248,14 @@ unsafe fn captured(found: &Found, arguments: &Arguments, len: u32, direction: u8
             #[inline(always)]
             |into: *mut SocketRecord| {
                 if transport == TRANSPORT_UNIX {
-                    socket::describe_unix(found.identity, unix_peer(sk), into);
+                    socket::describe_unix(identity, unix_peer(sk), into);
                 } else {
                     socket::describe::<Probed>(sk, transport, into);
                     if transport == TRANSPORT_UDP {
                         socket::name_peer::<Probed>(arguments, into);
                     }
                 }
-                (*into).cookie = found.identity;
+                (*into).cookie = identity;
             },
         );
         if !emitted {

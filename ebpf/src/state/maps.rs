@@ -73,10 +73,27 @@ pub(crate) struct Progress {
 #[map(name = "WS_PROGRESS")]
 pub(crate) static PROGRESS: LruHashMap<u32, Progress> = LruHashMap::with_max_entries(4096, 0);
 
-/// The program at the end of system calls, which calls itself for each further message of a call.
-#[map(name = "WS_AGAIN")]
-pub(crate) static AGAIN: ProgramArray = ProgramArray::with_max_entries(1, 0);
+/// The program that tells what a system call moved.
+#[map(name = "WS_MOVES")]
+pub(crate) static MOVES: ProgramArray = ProgramArray::with_max_entries(1, 0);
 
-/// Which message of the call it has come to. 0 at the beginning of every call: nothing gets between the two on its CPU.
-#[map(name = "WS_MESSAGE")]
-pub(crate) static MESSAGE: PerCpuArray<u32> = PerCpuArray::with_max_entries(1, 0);
+/// A system call that moved bytes, as one program hands it to the next.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(crate) struct Moved {
+    /// The socket's address.
+    pub(crate) sk: u64,
+    /// What names the socket.
+    pub(crate) identity: u64,
+    /// `MSG_…`
+    pub(crate) flags: u32,
+    /// Which of the call's messages is looked at.
+    pub(crate) message: u32,
+    pub(crate) direction: u8,
+    pub(crate) transport: u8,
+    pub(crate) reserved: [u8; 6],
+}
+
+/// Nothing gets between the two on their CPU.
+#[map(name = "WS_MOVED")]
+pub(crate) static MOVED: PerCpuArray<Moved> = PerCpuArray::with_max_entries(1, 0);

@@ -1,5 +1,5 @@
-//! A Debian release and an architecture in, the files of its packages out. Packages come through apt, which checks their
-//! signatures, with lists of its own under `out/vm/`, and are unpacked, not installed: the host's apt is left as it is.
+//! A release of Debian or Ubuntu and an architecture in, the files of its packages out. Packages come through apt, which checks
+//! their signatures, with lists of its own under `out/vm/`, and are unpacked, not installed: the host's apt is left as it is.
 
 use std::{
     fs,
@@ -11,8 +11,38 @@ use anyhow::{Context, Result};
 
 use crate::{arch::Arch, child};
 
-const MIRROR: &str = "http://deb.debian.org/debian";
-const KEYS: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+/// Who packs and signs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Distribution {
+    Debian,
+    /// For x86-64; its packages for other processors have another mirror.
+    Ubuntu,
+}
+
+impl Distribution {
+    const fn mirror(self) -> &'static str {
+        match self {
+            Self::Debian => "http://deb.debian.org/debian",
+            Self::Ubuntu => "http://archive.ubuntu.com/ubuntu",
+        }
+    }
+
+    /// The keys that its lists are signed with. Ubuntu's are a package of Debian, unpacked beside `folder`.
+    fn keys(self, folder: &Path, arch: Arch) -> Result<PathBuf> {
+        const KEYRINGS: &str = "usr/share/keyrings";
+        match self {
+            Self::Debian => Ok(Path::new("/").join(KEYRINGS).join("debian-archive-keyring.gpg")),
+            Self::Ubuntu => {
+                let beside = folder.with_file_name("ubuntu-keys");
+                let keys = beside.join("root").join(KEYRINGS).join("ubuntu-archive-keyring.gpg");
+                if !keys.is_file() {
+                    Source::open(&beside, Self::Debian, "trixie", arch)?.unpack("ubuntu-keyring")?;
+                }
+                Ok(keys)
+            }
+        }
+    }
+}
 
 /// The packages of one release for one architecture.
 pub(super) struct Source<'a> {
@@ -22,13 +52,19 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// Fetches the lists of a release into `folder`.
-    pub(super) fn open(folder: &'a Path, release: &str, arch: Arch) -> Result<Self> {
+    pub(super) fn open(
+        folder: &'a Path,
+        distribution: Distribution,
+        release: &str,
+        arch: Arch,
+    ) -> Result<Self> {
         for name in ["lists/partial", "cache/archives/partial", "state"] {
             fs::create_dir_all(folder.join(name))
                 .with_context(|| format!("make {}", folder.join(name).display()))?;
         }
         fs::write(folder.join("state/status"), "").context("write an empty package state")?;
-        let source = format!("deb [signed-by={KEYS}] {MIRROR} {release} main\n");
+        let (keys, mirror) = (distribution.keys(folder, arch)?, distribution.mirror());
+        let source = format!("deb [signed-by={}] {mirror} {release} main\n", keys.display());
         fs::write(folder.join("sources.list"), source).context("write the list of sources")?;
         let source = Self { folder, arch };
         child::quiet(source.apt("apt-get").args(["update", "--quiet"]))?;
