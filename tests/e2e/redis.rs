@@ -73,7 +73,7 @@ fn a_python_client_pipelines_and_pays_for_large_values_by_length() -> Result<()>
 
     let spans = agent.stop()?;
     let name = |span: &Span| span.name.clone();
-    let expected = ["SET", "INCR", "GET", "BATCH INCR", "GET"];
+    let expected = ["SET", "INCR", "GET", "PIPELINE INCR", "GET"];
     for kind in [Kind::Client, Kind::Server] {
         let found = told(&spans, kind, is_redis, name);
         ensure!(found == expected, "{kind:?}: {found:#?}");
@@ -140,7 +140,7 @@ fn pipelines_of_redis_benchmark_are_spans_of_commands_or_of_themselves() -> Resu
             told(&spans, kind, is, |span| format!("{:?}", span.integer("db.operation.batch.size")))
         };
         ensure!(named("SET") == ["None"; 160], "{kind:?}: {} spans of commands", named("SET").len());
-        ensure!(named("BATCH SET") == ["Some(32)"; 3], "{kind:?}: {:?}", named("BATCH SET"));
+        ensure!(named("PIPELINE SET") == ["Some(32)"; 3], "{kind:?}: {:?}", named("PIPELINE SET"));
     }
     Ok(())
 }

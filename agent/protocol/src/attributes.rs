@@ -46,6 +46,11 @@ pub(crate) fn count(number: u64) -> Value {
     Value::Int(number.try_into().unwrap_or(i64::MAX))
 }
 
+/// Is it a number as programs keep it, of 64 bits and so of at most 20 digits?
+pub(crate) fn is_number(digits: &[u8]) -> bool {
+    (1..=20).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit)
+}
+
 /// Digits alone, at most 18 of them.
 pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() || digits.len() > 18 {

@@ -22,6 +22,8 @@ use crate::{
 pub(crate) trait Command: Sized {
     /// The registry's name of the protocol.
     const PROTOCOL: &'static str;
+    /// What the semantic conventions call several of them in one exchange.
+    const BATCH: &'static str;
     /// What its answer tells.
     type Answer;
 
@@ -67,6 +69,51 @@ pub(crate) fn extend(message: &mut Message, extent: &Extent) {
         message.missing += extent.missing;
         message.last = extent.last;
     }
+}
+
+/// The other commands of a pipeline that go on in one. `db.query.text` has one text where all are known to have the same, else
+/// all of them with `; ` between (semantic conventions, database spans).
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Joined {
+    /// So many, all of the same text.
+    Alike(u64),
+    Different,
+}
+
+impl Default for Joined {
+    fn default() -> Self {
+        Self::Alike(0)
+    }
+}
+
+impl Joined {
+    pub(crate) const fn is_none(self) -> bool {
+        matches!(self, Self::Alike(0))
+    }
+
+    /// Adds the text of one more. Texts that are longer already stay as they are.
+    pub(crate) fn add(&mut self, text: &mut String, other: &str, max_text: usize) {
+        if let Self::Alike(count) = self {
+            if text == other {
+                *count += 1;
+                return;
+            }
+            let one = text.clone();
+            (0..*count).take_while(|_| append(text, &one, max_text)).for_each(drop);
+            *self = Self::Different;
+        }
+        append(text, other, max_text);
+    }
+}
+
+/// `false` where there is no room.
+fn append(text: &mut String, other: &str, max_text: usize) -> bool {
+    let room = text.len() < max_text;
+    if room {
+        text.push_str("; ");
+        text.push_str(other);
+    }
+    room
 }
 
 /// Commands that wait for answers.
@@ -353,12 +400,12 @@ impl<C: Command> Waiting<C> {
         })));
     }
 
-    /// Semantic conventions, database spans: `BATCH`, with the name that all operations of a batch share.
+    /// Semantic conventions, database spans: what a batch is called, with the name that all its operations share.
     fn operation(&self) -> SmolStr {
         match (self.size, self.uniform) {
             (1, _) => self.command.name().clone(),
-            (_, true) => format!("BATCH {}", self.command.name()).into(),
-            (_, false) => "BATCH".into(),
+            (_, true) => format!("{} {}", C::BATCH, self.command.name()).into(),
+            (_, false) => SmolStr::new_static(C::BATCH),
         }
     }
 }

@@ -194,3 +194,98 @@ fn an_older_connection_is_recognised_at_its_next_command() {
         assert_eq!(lines(&bench), ["get | get a | ok"], "{side:?}");
     }
 }
+
+/// A message of the binary protocol, numbered 0.
+fn packet(magic: u8, opcode: u8, extras: &[u8], key: &str, value: &str) -> Vec<u8> {
+    let body = u8::try_from(extras.len() + key.len() + value.len()).expect("short");
+    let mut bytes = vec![magic, opcode, 0, key.len() as u8, extras.len() as u8, 0, 0, 0, 0, 0, 0, body];
+    bytes.resize(24, 0);
+    [&bytes, extras, key.as_bytes(), value.as_bytes()].concat()
+}
+
+/// Some clients number nothing: what ends quiet commands is told by its operation, too.
+#[test]
+fn quiet_commands_that_are_not_numbered_end_with_the_loud_one() {
+    let asks =
+        [packet(0x80, 0x0d, b"", "a", ""), packet(0x80, 0x0d, b"", "b", ""), packet(0x80, 0x0a, b"", "", "")];
+    let answers = [packet(0x81, 0x0d, &[0; 4], "b", "hush"), packet(0x81, 0x0a, b"", "", "")];
+    let length = answers.concat().len() as u64;
+    let mut bench = Bench::new(REGISTRY, Side::Client);
+    bench.play(&talk(vec![
+        sent(asks.concat()),
+        received(answers.concat()),
+        sent(packet(0x80, 0x00, b"", "c", "")),
+        received(packet(0x81, 0x00, &[0; 4], "", "hush")),
+    ]));
+    assert_eq!(lines(&bench), ["BATCH getkq | getkq a; getkq b | ok", "get | get c | ok"]);
+    assert_eq!(
+        bench.exchanges().next().and_then(|batch| batch.response).map(|answer| answer.bytes),
+        Some(length)
+    );
+    assert!(!format!("{:?}", bench.out).contains("hush"));
+}
+
+#[test]
+fn a_cut_binary_command_is_truncated() {
+    let ask = packet(0x80, 0x01, &[0; 8], "a-key-of-some-length", "hush");
+    let whole = ask.len() as u64;
+    for there in [24, 30, 40] {
+        let calls = vec![
+            sent(&ask[..there]).gap(Gap::NotCopied, whole - there as u64),
+            received(packet(0x81, 0x01, b"", "", "")),
+            sent(packet(0x80, 0x00, b"", "c", "")),
+            received(packet(0x81, 0x00, &[0; 4], "", "hush")),
+        ];
+        let mut bench = Bench::new(REGISTRY, Side::Client);
+        bench.play(&talk([vec![sent("version\r\n"), received("VERSION 1.6\r\n")], calls].concat()));
+        assert_eq!(lines(&bench)[1..], ["set | set ? | ok", "get | get c | ok"], "{there}");
+        assert_eq!(bench.exchanges().nth(1).map(|set| set.request.truncated), Some(true));
+    }
+}
+
+/// Nobody answers them, so that the next answer is the next command's.
+#[test]
+fn commands_that_want_no_answer_are_over_when_they_are_sent() {
+    let asks = "set a 0 0 4 noreply\r\nhush\r\ndelete b noreply\r\nincr c 1 noreply\r\nget a\r\n";
+    let expected =
+        ["set | set a ? | ok", "delete | delete b | ok", "incr | incr c ? | ok", "get | get a | ok"];
+    assert_eq!(client(vec![sent(asks), received("END\r\n")]), expected);
+}
+
+/// Counters have 64 bits.
+#[test]
+fn numbers_of_64_bits_are_answers() {
+    let calls = vec![
+        sent("incr n 1\r\n"),
+        received("18446744073709551615\r\n"),
+        sent("get n\r\n"),
+        received("END\r\n"),
+    ];
+    assert_eq!(client(calls), ["incr | incr n ? | ok", "get | get n | ok"]);
+}
+
+#[test]
+fn a_long_pipeline_is_one_exchange() {
+    let alike = client(vec![sent("get a\r\n".repeat(17)), received("END\r\n".repeat(17))]);
+    assert_eq!(alike, ["BATCH get | get a | ok"]);
+    let mixed = ["get a\r\n".repeat(16).as_str(), "delete a\r\n"].concat();
+    let text = format!("{}delete a", "get a; ".repeat(16));
+    assert_eq!(client(vec![sent(mixed), received("END\r\n".repeat(17))]), [format!("BATCH | {text} | ok")]);
+}
+
+/// SASL of the binary protocol, and the login of the text protocol, which looks like a value.
+#[test]
+fn credentials_are_not_told() {
+    let refused = {
+        let mut bytes = packet(0x81, 0x21, b"", "", "Auth failure");
+        bytes[7] = 0x20;
+        bytes
+    };
+    let mut bench = Bench::new(REGISTRY, Side::Client);
+    bench.play(&talk(vec![sent(packet(0x80, 0x21, b"", "PLAIN", "\0user\0hush")), received(refused)]));
+    assert_eq!(lines(&bench), ["sasl_auth | sasl_auth PLAIN ? | 0x0020"]);
+    assert!(!format!("{:?}", bench.out).contains("hush"));
+    let login =
+        vec![sent("set auth 0 0 9\r\nuser hush\r\n"), received("CLIENT_ERROR authentication failure\r\n")];
+    assert_eq!(client(login), ["set | set auth ? | CLIENT_ERROR"]);
+}

@@ -123,7 +123,7 @@ fn ioredis_is_followed_and_its_long_pipeline_is_one_exchange() {
         "client SETINFO -",
         "set -",
         "get -",
-        "BATCH get 20",
+        "PIPELINE get 20",
         "multi -",
         "set -",
         "incr -",
@@ -261,7 +261,165 @@ fn a_cut_pipeline_is_one_exchange() {
     let calls = vec![sent(&three).gap(Gap::NotCopied, 3000).then("a\r\n"), received("$-1\r\n".repeat(99))];
     let after = vec![sent(command(&["SET", "b", "c"])), received("+OK\r\n")];
     let found = client([calls, after].concat());
-    assert_eq!(found[0], "GET a; GET a; GET a [0] ok");
+    assert_eq!(found, ["GET a [0] ok", "SET b ? [0] ok"]);
+}
+
+/// Semantic conventions, Redis: `PIPELINE`, with the command that all of them share; one text where it is the same.
+#[test]
+fn a_long_pipeline_is_named_by_what_its_commands_share() {
+    let pipeline = |commands: &[String]| {
+        let mut bench = Bench::new(REGISTRY, Side::Client);
+        bench.play(&talk(vec![sent(commands.concat()), received("+OK\r\n".repeat(commands.len()))]));
+        let told =
+            |name: &str| bench.exchanges().map(|exchange| attribute(exchange, name)).collect::<Vec<_>>();
+        let names = ["db.operation.name", "db.query.text", "db.operation.batch.size"];
+        names.map(|name| told(name).join(" | "))
+    };
+    let alike = vec![command(&["SET", "a", "hush"]); 17];
+    assert_eq!(pipeline(&alike), ["PIPELINE SET", "SET a ?", "17"]);
+    let mixed = [&alike[..16], &[command(&["DEL", "a"])]].concat();
+    let text = format!("{}DEL a", "SET a ?; ".repeat(16));
+    assert_eq!(pipeline(&mixed), ["PIPELINE", &text, "17"]);
+}
+
+/// What the list says of EXEC is the size of its transaction, not of the pipeline that begins with it.
+#[test]
+fn a_pipeline_that_begins_with_exec_has_one_size() {
+    let queue = ["MULTI", "GET a", "GET b"].map(|words| command(&words.split(' ').collect::<Vec<_>>()));
+    let rest = [vec![command(&["EXEC"])], vec![command(&["GET", "c"]); 16]].concat();
+    let calls = vec![
+        sent(queue.concat()),
+        received("+OK\r\n+QUEUED\r\n+QUEUED\r\n"),
+        sent(rest.concat()),
+        received(["*2\r\n$-1\r\n$-1\r\n", &"$-1\r\n".repeat(16)].concat()),
+    ];
+    let mut bench = Bench::new(REGISTRY, Side::Client);
+    bench.play(&talk(calls));
+    let sizes = |exchange: &Exchange| {
+        let sizes = exchange.attributes.iter().filter(|(name, _)| name == "db.operation.batch.size");
+        (exchange.method.to_string(), sizes.map(|(_, size)| format!("{size:?}")).collect::<Vec<_>>())
+    };
+    assert_eq!(bench.exchanges().map(sizes).last(), Some(("PIPELINE".into(), vec!["Int(17)".into()])));
+}
+
+/// A list may begin with any words: with those of a subscription it is no news where nobody subscribed.
+#[test]
+fn lists_that_begin_with_words_of_subscriptions_are_answers() {
+    let list = |word: &str| received(format!("*3\r\n${}\r\n{word}\r\n$1\r\nb\r\n:0\r\n", word.len()));
+    for word in ["subscribe", "unsubscribe", "punsubscribe", "message", "pmessage"] {
+        let ask = || sent(command(&["LRANGE", "l", "0", "-1"]));
+        let calls = vec![
+            ask(),
+            list(word),
+            ask(),
+            list("message"),
+            sent(command(&["GET", "a"])),
+            received("$-1\r\n"),
+        ];
+        let range = "LRANGE l ? ? [0] ok";
+        assert_eq!(client(calls), [range, range, "GET a [0] ok"], "{word}");
+    }
+}
+
+/// In RESP3 a subscriber asks other things, too; messages are pushed, so that a list is an answer.
+#[test]
+fn subscribers_of_resp3_ask_other_things() {
+    let pushed = |word: &str, last: &str| format!(">3\r\n${}\r\n{word}\r\n$1\r\nc\r\n{last}", word.len());
+    let calls = vec![
+        sent(command(&["SUBSCRIBE", "c"])),
+        received(pushed("subscribe", ":1\r\n")),
+        sent(command(&["LRANGE", "l", "0", "-1"])),
+        received([&pushed("message", "$4\r\nhush\r\n"), "*1\r\n$7\r\nmessage\r\n"].concat()),
+        sent(command(&["UNSUBSCRIBE"])),
+        received([&pushed("message", "$4\r\nhush\r\n"), pushed("unsubscribe", ":0\r\n").as_str()].concat()),
+        sent(command(&["GET", "a"])),
+        received("$-1\r\n"),
+    ];
+    let expected = ["SUBSCRIBE c [0] ok", "LRANGE l ? ? [0] ok", "UNSUBSCRIBE [0] ok", "GET a [0] ok"];
+    assert_eq!(client(calls), expected);
+}
+
+/// One answer then stands for all channels.
+#[test]
+fn subscriptions_that_are_refused_or_queued_have_one_answer() {
+    for name in ["SUBSCRIBE", "UNSUBSCRIBE", "PUNSUBSCRIBE"] {
+        for (answer, outcome) in [("-NOAUTH Authentication required.\r\n", "NOAUTH"), ("+QUEUED\r\n", "ok")] {
+            let ask = sent(command(&[name, "a", "b"]));
+            let calls = vec![ask, received(answer), sent(command(&["GET", "k"])), received("$-1\r\n")];
+            assert_eq!(client(calls), [format!("{name} a b [0] {outcome}"), "GET k [0] ok".to_owned()]);
+        }
+    }
+}
+
+#[test]
+fn what_follows_monitor_is_left_alone() {
+    let mut bench = Bench::new(REGISTRY, Side::Client);
+    let line = "+1700000000.1 [0 127.0.0.1:5000] \"SET\" \"a\" \"hush\"\r\n";
+    bench.play(&talk(vec![sent(command(&["MONITOR"])), received("+OK\r\n"), received(line)]));
+    assert_eq!((lines(&bench), bench.session.protocol()), (vec!["MONITOR [0] ok".to_owned()], None));
+}
+
+#[test]
+fn an_error_within_a_transaction_is_one_of_exec() {
+    let calls = vec![
+        sent([command(&["MULTI"]), command(&["INCR", "a"]), command(&["EXEC"])].concat()),
+        received("+OK\r\n+QUEUED\r\n*2\r\n+OK\r\n-WRONGTYPE Operation against a key\r\n"),
+    ];
+    assert_eq!(client(calls), ["MULTI [0] ok", "INCR a [0] ok", "EXEC [0] WRONGTYPE"]);
+}
+
+/// Counters of nanoseconds and ids of some makers have 19 digits.
+#[test]
+fn numbers_of_64_bits_are_answers() {
+    let ask = || sent(command(&["INCR", "n"]));
+    let found = client(vec![
+        ask(),
+        received(":9223372036854775807\r\n"),
+        ask(),
+        received(":-9223372036854775808\r\n"),
+    ]);
+    assert_eq!(found, ["INCR n [0] ok"; 2]);
+}
+
+/// Attributes (RESP3) may stand before any reply, or within one.
+#[test]
+fn attributes_of_replies_are_passed_over() {
+    let attribute = "|1\r\n+ttl\r\n*2\r\n:1\r\n:2\r\n";
+    let calls = vec![
+        sent([command(&["GET", "a"]), command(&["MGET", "a", "b"])].concat()),
+        received([attribute, "$1\r\nx\r\n*2\r\n", attribute, "$1\r\nx\r\n_\r\n"].concat()),
+        sent(command(&["GET", "c"])),
+        received("_\r\n"),
+    ];
+    assert_eq!(client(calls), ["GET a [0] ok", "MGET a b [0] ok", "GET c [0] ok"]);
+}
+
+/// Neither the words that hold a secret nor those that hold a value.
+#[test]
+fn credentials_and_scripts_are_not_told() {
+    let commands = [
+        (&["AUTH", "hush"][..], "AUTH ?"),
+        (&["AUTH", "user", "hush"], "AUTH ? ?"),
+        (&["HELLO", "3", "AUTH", "user", "hush", "SETNAME", "hush"], "HELLO ? ? ? ? ? ?"),
+        (&["CONFIG", "SET", "requirepass", "hush"], "CONFIG SET ? ?"),
+        (&["ACL", "SETUSER", "alice", ">hush"], "ACL SETUSER ? ?"),
+        (&["MIGRATE", "host", "6379", "k", "0", "9", "AUTH", "hush"], "MIGRATE ? ? k ? ? ? ?"),
+        (&["EVAL", "return 'hush'", "1", "k", "hush"], "EVAL ? 1 k ?"),
+        (&["EVAL", "return 'hush'", "hush"], "EVAL ? ?"),
+        (&["FCALL", "f", "1", "k", "hush"], "FCALL f 1 k ?"),
+        (&["SCRIPT", "LOAD", "return 'hush'"], "SCRIPT LOAD ?"),
+        (&["MSET", "a", "hush", "b", "hush"], "MSET a ? b ?"),
+        (&["JSON.SET", "k", "$", "hush"], "JSON.SET ? ? ?"),
+        (&["SORT", "k", "BY", "hush"], "SORT k ? ?"),
+    ];
+    let calls: Vec<_> =
+        commands.iter().flat_map(|(words, _)| [sent(command(words)), received("+OK\r\n")]).collect();
+    let mut bench = Bench::new(REGISTRY, Side::Client);
+    bench.play(&talk([vec![sent(command(&["PING"])), received("+PONG\r\n")], calls].concat()));
+    let told: Vec<_> =
+        bench.exchanges().skip(1).map(|exchange| attribute(exchange, "db.query.text")).collect();
+    assert_eq!(told, commands.map(|(_, text)| text));
+    assert!(!format!("{:?}", bench.out).contains("hush"));
 }
 
 #[test]
@@ -297,6 +455,23 @@ fn silence_is_kept_when_asked_for() {
 }
 
 #[test]
+fn silence_for_one_command_ends_none_for_all() {
+    let calls = vec![
+        sent(command(&["CLIENT", "REPLY", "OFF"])),
+        sent(command(&["CLIENT", "REPLY", "SKIP"])),
+        sent(command(&["SET", "a", "b"])),
+        sent(command(&["SET", "c", "d"])),
+        sent(command(&["CLIENT", "REPLY", "ON"])),
+        received("+OK\r\n"),
+        sent(command(&["GET", "a"])),
+        received("-WRONGTYPE\r\n"),
+    ];
+    let reply = "CLIENT REPLY ? [0] ok";
+    let expected = [reply, reply, "SET a ? [0] ok", "SET c ? [0] ok", reply, "GET a [0] WRONGTYPE"];
+    assert_eq!(client(calls), expected);
+}
+
+#[test]
 fn blocking_commands_may_take_their_time() {
     let xread = command(&["XREAD", "BLOCK", "0", "STREAMS", "s", "$"]);
     let calls = talk(vec![
@@ -318,6 +493,14 @@ fn inline_commands_are_recognised_by_their_answer() {
     assert_eq!(client(vec![sent("PING\r\n"), received("+PONG\r\n")]), ["PING [0] ok"]);
     assert_eq!(client(vec![sent("EXISTS a b\r\n"), received(":0\r\n")]), ["EXISTS a b [0] ok"]);
     assert_eq!(client(vec![sent("PING\r\n"), received("PONG\r\n")]), [""; 0]);
+}
+
+/// The blank in a value makes no key of its second half.
+#[test]
+fn values_of_inline_commands_may_stand_in_quotes() {
+    let ask = "PING\r\nMSET a \"hush hush\" b 'hush hush'\r\n";
+    let expected = ["PING [0] ok", "MSET a ? b ? [0] ok"];
+    assert_eq!(client(vec![sent(ask), received("+PONG\r\n+OK\r\n")]), expected);
 }
 
 #[test]

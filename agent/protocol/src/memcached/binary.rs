@@ -4,9 +4,9 @@
 
 use super::{
     Parsed,
-    command::{self, Answer, Command, End, Failure},
+    command::{self, Answer, Command, End, Failure, Tag},
 };
-use crate::cursor::Cursor;
+use crate::{cursor::Cursor, pipeline::Joined};
 
 /// First byte of a request.
 pub(super) const REQUEST: u8 = 0x80;
@@ -48,8 +48,8 @@ fn header(cursor: &mut Cursor<'_>) -> Option<Header> {
 /// Bytes of a header.
 const HEADER: usize = 24;
 
-/// A request: header, extras and key; the value follows.
-pub(super) fn request(bytes: &[u8], max_text: usize) -> Parsed<Command> {
+/// A request: header, extras and key; the value follows. With `cut` it is told without the key that is not there.
+pub(super) fn request(bytes: &[u8], cut: bool, max_text: usize) -> Parsed<Command> {
     let mut cursor = Cursor::new(bytes);
     if bytes.len() < HEADER {
         return Parsed::Partial;
@@ -59,21 +59,39 @@ pub(super) fn request(bytes: &[u8], max_text: usize) -> Parsed<Command> {
     else {
         return Parsed::Invalid;
     };
-    let Some(key) = cursor.take(header.extras).and_then(|_| cursor.take(header.key)) else {
-        return Parsed::Partial;
-    };
-    let value = header.body - (header.extras + header.key) as u64;
-    let keys = std::iter::once(key).filter(|key| !key.is_empty());
-    let shows_value = value > 0 || matches!(name.trim_end_matches('q'), "incr" | "decr");
-    let command = Command {
-        name: name.into(),
-        text: command::text(name, keys, shows_value, max_text),
-        silent: matches!(name, "quit" | "quitq"),
-        quiet: name.ends_with('q'),
-        end: End::Opaque(header.opaque),
-        error: None,
-    };
-    Parsed::Done(command, cursor.place(), value)
+    match cursor.take(header.extras).and_then(|_| cursor.take(header.key)) {
+        Some(key) => {
+            let command = header.command(name, key, max_text);
+            Parsed::Done(command, cursor.place(), header.value())
+        }
+        None if cut => Parsed::Cut(header.command(name, &[], max_text)),
+        None => Parsed::Partial,
+    }
+}
+
+impl Header {
+    /// Bytes behind the key.
+    fn value(&self) -> u64 {
+        self.body - (self.extras + self.key) as u64
+    }
+
+    fn tag(&self) -> Tag {
+        Tag { opcode: self.opcode, opaque: self.opaque }
+    }
+
+    fn command(&self, name: &'static str, key: &[u8], max_text: usize) -> Command {
+        let keys = std::iter::once(key).filter(|key| !key.is_empty());
+        let shows_value = self.value() > 0 || matches!(name.trim_end_matches('q'), "incr" | "decr");
+        Command {
+            name: name.into(),
+            text: command::text(name, keys, shows_value, max_text),
+            silent: matches!(name, "quit" | "quitq"),
+            quiet: name.ends_with('q'),
+            end: End::Same(self.tag()),
+            joined: Joined::default(),
+            error: None,
+        }
+    }
 }
 
 /// A response's header; extras, key and value follow.
@@ -88,7 +106,7 @@ pub(super) fn answer(bytes: &[u8]) -> Parsed<Answer> {
     // Statistics come one a response, and end with an empty one.
     let last = header.opcode != STATS || header.key == 0;
     let error = failure(header.status);
-    let answer = Answer { last, mark: false, opaque: Some(header.opaque), error };
+    let answer = Answer { last, mark: false, tag: Some(header.tag()), error };
     Parsed::Done(answer, cursor.place(), header.body)
 }
 

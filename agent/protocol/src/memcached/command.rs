@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 use crate::{
     attributes::Attributes,
     exchange::{Outcome, Value},
-    pipeline,
+    pipeline::{self, Joined},
     token::Tokens,
 };
 
@@ -22,6 +22,8 @@ pub(super) struct Command {
     pub(super) quiet: bool,
     /// The answer that ends it.
     pub(super) end: End,
+    /// Those of its pipeline that go on in it.
+    pub(super) joined: Joined,
     pub(super) error: Option<Failure>,
 }
 
@@ -32,8 +34,16 @@ pub(super) enum End {
     Any,
     /// That to `mn`.
     Mark,
-    /// The one that repeats this number of the binary protocol's request.
-    Opaque(u32),
+    /// The one that repeats operation and number of the binary protocol's request. The number alone would not do: some
+    /// clients number nothing.
+    Same(Tag),
+}
+
+/// Operation and number of a request of the binary protocol, which its answers repeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tag {
+    pub(super) opcode: u8,
+    pub(super) opaque: u32,
 }
 
 /// An answer of either protocol.
@@ -42,8 +52,8 @@ pub(super) struct Answer {
     pub(super) last: bool,
     /// Is it that to `mn`?
     pub(super) mark: bool,
-    /// Number of the binary protocol's request.
-    pub(super) opaque: Option<u32>,
+    /// Of the binary protocol.
+    pub(super) tag: Option<Tag>,
     pub(super) error: Option<Failure>,
 }
 
@@ -52,6 +62,7 @@ pub(super) struct Failure(pub(super) SmolStr, pub(super) Option<String>);
 
 impl pipeline::Command for Command {
     const PROTOCOL: &'static str = "memcached";
+    const BATCH: &'static str = "BATCH";
     type Answer = Answer;
 
     fn name(&self) -> &SmolStr {
@@ -75,9 +86,8 @@ impl pipeline::Command for Command {
     }
 
     fn join(&mut self, other: Self, max_text: usize) {
-        if self.text.len() < max_text && !pipeline::Command::is_mark(&other) {
-            self.text.push_str("; ");
-            self.text.push_str(&other.text);
+        if !pipeline::Command::is_mark(&other) {
+            self.joined.add(&mut self.text, &other.text, max_text);
         }
         // Of a pipeline of loud commands each answer ends one.
         self.end = if self.quiet && self.end != End::Any { other.end } else { End::Any };
@@ -88,7 +98,7 @@ impl pipeline::Command for Command {
         let ends = match self.end {
             End::Any => true,
             End::Mark => answer.mark,
-            End::Opaque(opaque) => answer.opaque == Some(opaque),
+            End::Same(tag) => answer.tag == Some(tag),
         };
         self.error = self.error.take().or(answer.error);
         u64::from(ends && answer.last)

@@ -28,7 +28,7 @@ enum Look {
 fn look(bytes: &[u8], settings: &Settings) -> Look {
     match bytes.first() {
         None => Look::Empty,
-        Some(&binary::REQUEST) => match binary::request(bytes, 0) {
+        Some(&binary::REQUEST) => match binary::request(bytes, false, 0) {
             Parsed::Done(..) => Look::Command,
             Parsed::Partial => Look::Partial,
             Parsed::Cut(_) | Parsed::Invalid => Look::Nothing,

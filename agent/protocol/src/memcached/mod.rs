@@ -160,7 +160,7 @@ impl Memcached {
         }
         let (bytes, cut) = (input.bytes(), input.cut().is_some());
         let parsed = match bytes.first() {
-            Some(&binary::REQUEST) => binary::request(bytes, settings.max_text),
+            Some(&binary::REQUEST) => binary::request(bytes, cut, settings.max_text),
             _ => text::request(bytes, cut, settings.max_head, settings.max_text),
         };
         let mut message = pipeline::begin(input);
@@ -238,7 +238,7 @@ impl Memcached {
     /// The rest of an answer of several lines is missing.
     fn cut(&mut self, mut message: Message) -> Step<Frame> {
         (message.truncated, self.seeks_answer) = (true, true);
-        let answer = Answer { last: true, mark: true, opaque: None, error: None };
+        let answer = Answer { last: true, mark: true, tag: None, error: None };
         Step::Frame(Frame(Found::Answer(message, answer)), 0)
     }
 }

@@ -5,7 +5,11 @@ use super::{
     Parsed,
     command::{self, Answer, Command, End, Failure},
 };
-use crate::{attributes::decimal, cursor::Cursor};
+use crate::{
+    attributes::{decimal, is_number},
+    cursor::Cursor,
+    pipeline::Joined,
+};
 
 /// What follows the name of a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -137,6 +141,7 @@ fn command(name: &'static str, shape: Shape, words: Words<'_>, max_text: usize) 
         silent: silent || name == "quit",
         quiet,
         end: if quiet || shape == Shape::Mark { End::Mark } else { End::Any },
+        joined: Joined::default(),
         error: None,
     }
 }
@@ -209,14 +214,14 @@ fn line_of(line: &[u8]) -> Option<Line> {
     let words = Words(line);
     let first = words.get(0)?;
     let last = |length| {
-        Some(Line::Last(Answer { last: true, mark: first == b"MN", opaque: None, error: None }, length))
+        Some(Line::Last(Answer { last: true, mark: first == b"MN", tag: None, error: None }, length))
     };
     match first {
         b"VALUE" => words.get(3).and_then(decimal).map(|length| Line::More(length + 2)),
         b"STAT" | b"ITEM" => Some(Line::More(0)),
         b"VA" => words.get(1).and_then(decimal).and_then(|length| last(length + 2)),
         b"ERROR" | b"CLIENT_ERROR" | b"SERVER_ERROR" => Some(Line::Last(failure(first, line), 0)),
-        _ if decimal(line).is_some() || ANSWERS.iter().any(|known| known.as_bytes() == first) => last(0),
+        _ if is_number(line) || ANSWERS.iter().any(|known| known.as_bytes() == first) => last(0),
         _ => None,
     }
 }
@@ -225,5 +230,5 @@ fn failure(first: &[u8], line: &[u8]) -> Answer {
     let code = String::from_utf8_lossy(first).into_owned();
     let words = line.get(first.len() + 1..).filter(|words| !words.is_empty());
     let words = words.map(|words| crate::attributes::text(words, 128).into_owned());
-    Answer { last: true, mark: false, opaque: None, error: Some(Failure(code.into(), words)) }
+    Answer { last: true, mark: false, tag: None, error: Some(Failure(code.into(), words)) }
 }

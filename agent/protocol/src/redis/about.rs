@@ -18,6 +18,6 @@ pub(crate) const ABOUT: About = About {
         "db.response.status_code",
         "error.type",
     ],
-    limits: "keys are kept, values never; the database's index is unknown in older connections until \
-        a SELECT",
+    limits: "keys are kept, values never; the database's index is that of the last SELECT that was \
+        seen, and unknown in older connections before one",
 };

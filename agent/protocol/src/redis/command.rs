@@ -10,7 +10,7 @@ use super::{
 use crate::{
     attributes::{Attributes, count},
     exchange::{Outcome, Value},
-    pipeline,
+    pipeline::{self, Joined},
     token::Tokens,
 };
 
@@ -31,6 +31,13 @@ pub(super) enum Effect {
     Reply,
 }
 
+impl Effect {
+    /// Is it answered channel by channel?
+    pub(super) const fn subscribes(self) -> bool {
+        matches!(self, Self::Subscribe | Self::Unsubscribe)
+    }
+}
+
 /// A command that waits for its answer.
 pub(super) struct Command {
     pub(super) words: Words,
@@ -41,13 +48,23 @@ pub(super) struct Command {
     pub(super) batch: u64,
     /// No answer will come.
     pub(super) silent: bool,
+    /// Those of its pipeline that go on in it.
+    joined: Joined,
     error: Option<Vec<u8>>,
 }
 
 impl Command {
     pub(super) fn new(words: Words) -> Self {
         let effect = effect(&words);
-        Self { words, effect, database: None, batch: 0, silent: false, error: None }
+        Self {
+            words,
+            effect,
+            database: None,
+            batch: 0,
+            silent: false,
+            joined: Joined::default(),
+            error: None,
+        }
     }
 }
 
@@ -72,6 +89,7 @@ const BLOCKING: [&str; 10] =
 
 impl pipeline::Command for Command {
     const PROTOCOL: &'static str = "redis";
+    const BATCH: &'static str = "PIPELINE";
     type Answer = Reply;
 
     fn name(&self) -> &SmolStr {
@@ -81,8 +99,8 @@ impl pipeline::Command for Command {
     fn due(&self) -> u64 {
         match self.effect {
             _ if self.silent => 0,
-            // One answer for each channel. Without any, all are left, and one answer stands for all.
-            Effect::Subscribe | Effect::Unsubscribe => (self.words.total - 1).max(1),
+            // Without any, all are left, and one answer stands for all.
+            effect if effect.subscribes() => (self.words.total - 1).max(1),
             _ => 1,
         }
     }
@@ -96,16 +114,20 @@ impl pipeline::Command for Command {
     }
 
     fn join(&mut self, other: Self, max_text: usize) {
-        if self.words.text.len() < max_text {
-            self.words.text.push_str("; ");
-            self.words.text.push_str(&other.words.text);
+        self.joined.add(&mut self.words.text, &other.words.text, max_text);
+        // What one of them carries out is no size of the pipeline.
+        self.batch = 0;
+        if other.effect.subscribes() {
+            self.effect = other.effect;
         }
     }
 
     fn take(&mut self, reply: Reply) -> u64 {
-        let refused = reply.kind == b'-' && self.effect == Effect::Subscribe;
+        // Refused, or queued in a transaction: one answer for all channels.
+        let alone = self.joined.is_none();
+        let whole = alone && self.effect.subscribes() && reply.word == Word::Other;
         self.error = self.error.take().or(reply.error);
-        if refused { u64::MAX } else { 1 }
+        if whole { self.due() } else { 1 }
     }
 
     fn conclude(&mut self, attributes: &mut Attributes) -> Outcome {
@@ -162,12 +184,14 @@ fn failure(error: &[u8]) -> (SmolStr, Option<String>) {
 }
 
 impl Reply {
-    /// Does it answer no command, but bring news?
+    /// Does it answer no command, but bring news? Pushed messages (RESP3) do, but for confirmations. In RESP2 any list may
+    /// begin with their words, so that subscriptions must be known.
     pub(super) fn is_news(&self, front: Option<Effect>, subscribed: bool) -> bool {
+        let plain = self.kind == b'*' && !subscribed;
         let expected = match self.word {
-            Word::Subscribed => front == Some(Effect::Subscribe),
-            Word::Unsubscribed => front == Some(Effect::Unsubscribe),
-            Word::Message => self.kind == b'*' && !subscribed && front != Some(Effect::Subscribe),
+            Word::Subscribed => plain || front == Some(Effect::Subscribe),
+            Word::Unsubscribed => plain || front == Some(Effect::Unsubscribe),
+            Word::Message => plain && front != Some(Effect::Subscribe),
             Word::Other => self.kind != b'>',
         };
         !expected

@@ -9,6 +9,7 @@ pub(crate) mod about;
 mod command;
 mod commands;
 mod detect;
+mod inline;
 mod reply;
 mod request;
 mod resp;
@@ -50,7 +51,7 @@ struct State {
     database: Option<String>,
     /// Commands queued since MULTI.
     transaction: Option<u64>,
-    /// Are there subscriptions?
+    /// Are there subscriptions whose messages come as plain arrays (RESP2)?
     subscribed: bool,
     /// Answers are left out: of all commands, or of the next one.
     silence: Silence,
@@ -143,7 +144,8 @@ impl Protocol for Redis {
         if direction == self.asks {
             self.request = None;
             self.pipeline.miss_requests(scene);
-            // One of them may have been a SELECT.
+            // One of them may have been queued. It may have been a SELECT, too, but few connections ever change theirs, and the
+            // conventions recommend the index that a connection began with where it is not known.
             self.connection.transaction = None;
         } else {
             self.reply = None;
@@ -318,7 +320,8 @@ impl State {
         self.silence = match command.words.operand.as_str() {
             "ON" => Silence::No,
             "OFF" => Silence::Always,
-            "SKIP" => Silence::Once,
+            // Without effect behind OFF.
+            "SKIP" if self.silence != Silence::Always => Silence::Once,
             _ => self.silence,
         };
         command.silent = self.silence != Silence::No;
@@ -326,7 +329,9 @@ impl State {
 
     /// What a reply tells of the connection; `front` is the command that it answers.
     fn hear(&mut self, reply: &Reply, front: Option<&mut Command>) {
+        let subscribes = front.as_ref().is_some_and(|command| command.effect.subscribes());
         match reply.word {
+            _ if reply.kind != b'*' || !(subscribes || self.subscribed) => {}
             Word::Subscribed => self.subscribed = true,
             Word::Unsubscribed => self.subscribed = reply.number != Some(0),
             Word::Message | Word::Other => {}

@@ -5,6 +5,7 @@ use smol_str::SmolStr;
 
 use super::{
     commands::{self, Keys, Known},
+    inline,
     resp::{Element, Read, Scan, element},
 };
 use crate::{
@@ -92,14 +93,13 @@ impl Request {
         Scan::Done(place)
     }
 
-    /// An inline command: words in a line (Redis protocol specification, "Inline commands"). Quotes are not undone:
-    /// what is shown of them are keys, which rarely have any.
+    /// An inline command: words in a line (Redis protocol specification, "Inline commands").
     pub(super) fn inline(message: Message, line: &[u8], max_text: usize) -> Option<Self> {
-        let words = || line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+        let words = inline::words(line)?;
         let mut request = Self { left: Some(0), ..Self::new(message) };
-        request.words.total = words().count() as u64;
-        for word in words() {
-            request.words.take(word, word.len() as u64, max_text)?;
+        request.words.total = words.len() as u64;
+        for word in words {
+            request.words.take(&word, word.len() as u64, max_text)?;
         }
         request.words.known.map(|_| request)
     }

@@ -4,7 +4,10 @@
 //!
 //! Layout: Redis serialization protocol specification (RESP2, RESP3).
 
-use crate::{attributes::decimal, cursor::Cursor};
+use crate::{
+    attributes::{decimal, is_number},
+    cursor::Cursor,
+};
 
 /// Longest line, bytes: types of one line hold a number, a status or an error.
 const MAX_LINE: usize = 8 << 10;
@@ -79,10 +82,10 @@ pub(super) fn element(bytes: &[u8]) -> Read<'_> {
 
 fn typed(kind: u8, text: &[u8]) -> Option<Element<'_>> {
     let length = || decimal(text);
-    let signed = || decimal(text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text));
+    let signed = || is_number(text.strip_prefix(b"-").or(text.strip_prefix(b"+")).unwrap_or(text));
     match kind {
         b'+' | b'-' => Some(Element::Line(kind, text)),
-        b':' => signed().map(|_| Element::Line(kind, text)),
+        b':' => signed().then_some(Element::Line(kind, text)),
         b'#' => matches!(text, b"t" | b"f").then_some(Element::Line(kind, text)),
         b'_' => text.is_empty().then_some(Element::Line(kind, text)),
         b',' | b'(' => (!text.is_empty()).then_some(Element::Line(kind, text)),
@@ -106,6 +109,7 @@ mod tests {
         is(b"+OK\r\n$", Element::Line(b'+', b"OK"));
         is(b"-ERR no\r\n", Element::Line(b'-', b"ERR no"));
         is(b":-12\r\n", Element::Line(b':', b"-12"));
+        is(b":-9223372036854775808\r\n", Element::Line(b':', b"-9223372036854775808"));
         is(b"$5\r\nhello\r\n", Element::Text(b'$', 5));
         is(b"$-1\r\n", Element::Line(b'_', b""));
         is(b"*2\r\n", Element::Many(b'*', 2));
