@@ -348,8 +348,113 @@ fn answers_are_paired_by_their_numbers() {
 /// A version that is newer than the tables: what it is and by whom is told.
 #[test]
 fn a_version_of_the_future_is_told_without_its_details() {
-    let request = b"\0\0\0\x12\0\0\0\x0f\0\0\0\x01\0\x03app\0\x01\x02\x03\x04";
+    let ask = b"\0\0\0\x12\0\0\0\x0f\0\0\0\x01\0\x03app\0\x01\x02\x03\x04";
     let answer = b"\0\0\0\x06\0\0\0\x01\0\0";
-    let calls = vec![sent(request), received(answer)];
-    assert_eq!(lines(&talk(calls), Side::Client, LABELS), ["send, version 15, records 0"]);
+    let calls = vec![sent(ask), received(answer)];
+    assert_eq!(lines(&talk(calls), Side::Client, LABELS), ["send, version 15"]);
+    let mut bench = Bench::new(REGISTRY, Side::Client);
+    bench.play(&talk(vec![
+        sent(request(18, 0, 1, b"")),
+        received(answer),
+        sent(request(0, 15, 2, b"\x01\x02")),
+    ]));
+    bench.tick(1000 * STEP);
+    let endings: Vec<_> = bench.exchanges().map(|exchange| exchange.ending).collect();
+    assert_eq!(endings, [Ending::Answered, Ending::Lost], "it may want no acknowledgement");
+}
+
+/// A request of a kind and version that is not flexible.
+fn request(key: u16, version: u16, correlation: u32, body: &[u8]) -> Vec<u8> {
+    let head =
+        [&key.to_be_bytes()[..], &version.to_be_bytes(), &correlation.to_be_bytes(), b"\0\x03app"].concat();
+    framed(&[&head, body].concat())
+}
+
+fn reply(correlation: u32, body: &[u8]) -> Vec<u8> {
+    framed(&[&correlation.to_be_bytes()[..], body].concat())
+}
+
+fn framed(content: &[u8]) -> Vec<u8> {
+    [&u32::try_from(content.len()).expect("short").to_be_bytes()[..], content].concat()
+}
+
+/// The versions that Kafka 4.0 removed: brokers of before and their clients speak them.
+#[test]
+fn the_oldest_versions_are_read() {
+    const TOPIC: &[u8] = b"\0\0\0\x01\0\x06orders\0\0\0\x01\0\0\0\x07";
+    let with = |parts: &[&[u8]]| parts.concat();
+    let silent = with(&[b"\0\0\0\0\0\x64", TOPIC, &[0; 4]]);
+    let loud = with(&[b"\0\x01\0\0\0\x64", TOPIC, &[0; 4]]);
+    let fetch = with(&[&[0xff; 4], &[0; 8], TOPIC, &[0; 12]]);
+    let offsets = with(&[&[0xff; 4], TOPIC, &[0; 12]]);
+    let commit = with(&[b"\0\x01g", TOPIC, &[0; 8], b"\0\0"]);
+    let epoch = with(&[TOPIC, &[0; 4]]);
+    let failed = |rest: &[u8]| with(&[TOPIC, b"\0\x06", rest]);
+    let calls = vec![
+        sent(request(0, 2, 1, &silent)),
+        sent(request(0, 0, 2, &loud)),
+        received(reply(2, &failed(&[0; 8]))),
+        sent(request(1, 0, 3, &fetch)),
+        received(reply(3, &failed(&[0; 12]))),
+        sent(request(2, 0, 4, &offsets)),
+        received(reply(4, &failed(b"\0\0\0\x01\0\0\0\0\0\0\0\0"))),
+        sent(request(8, 0, 5, &commit)),
+        received(reply(5, &failed(b""))),
+        sent(request(23, 0, 6, &epoch)),
+        received(reply(6, b"\0\0\0\x01\0\x06orders\0\0\0\x01\0\x06\0\0\0\x07\0\0\0\0\0\0\0\0")),
+        sent(request(20, 0, 7, b"\0\0\0\x01\0\x06orders\0\0\0\0")),
+        received(reply(7, b"\0\0\0\x01\0\x06orders\0\x29")),
+    ];
+    let failure = "error NOT_LEADER_OR_FOLLOWER";
+    assert_eq!(
+        lines(&talk(calls), Side::Client, &LABELS[1..4]),
+        [
+            "send orders, partition 7, acks 0".to_owned(),
+            format!("send orders, partition 7, acks 1, {failure}"),
+            format!("poll orders, partition 7, {failure}"),
+            format!("ListOffsets orders, partition 7, {failure}"),
+            format!("commit orders, partition 7, group g, {failure}"),
+            format!("OffsetForLeaderEpoch orders, partition 7, {failure}"),
+            "DeleteTopics orders, error NOT_CONTROLLER".to_owned(),
+        ]
+    );
+}
+
+/// A broker that does not know the greeting's version answers in the oldest one.
+#[test]
+fn a_greeting_that_is_too_new_is_answered_in_the_oldest_version() {
+    let greeting = framed(b"\0\x12\0\x04\0\0\0\x01\0\x03app\0\x04lib\x021\0");
+    let refused = reply(1, b"\0\x23\0\0\0\x01\0\x12\0\0\0\x03");
+    let again = request(18, 0, 2, b"");
+    let calls = vec![sent(greeting), received(refused), sent(again), received(reply(2, b"\0\0\0\0\0\0"))];
+    let expected = ["ApiVersions, version 4, error UNSUPPORTED_VERSION", "ApiVersions, version 0"];
+    assert_eq!(lines(&talk(calls), Side::Client, &LABELS[..1]), expected);
+}
+
+#[test]
+fn a_login_that_fails_is_told_without_its_credentials() {
+    let token = b"\0alice\0hush-hush";
+    let long = u32::try_from(token.len()).expect("short").to_be_bytes();
+    let calls = vec![
+        sent(request(17, 1, 1, b"\0\x05PLAIN")),
+        received(reply(1, b"\0\0\0\0\0\x01\0\x05PLAIN")),
+        sent(request(36, 1, 2, &[&long[..], token].concat())),
+        received(reply(2, b"\0\x3a\0\x04hush\0\0\0\0\0\0\0\0\0\0\0\0")),
+    ];
+    let expected = ["SaslHandshake", "SaslAuthenticate, error SASL_AUTHENTICATION_FAILED"];
+    assert_eq!(lines(&talk(calls), Side::Client, &[]), expected);
+}
+
+/// Before KIP-152 the tokens of a login stand behind their lengths alone.
+#[test]
+fn tokens_without_heads_are_passed_over() {
+    let calls = vec![
+        sent(request(17, 0, 1, b"\0\x05PLAIN")),
+        received(reply(1, b"\0\0\0\0\0\x01\0\x05PLAIN")),
+        sent(framed(b"\0alice\0hush-hush")),
+        received(framed(b"")),
+        sent(produce(2, 1, 0)),
+        received(produced(2)),
+    ];
+    assert_eq!(lines(&talk(calls), Side::Client, &[]), ["SaslHandshake", "send orders"]);
 }

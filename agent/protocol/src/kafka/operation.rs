@@ -92,7 +92,8 @@ impl Operation {
             answered: None,
             request,
             response: None,
-            doubtful: false,
+            // Nobody knows whether it wants to be acknowledged.
+            doubtful: asked.api.key == apis::PRODUCE && !asked.api.versions.contains(&asked.version),
         }
     }
 
@@ -251,7 +252,7 @@ impl Operation {
             (apis::FETCH | apis::SHARE_FETCH, Some(answered)) => &answered.records,
             _ => return,
         };
-        if records.cut {
+        if records.cut || !self.api.versions.contains(&self.version) {
             return;
         }
         attributes.push(("messaging.batch.message_count".into(), attributes::count(records.count)));

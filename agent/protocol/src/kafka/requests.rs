@@ -1,10 +1,10 @@
 //! Layouts of Kafka's requests, by version, as far as something in them is told: Kafka 4.1.0, `common/message/*.json` of
-//! `kafka-clients` (fields behind the last one that is told, and tagged ones, are left out).
+//! `kafka-clients` (fields behind the last one that is told, and tagged ones, are left out); what 4.0 removed as Kafka 3.9 had it.
 
 use super::layout::{Kind, Layout, Scalar::*, always, between, list, one, since, structs, until};
 
 pub(super) const PRODUCE: Layout = &[
-    always(one(Text)),
+    since(3, one(Text)),
     always(one(Acks)),
     always(one(Fixed(4))),
     always(structs(&[
@@ -16,7 +16,9 @@ pub(super) const PRODUCE: Layout = &[
 
 pub(super) const FETCH: Layout = &[
     until(14, one(Fixed(4))),
-    always(one(Fixed(13))),
+    always(one(Fixed(8))),
+    since(3, one(Fixed(4))),
+    since(4, one(Fixed(1))),
     since(7, one(Fixed(8))),
     always(structs(&[
         until(12, one(Topic)),
@@ -38,7 +40,12 @@ pub(super) const LIST_OFFSETS: Layout = &[
     since(2, one(Fixed(1))),
     always(structs(&[
         always(one(Topic)),
-        always(structs(&[always(one(Partition)), since(4, one(Fixed(4))), always(one(Fixed(8)))])),
+        always(structs(&[
+            always(one(Partition)),
+            since(4, one(Fixed(4))),
+            always(one(Fixed(8))),
+            until(0, one(Fixed(4))),
+        ])),
     ])),
 ];
 
@@ -46,16 +53,17 @@ pub(super) const METADATA: Layout = &[always(structs(&[since(10, one(TopicId)), 
 
 pub(super) const OFFSET_COMMIT: Layout = &[
     always(one(Group)),
-    always(one(Fixed(4))),
-    always(one(Text)),
+    since(1, one(Fixed(4))),
+    since(1, one(Text)),
     since(7, one(Text)),
-    until(4, one(Fixed(8))),
+    between(2, 4, one(Fixed(8))),
     always(structs(&[
         until(9, one(Topic)),
         since(10, one(TopicId)),
         always(structs(&[
             always(one(Partition)),
             always(one(Fixed(8))),
+            between(1, 1, one(Fixed(8))),
             since(6, one(Fixed(4))),
             always(one(Text)),
         ])),
@@ -106,7 +114,10 @@ pub(super) const DELETE_RECORDS: Layout = &[always(structs(&[
 
 pub(super) const OFFSET_FOR_LEADER_EPOCH: Layout = &[
     since(3, one(Fixed(4))),
-    always(structs(&[always(one(Topic)), always(structs(&[always(one(Partition)), always(one(Fixed(8)))]))])),
+    always(structs(&[
+        always(one(Topic)),
+        always(structs(&[always(one(Partition)), since(2, one(Fixed(4))), always(one(Fixed(4)))])),
+    ])),
 ];
 
 pub(super) const ADD_PARTITIONS_TO_TXN: Layout = &[

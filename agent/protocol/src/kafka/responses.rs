@@ -1,7 +1,81 @@
 //! Layouts of Kafka's responses, by version, as far as something in them is told: Kafka 4.1.0, `common/message/*.json` of
-//! `kafka-clients` (fields behind the last one that is told, and tagged ones, are left out).
+//! `kafka-clients` (fields behind the last one that is told, and tagged ones, are left out); what 4.0 removed as Kafka 3.9 had it.
 
 use super::layout::{Kind, Layout, Scalar::*, always, between, list, one, since, structs, until, whole};
+
+/// Of answers that begin with an error and whose rest is not told: the tokens', and those of the greeting, which a broker
+/// that does not know a version answers in the oldest one (KIP-511).
+pub(super) const ERROR: Layout = &[always(one(Error))];
+
+/// The same behind a time to wait.
+pub(super) const WAIT_AND_ERROR: Layout = &[always(one(Fixed(4))), always(one(Error))];
+
+pub(super) const LIST_GROUPS: Layout = &[since(1, one(Fixed(4))), always(one(Error))];
+
+pub(super) const CREATE_ACLS: Layout =
+    &[always(one(Fixed(4))), always(structs(&[always(one(Error)), always(one(Text))]))];
+
+pub(super) const DELETE_ACLS: Layout = &[
+    always(one(Fixed(4))),
+    always(structs(&[
+        always(one(Error)),
+        always(one(Text)),
+        always(structs(&[
+            always(one(Error)),
+            always(one(Text)),
+            always(one(Fixed(1))),
+            always(one(Text)),
+            since(1, one(Fixed(1))),
+            always(one(Text)),
+            always(one(Text)),
+            always(one(Fixed(2))),
+        ])),
+    ])),
+];
+
+pub(super) const DESCRIBE_CONFIGS: Layout = &[
+    always(one(Fixed(4))),
+    always(structs(&[
+        always(one(Error)),
+        always(one(Text)),
+        always(one(Fixed(1))),
+        always(one(Text)),
+        always(structs(&[
+            always(one(Text)),
+            always(one(Text)),
+            always(one(Fixed(3))),
+            since(1, structs(&[always(one(Text)), always(one(Text)), always(one(Fixed(1)))])),
+            since(3, one(Fixed(1))),
+            since(3, one(Text)),
+        ])),
+    ])),
+];
+
+pub(super) const ALTER_CONFIGS: Layout = &[
+    always(one(Fixed(4))),
+    always(structs(&[always(one(Error)), always(one(Text)), always(one(Fixed(1))), always(one(Text))])),
+];
+
+pub(super) const ELECT_LEADERS: Layout = &[
+    always(one(Fixed(4))),
+    since(1, one(Error)),
+    always(structs(&[
+        always(one(Topic)),
+        always(structs(&[always(one(Partition)), always(one(Error)), always(one(Text))])),
+    ])),
+];
+
+pub(super) const ALTER_CLIENT_QUOTAS: Layout = &[
+    always(one(Fixed(4))),
+    always(structs(&[
+        always(one(Error)),
+        always(one(Text)),
+        always(structs(&[always(one(Text)), always(one(Text))])),
+    ])),
+];
+
+pub(super) const ALTER_USER_SCRAM_CREDENTIALS: Layout =
+    &[always(one(Fixed(4))), always(structs(&[always(one(Text)), always(one(Error)), always(one(Text))]))];
 
 pub(super) const PRODUCE: Layout = &[always(structs(&[
     until(12, one(Topic)),
@@ -10,7 +84,7 @@ pub(super) const PRODUCE: Layout = &[always(structs(&[
         always(one(Partition)),
         always(one(Error)),
         always(one(Offset)),
-        always(one(Fixed(8))),
+        since(2, one(Fixed(8))),
         since(5, one(Fixed(8))),
         since(8, structs(&[since(8, one(Fixed(4))), since(8, one(Text))])),
         since(8, one(Text)),
@@ -18,7 +92,7 @@ pub(super) const PRODUCE: Layout = &[always(structs(&[
 ]))];
 
 pub(super) const FETCH: Layout = &[
-    always(one(Fixed(4))),
+    since(1, one(Fixed(4))),
     since(7, one(Error)),
     since(7, one(Fixed(4))),
     always(structs(&[
@@ -27,9 +101,10 @@ pub(super) const FETCH: Layout = &[
         always(structs(&[
             always(one(Partition)),
             always(one(Error)),
-            always(one(Fixed(16))),
+            always(one(Fixed(8))),
+            since(4, one(Fixed(8))),
             since(5, one(Fixed(8))),
-            always(structs(&[always(one(Fixed(16)))])),
+            since(4, structs(&[always(one(Fixed(16)))])),
             since(11, one(Fixed(4))),
             always(Kind::Records),
         ])),
@@ -43,7 +118,8 @@ pub(super) const LIST_OFFSETS: Layout = &[
         always(structs(&[
             always(one(Partition)),
             always(one(Error)),
-            always(one(Fixed(16))),
+            until(0, list(Fixed(8))),
+            since(1, one(Fixed(16))),
             since(4, one(Fixed(4))),
         ])),
     ])),
@@ -181,19 +257,19 @@ pub(super) const DESCRIBE_GROUPS: Layout = &[
 ];
 
 pub(super) const CREATE_TOPICS: Layout = &[
-    always(one(Fixed(4))),
+    since(2, one(Fixed(4))),
     always(structs(&[
         always(one(Topic)),
         since(7, one(TopicId)),
         always(one(Error)),
-        always(one(Text)),
+        since(1, one(Text)),
         since(5, one(Fixed(6))),
         since(5, structs(&[since(5, one(Topic)), since(5, one(Text)), since(5, one(Fixed(3)))])),
     ])),
 ];
 
 pub(super) const DELETE_TOPICS: Layout = &[
-    always(one(Fixed(4))),
+    since(1, one(Fixed(4))),
     always(structs(&[always(one(Topic)), since(6, one(TopicId)), always(one(Error)), since(5, one(Text))])),
 ];
 
@@ -205,13 +281,16 @@ pub(super) const DELETE_RECORDS: Layout = &[
     ])),
 ];
 
-pub(super) const INIT_PRODUCER_ID: Layout = &[always(one(Fixed(4))), always(one(Error))];
-
 pub(super) const OFFSET_FOR_LEADER_EPOCH: Layout = &[
-    always(one(Fixed(4))),
+    since(2, one(Fixed(4))),
     always(structs(&[
         always(one(Topic)),
-        always(structs(&[always(one(Error)), always(one(Partition)), always(one(Fixed(12)))])),
+        always(structs(&[
+            always(one(Error)),
+            always(one(Partition)),
+            since(1, one(Fixed(4))),
+            always(one(Fixed(8))),
+        ])),
     ])),
 ];
 
@@ -234,10 +313,6 @@ pub(super) const ADD_PARTITIONS_TO_TXN: Layout = &[
     until(3, structs(&[always(one(Topic)), always(structs(&[always(one(Partition)), always(one(Error))]))])),
 ];
 
-pub(super) const ADD_OFFSETS_TO_TXN: Layout = &[always(one(Fixed(4))), always(one(Error))];
-
-pub(super) const END_TXN: Layout = &[always(one(Fixed(4))), always(one(Error))];
-
 pub(super) const TXN_OFFSET_COMMIT: Layout = &[
     always(one(Fixed(4))),
     always(structs(&[always(one(Topic)), always(structs(&[always(one(Partition)), always(one(Error))]))])),
@@ -254,10 +329,6 @@ pub(super) const OFFSET_DELETE: Layout = &[
     always(one(Fixed(4))),
     always(structs(&[always(one(Topic)), always(structs(&[always(one(Partition)), always(one(Error))]))])),
 ];
-
-pub(super) const CONSUMER_GROUP_HEARTBEAT: Layout = &[always(one(Fixed(4))), always(one(Error))];
-
-pub(super) const SHARE_GROUP_HEARTBEAT: Layout = &[always(one(Fixed(4))), always(one(Error))];
 
 pub(super) const SHARE_FETCH: Layout = &[
     always(one(Fixed(4))),
