@@ -334,3 +334,71 @@ fn an_error_of_the_connection_ends_what_waits_on_every_channel() {
     let silent = vec![preface(), sent([PUBLISH, &header(0)].concat()), received(close)];
     assert_eq!(lines(&talk(silent), Side::Client, &[]), ["publish q", "connection.close, error FRAME_ERROR"]);
 }
+
+/// Another protocol, although its preface begins in the same way; RabbitMQ speaks both.
+#[test]
+fn amqp_1_0_is_left_alone() {
+    for preface in [b"AMQP\0\x01\0\0", b"AMQP\x03\x01\0\0"] {
+        let mut bench = Bench::new(REGISTRY, Side::Client);
+        bench.play(&talk(vec![sent(preface), received(preface), sent(b"\0\0\0\x08\x02\0\0\0")]));
+        assert_eq!((bench.session.protocol(), bench.out.len()), (None, 0));
+    }
+}
+
+/// Numbers of confirmations begin anew on a channel that is opened again, and what waited on the old one is over.
+#[test]
+fn a_channel_that_is_opened_again_is_a_new_one() {
+    let method = |numbers: &[u8]| {
+        let size = numbers.len() as u8;
+        [&[1, 0, 1, 0, 0, 0, size][..], numbers, b"\xce"].concat()
+    };
+    let publish = || sent([PUBLISH, &header(0)].concat());
+    let ack = |number: u8| received(method(&[0, 60, 0, 80, 0, 0, 0, 0, 0, 0, 0, number, 0]));
+    let select = || [sent(method(b"\0\x55\0\x0a\0")), received(method(b"\0\x55\0\x0b"))];
+    let open = || [sent(method(b"\0\x14\0\x0a\0")), received(method(b"\0\x14\0\x0b\0\0\0\0"))];
+    let closed = [received(method(b"\0\x14\0\x28\x01\x96\x02no\0\x3c\0\x28")), sent(method(b"\0\x14\0\x29"))];
+    let calls = [
+        vec![sent(b"AMQP\0\0\x09\x01")],
+        open().to_vec(),
+        select().to_vec(),
+        vec![publish(), ack(1), publish()],
+        closed.to_vec(),
+        open().to_vec(),
+        vec![publish()],
+        select().to_vec(),
+        vec![publish(), publish(), ack(2)],
+    ];
+    let (waited, select) = ("publish q, error PRECONDITION_FAILED", "confirm.select");
+    assert_eq!(
+        lines(&talk(calls.concat()), Side::Client, &[]),
+        [select, "publish q", waited, "publish q", select, "publish q", "publish q, error connection_closed"]
+    );
+}
+
+/// One confirmation may stand for all up to its number.
+#[test]
+fn one_confirmation_may_be_for_several_publishes() {
+    let publish = || sent([PUBLISH, &header(0)].concat());
+    let ack = b"\x01\0\x01\0\0\0\x0d\0\x3c\0\x50\0\0\0\0\0\0\0\x02\x01\xce";
+    let calls = vec![
+        sent(b"AMQP\0\0\x09\x01"),
+        sent(b"\x01\0\x01\0\0\0\x05\0\x55\0\x0a\0\xce"),
+        received(b"\x01\0\x01\0\0\0\x04\0\x55\0\x0b\xce"),
+        publish(),
+        publish(),
+        publish(),
+        received(ack),
+    ];
+    let bench = play(&talk(calls), Side::Client);
+    let published = bench.exchanges().filter(|exchange| exchange.method == "publish");
+    assert_eq!(published.filter(|publish| publish.response.is_some()).count(), 2);
+}
+
+/// The mechanism PLAIN sends name and password in clear.
+#[test]
+fn a_login_is_told_without_its_credentials() {
+    let login = b"\x01\0\0\0\0\0\x23\0\x0a\0\x0b\0\0\0\0\x05PLAIN\0\0\0\x0b\0user\0hush!\x05en_US\xce";
+    let calls =
+        vec![sent(b"AMQP\0\0\x09\x01"), sent(login), received(b"\x01\0\0\0\0\0\x05\0\x0a\0\x29\0\xce")];
+    assert_eq!(lines(&talk(calls), Side::Client, &[]), ["connect"]);
+}

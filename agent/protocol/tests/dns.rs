@@ -262,3 +262,26 @@ fn edns_carries_the_upper_bits_of_the_code() {
     bench.play(&talk(vec![sent(with(question(1, "a"), 0)), received(with(answer(1, "a", 0), 1))]));
     assert_eq!(lines(&bench), ["QUERY A a BADVERS - no_recovery"]);
 }
+
+/// Resolvers mix the case of what they ask for, so that answers are harder to forge (0x20); not every server repeats it.
+#[test]
+fn the_case_of_a_name_does_not_matter() {
+    let mut bench = socket(Side::Client);
+    bench.play(&talk(vec![sent(question(1, "wWw")), received(answer(1, "www", 0))]));
+    assert_eq!(lines(&bench), ["QUERY A wWw NOERROR - ok"]);
+}
+
+/// An update names what must be there, or not, by records without content (RFC 2136 section 2.4).
+#[test]
+fn an_update_with_conditions_is_read() {
+    let mut update = question(9, "zone");
+    (update[2], update[3], update[7], update[9]) = (5 << 3, 0, 1, 1);
+    let last = update.len() - 3;
+    update[last] = 6;
+    let ask = [&update[..], b"\x01a\0\0\x01\0\xff\0\0\0\0\0\0", &record(12, 1, &[10, 0, 0, 1])].concat();
+    let mut said = ask.clone();
+    said[2] |= 0x80;
+    let mut bench = socket(Side::Client);
+    bench.play(&talk(vec![sent(question(1, "a")), received(answer(1, "a", 0)), sent(ask), received(said)]));
+    assert_eq!(lines(&bench), ["QUERY A a NOERROR - ok", "UPDATE SOA zone NOERROR - ok"]);
+}

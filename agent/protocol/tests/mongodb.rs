@@ -52,6 +52,7 @@ fn client(calls: Vec<Call>) -> Vec<String> {
     let mut bench = Bench::new(REGISTRY, Side::Client);
     bench.play(&talk(calls));
     every_opening_ends_once(&bench.out);
+    assert!(!format!("{:?}", bench.out).contains("hush"), "a secret got out");
     lines(&bench)
 }
 

@@ -87,12 +87,21 @@ pub(super) fn shape(bytes: &[u8]) -> Shape {
     if bytes.is_empty() {
         return Shape::Nothing;
     }
-    if bytes.starts_with(PREFACE) {
-        return if matches!(bytes.get(4), None | Some(0 | 1)) { Shape::Preface } else { Shape::Nothing };
+    if let Some(version) = bytes.strip_prefix(PREFACE) {
+        return preface(version);
     }
     match Header::read(bytes) {
         Some(header) if header.lawful() => framed(&header, bytes),
         None if PREFACE.starts_with(bytes) || begins_header(bytes) => Shape::Partial,
+        _ => Shape::Nothing,
+    }
+}
+
+/// What a preface says behind the name: 0-9-1, or 0-9 and 0-8, whose frames are the same. AMQP 1.0 is another protocol.
+fn preface(version: &[u8]) -> Shape {
+    match version {
+        [0, 0, 9, 1, ..] | [1, 1, ..] => Shape::Preface,
+        [] | [0] | [0, 0] | [0, 0, 9] | [1] => Shape::Partial,
         _ => Shape::Nothing,
     }
 }
@@ -119,7 +128,11 @@ mod tests {
 
     #[test]
     fn frames_and_what_only_looks_like_them() {
-        assert_eq!(shape(b"AMQP\0\0\x09\x01"), Shape::Preface);
+        let preface = b"AMQP\0\0\x09\x01";
+        assert_eq!(shape(preface), Shape::Preface);
+        for end in 1..preface.len() {
+            assert_eq!(preface.get(..end).map(shape), Some(Shape::Partial), "{end}");
+        }
         assert_eq!(shape(b"\x08\0\0\0\0\0\0\xce"), Shape::Frame(None));
         let ok = b"\x01\0\x01\0\0\0\x04\0\x14\0\x29\xce";
         assert_eq!(shape(ok), Shape::Frame(Some(By::Either)));
@@ -129,6 +142,8 @@ mod tests {
         }
         for wrong in [
             &b"GET / HTTP/1.1"[..],
+            b"AMQP\0\x01\0\0",
+            b"AMQP\x03\x01\0\0",
             b"\x01\0\x01\0\0\0\x04\0\x14\0\x29!",
             b"\x01\0\x01\0\0\0\x04\0\x15\0\x29",
         ] {

@@ -92,6 +92,8 @@ fn record(bytes: &[u8], cursor: &mut Cursor<'_>, answers: bool, message: &mut Me
     let length: usize = cursor.u16_be()?.into();
     let begin = cursor.place();
     let content = cursor.take(length)?;
+    // Of an update (RFC 2136) they are conditions, and may have no content.
+    let answers = answers && message.opcode == 0;
     let room = message.addresses.len() + message.aliases.len() < MAX_ANSWERS;
     match kind {
         // OPT: its lifetime begins with the upper bits of the code.
