@@ -217,6 +217,30 @@ fn errors_that_quote_arguments_are_not_repeated() {
     assert!(!format!("{:?}", bench.out).contains("hush"));
 }
 
+/// `redis.error_reply` takes any text.
+#[test]
+fn errors_of_scripts_are_not_repeated() {
+    let multi = ["MULTI", "EVALSHA f 0", "EXEC"].map(|words| command(&words.split(' ').collect::<Vec<_>>()));
+    let long = [command(&["GET", "a"]).repeat(17), command(&["EVAL", "f", "0"])].concat();
+    let error = "-WRONGTYPE hush\r\n";
+    let found = outcomes(vec![
+        sent(command(&["EVAL", "f", "0"])),
+        received(error),
+        sent(command(&["JSON.GET", "a"])),
+        received(error),
+        sent(multi.concat()),
+        received(["+OK\r\n+QUEUED\r\n*1\r\n", error].concat()),
+        sent(long),
+        received(["$-1\r\n".repeat(17).as_str(), error].concat()),
+        sent(command(&["GET", "a"])),
+        received("-WRONGTYPE of the server\r\n"),
+    ]);
+    let failed = |text: Option<&str>| Outcome::Error("WRONGTYPE".into(), text.map(str::to_owned));
+    let (fine, quiet) = (Outcome::Unset, failed(None));
+    let told = failed(Some("WRONGTYPE of the server"));
+    assert_eq!(found, [quiet.clone(), quiet.clone(), fine.clone(), fine, quiet.clone(), quiet, told]);
+}
+
 #[test]
 fn a_large_value_costs_its_length() {
     let (head, all) = set("big", 5_000_000);
@@ -280,6 +304,18 @@ fn a_long_pipeline_is_named_by_what_its_commands_share() {
     let mixed = [&alike[..16], &[command(&["DEL", "a"])]].concat();
     let text = format!("{}DEL a", "SET a ?; ".repeat(16));
     assert_eq!(pipeline(&mixed), ["PIPELINE", &text, "17"]);
+}
+
+#[test]
+fn how_long_a_pipeline_is_told_by_its_commands_is_configured() {
+    let calls = talk(vec![sent(command(&["GET", "a"]).repeat(3)), received("$-1\r\n".repeat(3))]);
+    for (longest, expected) in [(1, &["PIPELINE GET"][..]), (2, &["PIPELINE GET"]), (3, &["GET"; 3])] {
+        let mut bench = Bench::new(REGISTRY, Side::Client);
+        bench.settings.max_pipeline = longest;
+        bench.play(&calls);
+        let names: Vec<_> = bench.exchanges().map(|exchange| exchange.method.as_str()).collect();
+        assert_eq!(names, expected, "{longest}");
+    }
 }
 
 /// What the list says of EXEC is the size of its transaction, not of the pipeline that begins with it.
@@ -349,6 +385,25 @@ fn subscriptions_that_are_refused_or_queued_have_one_answer() {
             assert_eq!(client(calls), [format!("{name} a b [0] {outcome}"), "GET k [0] ok".to_owned()]);
         }
     }
+}
+
+/// Nor is an error of another command the SELECT's with which a long pipeline begins.
+#[test]
+fn a_long_pipeline_may_select_and_subscribe() {
+    let select = [vec![command(&["SELECT", "2"])], vec![command(&["INCR", "a"]); 17]].concat();
+    let subscribe = [vec![command(&["GET", "a"]); 17], vec![command(&["SUBSCRIBE", "c", "d"])]].concat();
+    let confirmed =
+        |channel: &str, count: u8| format!("*3\r\n$9\r\nsubscribe\r\n$1\r\n{channel}\r\n:{count}\r\n");
+    let calls = vec![
+        sent(select.concat()),
+        received(["+OK\r\n", &"-WRONGTYPE\r\n".repeat(17)].concat()),
+        sent(subscribe.concat()),
+        received(["$-1\r\n".repeat(17), confirmed("c", 1), confirmed("d", 2)].concat()),
+        sent(command(&["PING"])),
+        received("*2\r\n$4\r\npong\r\n$0\r\n\r\n"),
+    ];
+    let found = client(calls);
+    assert_eq!((found.len(), &found[2]), (3, &"PING [2] ok".to_owned()));
 }
 
 #[test]
@@ -511,6 +566,14 @@ fn an_older_connection_is_recognised_at_its_next_command() {
         bench.play(&talk(calls.clone()));
         assert_eq!(bench.exchanges().count(), 1, "{side:?}");
     }
+}
+
+#[test]
+fn an_older_connection_of_a_module_is_recognised() {
+    let calls = vec![sent(command(&["json.set", "doc", "$", "hush"])), received("+OK\r\n")];
+    let mut bench = Bench::new(REGISTRY, Side::Unknown);
+    bench.play(&talk(calls));
+    assert_eq!(lines(&bench), ["json.set ? ? ? [-] ok"]);
 }
 
 #[test]

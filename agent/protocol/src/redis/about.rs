@@ -19,5 +19,5 @@ pub(crate) const ABOUT: About = About {
         "error.type",
     ],
     limits: "keys are kept, values never; the database's index is that of the last SELECT that was \
-        seen, and unknown in older connections before one",
+        seen, and unknown in older connections before one; of modules' commands no argument is shown",
 };

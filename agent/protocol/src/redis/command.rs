@@ -50,12 +50,15 @@ pub(super) struct Command {
     pub(super) silent: bool,
     /// Those of its pipeline that go on in it.
     joined: Joined,
+    /// May its error be a program's own, and quote anything?
+    quotes: bool,
     error: Option<Vec<u8>>,
 }
 
 impl Command {
     pub(super) fn new(words: Words) -> Self {
         let effect = effect(&words);
+        let quotes = words.known.is_none_or(|known| RUNS_PROGRAMS.contains(&known.name));
         Self {
             words,
             effect,
@@ -63,6 +66,7 @@ impl Command {
             batch: 0,
             silent: false,
             joined: Joined::default(),
+            quotes,
             error: None,
         }
     }
@@ -115,10 +119,12 @@ impl pipeline::Command for Command {
 
     fn join(&mut self, other: Self, max_text: usize) {
         self.joined.add(&mut self.words.text, &other.words.text, max_text);
+        self.quotes |= other.quotes;
         // What one of them carries out is no size of the pipeline.
         self.batch = 0;
-        if other.effect.subscribes() {
-            self.effect = other.effect;
+        // Which of them an answer is for is not known any more, but for those of subscriptions.
+        if !self.effect.subscribes() {
+            self.effect = if other.effect.subscribes() { other.effect } else { Effect::None };
         }
     }
 
@@ -146,6 +152,7 @@ impl pipeline::Command for Command {
         match self.error.take().map(|error| failure(&error)) {
             None => Outcome::Unset,
             Some((code, description)) => {
+                let description = description.filter(|_| !self.quotes);
                 attributes.push(("db.response.status_code".into(), Value::Text(code.clone())));
                 Outcome::Error(code, description)
             }
@@ -153,7 +160,10 @@ impl pipeline::Command for Command {
     }
 }
 
-/// Errors whose text quotes no argument.
+/// Commands that run scripts and functions, or others that may. Those of modules, which are not listed, may be any.
+const RUNS_PROGRAMS: [&str; 7] = ["EVAL", "EVALSHA", "EVALSHA_RO", "EVAL_RO", "EXEC", "FCALL", "FCALL_RO"];
+
+/// Errors of the server whose text quotes no argument.
 const HARMLESS: [&str; 12] = [
     "ASK",
     "BUSY",

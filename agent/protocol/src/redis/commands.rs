@@ -56,6 +56,15 @@ pub(super) fn find(name: &[u8]) -> Option<&'static Known> {
     COMMANDS.get(place)
 }
 
+/// Modules that Redis 8 brings along.
+const MODULES: [&str; 8] = ["BF", "CF", "CMS", "FT", "JSON", "TDIGEST", "TOPK", "TS"];
+
+/// Is it a command of one of them? They have a dot behind the module's name.
+pub(super) fn is_of_module(name: &[u8]) -> bool {
+    let module = name.split(|byte| *byte == b'.').next().filter(|module| module.len() < name.len());
+    module.is_some_and(|module| MODULES.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(module)))
+}
+
 /// Sorted by name.
 static COMMANDS: [Known; 256] = [
     known("ACL", Keys::Part),
@@ -324,6 +333,12 @@ mod tests {
     fn the_list_is_sorted_and_names_fit() {
         assert!(COMMANDS.is_sorted_by(|one, two| one.name < two.name));
         assert!(COMMANDS.iter().all(|known| known.name.len() <= LONGEST));
+    }
+
+    #[test]
+    fn modules_stand_before_a_dot() {
+        assert!(is_of_module(b"JSON.SET") && is_of_module(b"ft.search"));
+        assert!(!is_of_module(b"JSON") && !is_of_module(b"NOT.SET") && !is_of_module(b""));
     }
 
     #[test]

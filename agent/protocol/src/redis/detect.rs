@@ -52,9 +52,9 @@ fn name(bytes: &[u8]) -> Look {
         Read::Element(Element::Text(b'$', length), line) => {
             let behind = bytes.get(line..).unwrap_or_default();
             let name = usize::try_from(length).ok().and_then(|length| behind.get(..length));
-            match name.map(commands::find) {
-                Some(Some(_)) => Look::Command,
-                Some(None) => Look::Reply,
+            match name.map(|name| commands::find(name).is_some() || commands::is_of_module(name)) {
+                Some(true) => Look::Command,
+                Some(false) => Look::Reply,
                 None if length <= 24 && behind.iter().all(u8::is_ascii_graphic) => Look::PartialCommand,
                 None => Look::Reply,
             }
