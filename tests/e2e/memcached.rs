@@ -61,6 +61,33 @@ fn text_and_meta_commands_are_spans_of_both_sides() -> Result<()> {
 
 #[test]
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn text_commands_of_libmemcached_are_spans_of_both_sides() -> Result<()> {
+    let (agent, memcached) = (Agent::start()?, Service::memcached()?);
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("greeting");
+    std::fs::write(&file, "hush-hush")?;
+    let file = file.to_str().context("the folder's name is not text")?;
+    let servers = format!("--servers=127.0.0.1:{}", memcached.port());
+
+    program::run(Command::new("memccp").args([&servers, file]))?;
+    let content = program::run(Command::new("memccat").args([&servers, "greeting"]))?;
+    ensure!(content.trim_end() == "hush-hush", "{content}");
+    program::run(Command::new("memcrm").args([&servers, "greeting"]))?;
+    agent.until(2, "the key that was removed", |span| span.name == "delete")?;
+
+    let spans = agent.stop()?;
+    let expected = ["set | set greeting ? | -", "get | get greeting | -", "delete | delete greeting | -"];
+    for kind in [Kind::Client, Kind::Server] {
+        let wanted = |span: &Span| is_memcached(span) && span.name != "quit";
+        let found = told(&spans, kind, wanted, line);
+        ensure!(found == expected, "{kind:?}: {found:#?}");
+    }
+    ensure!(!format!("{spans:?}").contains("hush-hush"), "a value got out");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn binary_commands_of_libmemcached_are_spans_of_both_sides() -> Result<()> {
     let (agent, memcached) = (Agent::start()?, Service::memcached()?);
     let folder = tempfile::tempdir()?;

@@ -6,8 +6,9 @@ use anyhow::{Result, ensure};
 use wirespan_tests::{
     agent::Agent,
     program,
-    servers::{Service, node, script},
+    servers::{Service, free_address, node, script},
     span::{Kind, Span, told},
+    wait,
 };
 
 fn redis_cli(redis: &Service, arguments: &[&str]) -> Result<String> {
@@ -115,6 +116,81 @@ fn ioredis_is_understood() -> Result<()> {
         ensure!(found == expected, "{kind:?}: {found:#?}");
     }
     ensure!(!format!("{spans:?}").contains("hush"), "a value got out");
+    Ok(())
+}
+
+/// What is waited for comes while the client waits, from another connection.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn subscriptions_and_blocking_commands_of_ioredis_are_understood() -> Result<()> {
+    let (agent, redis) = (Agent::start()?, Service::redis()?);
+
+    program::run(&mut node("redis_waits.cjs", &[&redis.port()]))?;
+    agent.until(2, "the last command", |span| span.text("db.query.text") == Some("get fence"))?;
+
+    let spans = agent.stop()?;
+    let greetings = ["hello", "client SETINFO", "select", "info", "client SETNAME"];
+    let wanted = |span: &Span| is_redis(span) && !greetings.contains(&span.name.as_str());
+    let expected = [
+        "subscribe news more [0] -",
+        "publish news ? [0] -",
+        "unsubscribe news more [0] -",
+        "blpop queue ? [0] -",
+        "rpush queue ? [0] -",
+        "xread ? ? ? stream ? [0] -",
+        "xadd stream ? ? ? [0] -",
+        "get fence [0] -",
+    ];
+    for kind in [Kind::Client, Kind::Server] {
+        let found = told(&spans, kind, wanted, line);
+        ensure!(found == expected, "{kind:?}: {found:#?}");
+        let waits = spans.iter().find(|span| span.kind == kind && span.name == "blpop");
+        let ends = spans.iter().find(|span| span.kind == kind && span.name == "rpush");
+        ensure!(waits.zip(ends).is_some_and(|(waits, ends)| waits.end > ends.start), "{kind:?}");
+    }
+    ensure!(!format!("{spans:?}").contains("hush"), "a value got out");
+    Ok(())
+}
+
+/// A node of a cluster that has but half of the slots says who has the others.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn redirects_of_a_cluster_are_errors() -> Result<()> {
+    let agent = Agent::start()?;
+    let folders = [tempfile::tempdir()?, tempfile::tempdir()?];
+    let buses = [free_address()?.port(), free_address()?.port()];
+    let one = Service::redis_cluster(folders[0].path(), buses[0])?;
+    let other = Service::redis_cluster(folders[1].path(), buses[1])?;
+    let (port, peer) = (one.port(), other.port());
+    redis_cli(&one, &["CLUSTER", "ADDSLOTSRANGE", "0", "8191"])?;
+    redis_cli(&other, &["CLUSTER", "ADDSLOTSRANGE", "8192", "16383"])?;
+    redis_cli(&one, &["CLUSTER", "MEET", "127.0.0.1", &peer, &buses[1].to_string()])?;
+    let whole =
+        |node| redis_cli(node, &["CLUSTER", "INFO"]).is_ok_and(|info| info.contains("cluster_state:ok"));
+    wait::until("both to know all slots", || (whole(&one) && whole(&other)).then_some(()))?;
+
+    // Slots 15495 and 3300.
+    let moved = redis_cli(&one, &["SET", "a", "hush-hush"])?;
+    ensure!(moved.contains(&format!("MOVED 15495 127.0.0.1:{peer}")), "{moved}");
+    redis_cli(&one, &["-c", "GET", "a"])?;
+    redis_cli(&one, &["SET", "b", "hush-hush"])?;
+    agent.until(2, "the last command", |span| span.text("db.query.text") == Some("SET b ?"))?;
+
+    let spans = agent.stop()?;
+    let wanted = |span: &Span| is_redis(span) && ["SET", "GET"].contains(&span.name.as_str());
+    let expected = [
+        format!("{port} SET a ? [0] MOVED"),
+        format!("{port} GET a [0] MOVED"),
+        format!("{peer} GET a [0] -"),
+        format!("{port} SET b ? [0] -"),
+    ];
+    for kind in [Kind::Client, Kind::Server] {
+        let found = told(&spans, kind, wanted, |span| {
+            format!("{} {}", span.integer("server.port").unwrap_or_default(), line(span))
+        });
+        ensure!(found == expected, "{kind:?}: {found:#?}");
+    }
+    ensure!(!format!("{spans:?}").contains("hush-hush"), "a value got out");
     Ok(())
 }
 

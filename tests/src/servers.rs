@@ -226,6 +226,16 @@ impl Service {
         Self::listening(&mut command, address)
     }
 
+    /// `redis-server` as a node of a cluster, which it hears on port `bus`; its files in `folder`.
+    pub fn redis_cluster(folder: &Path, bus: u16) -> Result<Self> {
+        let address = free_address()?;
+        let port = address.port().to_string();
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--port", &port, "--save", "", "--appendonly", "no"]);
+        command.args(["--cluster-enabled", "yes", "--cluster-port", &bus.to_string(), "--dir"]).arg(folder);
+        Self::listening(&mut command, address)
+    }
+
     /// `memcached` without UDP.
     pub fn memcached() -> Result<Self> {
         let address = free_address()?;
