@@ -402,3 +402,15 @@ fn a_login_is_told_without_its_credentials() {
         vec![sent(b"AMQP\0\0\x09\x01"), sent(login), received(b"\x01\0\0\0\0\0\x05\0\x0a\0\x29\0\xce")];
     assert_eq!(lines(&talk(calls), Side::Client, &[]), ["connect"]);
 }
+
+/// On a channel that does not confirm, nothing waits for the publish's end: that nobody took the message is told by itself.
+#[test]
+fn a_message_that_comes_back_unasked_is_told() {
+    let came_back = b"\x01\0\x01\0\0\0\x12\0\x3c\0\x32\x01\x38\x08NO_ROUTE\0\x01q\xce";
+    let calls = vec![
+        sent(b"AMQP\0\0\x09\x01"),
+        sent([PUBLISH, &header(0)].concat()),
+        received([&came_back[..], &header(0)].concat()),
+    ];
+    assert_eq!(lines(&talk(calls), Side::Client, &[]), ["publish q", "return q, error NO_ROUTE"]);
+}

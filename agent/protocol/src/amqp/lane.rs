@@ -26,8 +26,8 @@ pub(super) enum Carries {
     Deliver { operation: Box<Operation>, tag: u64, settled: bool },
     /// It answers the channel's oldest question.
     Got,
-    /// It comes back: exchange, routing key, the broker's code and words.
-    Return { route: [SmolStr; 2], code: u64, text: SmolStr },
+    /// It comes back, with the broker's code and words: an operation of its own where no publish waits for it.
+    Return { operation: Box<Operation>, code: u64, text: SmolStr },
 }
 
 impl Carries {

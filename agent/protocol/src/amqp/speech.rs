@@ -173,7 +173,11 @@ impl Amqp {
                 operation.route = [exchange, key, queue];
                 Carries::Got
             }
-            _ => Carries::Return { route: [exchange, key], code: number, text: third },
+            _ => {
+                let mut operation = Operation::new(name, Purpose::Notice, self.party(), extent, scene.facts);
+                operation.route = [exchange, key, SmolStr::default()];
+                Carries::Return { operation: Box::new(operation), code: number, text: third }
+            }
         };
         // Where there is no room for it, nothing was said of it yet.
         self.lane(direction).begin(channel, carries);
@@ -233,7 +237,9 @@ impl Amqp {
                 self.waiting.hold(channel, Kind::Delivery, tag, *operation, scene);
             }
             Some(Carries::Got) => self.waiting.answered(channel, scene),
-            Some(Carries::Return { route, code, text }) => self.returned(channel, &route, code, text),
+            Some(Carries::Return { operation, code, text }) => {
+                self.returned(channel, *operation, code, text, scene);
+            }
             None => {}
         }
     }
@@ -246,16 +252,28 @@ impl Amqp {
         }
     }
 
-    /// Nobody took a message: the oldest one with this route that waits.
-    fn returned(&mut self, channel: u16, route: &[SmolStr; 2], code: u64, text: SmolStr) {
+    /// Nobody took a message: the oldest one with this route that waits has failed. Where none does, publishes are not
+    /// confirmed, and that it came back is told by itself.
+    fn returned(
+        &mut self,
+        channel: u16,
+        mut notice: Operation,
+        code: u64,
+        text: SmolStr,
+        scene: &mut Scene<'_>,
+    ) {
+        let Some(name) = method::reply(code) else { return };
+        let outcome = Outcome::Error(name.into(), Some(text.into()));
         let same = |operation: &&mut Operation| {
-            operation.outcome == Outcome::Unset && operation.route.starts_with(route)
+            operation.outcome == Outcome::Unset && operation.route == notice.route
         };
-        if let (Some(operation), Some(name)) =
-            (self.waiting.published(channel).find(same), method::reply(code))
-        {
-            operation.outcome = Outcome::Error(name.into(), Some(text.into()));
+        if let Some(operation) = self.waiting.published(channel).find(same) {
+            operation.outcome = outcome;
+            return;
         }
+        notice.outcome = outcome;
+        notice.open(scene);
+        notice.close(Ending::Answered, Nanos::default(), scene);
     }
 
     /// `ack`, `nack`, `reject`.
