@@ -60,12 +60,53 @@ fn sql_server_quotes_names_in_brackets() {
     assert_eq!(digest("SELECT * FROM [dbo].[song list]", SQL_SERVER).summary, "SELECT [dbo].[song list]");
 }
 
+/// Of two strings that are one, the second has the escapes of the first, also behind comments (`quotecontinue` in
+/// `src/backend/parser/scan.l`).
+#[test]
+fn strings_go_on_behind_comments() {
+    for (sql, expected) in [
+        ("SELECT E'a' -- it's\n '\\'hush', 1", "SELECT ?, ?"),
+        ("SELECT E'a'\n-- one\n-- two\n\x0b'\\'hush', 1", "SELECT ?, ?"),
+        ("SELECT 'a' -- no string follows\n, 1", "SELECT ? , ?"),
+        ("SELECT 'a' /* one line */ 'b'", "SELECT ? ?"),
+    ] {
+        assert_eq!(text(sql, POSTGRESQL), expected, "{sql}");
+    }
+}
+
+/// MySQL ends a comment with a line feed and nothing else; PostgreSQL with a carriage return, too.
+#[test]
+fn a_carriage_return_ends_a_comment_of_postgresql_alone() {
+    for comment in ["-- a", "# a"] {
+        assert_eq!(text(&format!("SELECT {comment}\r it's\n 'hush', 1"), MYSQL), "SELECT ?, ?");
+    }
+    assert_eq!(text("SELECT -- a\r 'hush', 1", POSTGRESQL), "SELECT ?, ?");
+}
+
+/// A server executes `/*! */` where it is new enough, and passes over it where not.
+#[test]
+fn what_is_executed_by_some_servers_is_told_where_both_readings_agree() {
+    for (sql, expected) in [
+        ("SELECT /*!99999 don't */ 'hush', 1", "SELECT don?"),
+        ("SELECT /*M!999999 \"*/ 'hush', \"1\" */ 2", "SELECT ?"),
+        ("SELECT /*!50000 # it's */ 'hush'\n, 1", "SELECT ?"),
+        ("SELECT /*!50000 1 /* it's */ + 'hush' */ , 2 /*! 'x' */ , 3", "SELECT ? + ? , ? ? , ?"),
+        ("SELECT /*!50000 'open", "SELECT ?"),
+    ] {
+        assert_eq!(text(sql, MYSQL), expected, "{sql}");
+    }
+}
+
 /// Where the server has not said what a backslash means, nothing is told that is a literal in either reading.
 #[test]
 fn two_readings_give_no_more_than_both() {
     let unknown = Dialect { backslash: None, ..MYSQL };
     assert_eq!(text("SELECT 'a\\', hush, 'b'", unknown), "SELECT ?");
     assert_eq!(text("SELECT 'a\\\\', 'b\\n' FROM t", unknown), "SELECT ?, ? FROM t");
+    // In GBK and its like the byte of a backslash may be the second one of a character, in UTF-8 never.
+    for sql in [&b"SELECT '\xe5\\', 'hush'"[..], b"SELECT '\xe5\\\\', hush, 'x'"] {
+        assert_eq!(Digest::of(sql, unknown, false, 4096).text, "SELECT ?");
+    }
 }
 
 #[test]
@@ -206,6 +247,7 @@ fn statement() -> impl Strategy<Value = (String, Dialect)> {
         Just("E'\\''\n'\\'hush'".to_owned()),
         Just("\"it's\" || 'hush'".to_owned()),
         Just("/* /* ' */ ' */ 'hush'".to_owned()),
+        Just("E'a' -- '\n'\\'hush'".to_owned()),
     ];
     let mysql = prop_oneof![
         Just("\"hush\"".to_owned()),
@@ -214,6 +256,8 @@ fn statement() -> impl Strategy<Value = (String, Dialect)> {
         Just("# '\n'hush'".to_owned()),
         Just("`it's` + 'hush'".to_owned()),
         Just("/*! 'hush' */".to_owned()),
+        Just("/*!99999 it's */ 'hush'".to_owned()),
+        Just("-- \r'\n'hush'".to_owned()),
         Just("'\\\\' 'hush'".to_owned()),
     ];
     // Never white space alone: PostgreSQL takes strings on two lines for one.
@@ -265,9 +309,26 @@ proptest! {
 /// A megabyte of what is never closed takes milliseconds; were the work quadratic, it would take minutes.
 #[test]
 fn the_work_is_linear() {
-    for piece in
-        ["'", "\"", "$a$", "/*", "E'\\", "(", "a.", "`", "--", "1e", "IN (1,", "$", "WITH a AS (", "*/", "\\"]
-    {
+    for piece in [
+        "'",
+        "\"",
+        "$a$",
+        "/*",
+        "E'\\",
+        "(",
+        "a.",
+        "`",
+        "--",
+        "1e",
+        "IN (1,",
+        "$",
+        "WITH a AS (",
+        "*/",
+        "\\",
+        "/*!",
+        "'--\n",
+        "/*!/**/",
+    ] {
         for dialect in [POSTGRESQL, MYSQL, SQL_SERVER] {
             let sql = piece.repeat((1 << 20) / piece.len());
             let begin = Instant::now();

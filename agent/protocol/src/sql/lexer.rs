@@ -8,8 +8,8 @@ use memchr::{memchr, memchr2, memmem};
 pub struct Dialect {
     /// The grammar.
     pub family: Family,
-    /// Does a backslash escape in plain strings? `None` where the server has not told: text is then given only as far
-    /// as both readings agree.
+    /// Does a backslash escape in plain strings? `None` where the server has not told, or where the client's character set
+    /// has characters whose second byte looks like one: text is then given only as far as all readings agree.
     pub backslash: Option<bool>,
 }
 
@@ -68,13 +68,13 @@ pub(super) struct Lexer<'a> {
     dialect: Dialect,
     /// More bytes stood behind the input.
     cut: bool,
-    /// Inside `/*! */`, whose content is executed.
-    executed: bool,
+    /// Inside `/*! */`, whose content is executed: where it ends for a server that is too old, and takes it for a comment.
+    executed: Option<usize>,
 }
 
 impl<'a> Lexer<'a> {
     pub(super) const fn new(bytes: &'a [u8], dialect: Dialect, cut: bool) -> Self {
-        Self { bytes, place: 0, dialect, cut, executed: false }
+        Self { bytes, place: 0, dialect, cut, executed: None }
     }
 
     fn at(&self, ahead: usize) -> Option<u8> {
@@ -100,16 +100,35 @@ impl<'a> Lexer<'a> {
             let blank = self.rest().iter().take_while(|byte| **byte <= b' ').count();
             self.place += blank;
             if self.is(Family::Mysql) && (self.starts(b"/*!") || self.starts(b"/*M!")) {
-                self.executed = true;
                 self.place += if self.starts(b"/*!") { 3 } else { 4 };
                 self.place += self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
-            } else if self.executed && self.starts(b"*/") {
-                self.executed = false;
+                self.executed = self.executed.or_else(|| Some(self.comment_end()));
+            } else if self.executed.is_some() && self.starts(b"*/") {
+                self.executed = None;
                 self.place += 2;
             } else if blank == 0 {
                 return self.place > begin;
             }
         }
+    }
+
+    /// Where the next mark stands that ends a comment.
+    fn comment_end(&self) -> usize {
+        memmem::find(self.rest(), b"*/").map_or(usize::MAX, |at| self.place + at)
+    }
+
+    /// A token inside `/*! */` that reaches beyond its end as an older server sees it: from here on the readings part, and
+    /// what follows may be of a literal. Comments inside are comments in both.
+    fn agreed(&mut self, kind: Kind, begin: usize) -> Kind {
+        if self.executed.is_none_or(|end| self.place <= end) {
+            return kind;
+        }
+        if self.bytes.get(begin..).is_some_and(|token| token.starts_with(b"/*")) {
+            self.executed = Some(self.comment_end());
+            return kind;
+        }
+        self.cut = true;
+        self.step(usize::MAX >> 1, Kind::Literal)
     }
 
     fn token(&mut self, first: u8) -> Kind {
@@ -206,10 +225,12 @@ impl<'a> Lexer<'a> {
                 continue;
             }
             let run = self.rest().iter().take_while(|byte| **byte == b'\\').count();
-            match (escape, self.at(run) == Some(quote) && run % 2 == 1) {
-                (Escape::Backslash, true) => self.place += run + 1,
-                // Here the readings part: nothing that follows is known not to be of a literal.
-                (Escape::Unknown, true) => break,
+            let odd = run % 2 == 1;
+            match (escape, self.at(run) == Some(quote)) {
+                (Escape::Backslash, true) if odd => self.place += run + 1,
+                // Here the readings part: nothing that follows is known not to be of a literal. In some character sets the
+                // first of these bytes belongs to the character before (see `Dialect::backslash`).
+                (Escape::Unknown, true) if odd || self.behind_high_byte() => break,
                 _ => self.place += run,
             }
         }
@@ -217,19 +238,32 @@ impl<'a> Lexer<'a> {
         self.step(usize::MAX >> 1, Kind::Literal)
     }
 
-    /// PostgreSQL takes strings with a line end between them for one, escapes as in the first (manual 4.1.2.1).
+    fn behind_high_byte(&self) -> bool {
+        self.place.checked_sub(1).and_then(|before| self.bytes.get(before)).is_some_and(|byte| *byte >= 0x80)
+    }
+
+    /// PostgreSQL takes strings with a line end between them for one, escapes as in the first (manual 4.1.2.1). Comments up
+    /// to their line's end may stand there, too (`quotecontinue` in `src/backend/parser/scan.l`).
     fn continued(&mut self, quote: u8) -> bool {
         if !self.is(Family::Postgresql) || quote != b'\'' {
             return false;
         }
-        let behind = self.bytes.get(self.place + 1..).unwrap_or_default();
-        let blank = behind.iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        let space = behind.get(..blank).unwrap_or_default();
-        let continued = behind.get(blank) == Some(&quote) && memchr2(b'\n', b'\r', space).is_some();
-        if continued {
-            self.place += 1 + blank + 1;
+        let (mut place, mut line) = (self.place + 1, false);
+        loop {
+            match self.bytes.get(place..).unwrap_or_default() {
+                [b'\n' | b'\r', ..] => line = true,
+                [b' ' | b'\t' | 0x0b | 0x0c, ..] => {}
+                [b'-', b'-', comment @ ..] => {
+                    place += 1 + memchr2(b'\n', b'\r', comment).unwrap_or(comment.len());
+                }
+                [b'\'', ..] if line => {
+                    self.place = place + 1;
+                    return true;
+                }
+                _ => return false,
+            }
+            place += 1;
         }
-        continued
     }
 
     /// A quoted name; the closing quote is doubled inside. An unclosed one is a literal: it may be anything.
@@ -272,8 +306,10 @@ impl<'a> Lexer<'a> {
         self.step(usize::MAX >> 1, Kind::Literal)
     }
 
+    /// MySQL ends it at a line feed alone.
     fn line_comment(&mut self) -> Kind {
-        let length = memchr2(b'\n', b'\r', self.rest()).unwrap_or(self.rest().len());
+        let other = if self.is(Family::Mysql) { b'\n' } else { b'\r' };
+        let length = memchr2(b'\n', other, self.rest()).unwrap_or(self.rest().len());
         self.step(length, Kind::Comment)
     }
 
@@ -309,6 +345,7 @@ impl<'a> Iterator for Lexer<'a> {
         let spaced = self.space();
         let begin = self.place;
         let kind = self.token(self.at(0)?);
+        let kind = self.agreed(kind, begin);
         let text = self.bytes.get(begin..self.place).unwrap_or_default();
         let partial = self.cut && self.place >= self.bytes.len();
         Some(Token { kind, text, spaced, partial })
