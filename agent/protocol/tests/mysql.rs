@@ -393,6 +393,68 @@ fn query_attributes_carry_the_context() {
     assert_eq!(bench.exchanges().map(line).collect::<Vec<_>>(), ["SELECT, changed 0: SELECT ?"]);
 }
 
+/// Nobody said whether queries have attributes: what stands before the text is none of it.
+#[test]
+fn attributes_of_an_older_connection_are_not_told_as_text() {
+    let attributes = [&b"\x03\x01\x01\0\x01\xfe\0\x05token\x04hush"[..], b"SELECT 2"].concat();
+    let calls =
+        [sent(packet(0, b"\x03SELECT 1")), received(ok()), sent(packet(0, &attributes)), received(ok())];
+    assert_eq!(lines(&talk(calls.to_vec()), Side::Unknown), ["SELECT, changed 0: SELECT ?"; 2]);
+}
+
+/// By the client's first packet, or by a statement: in GBK and its like a byte that looks like a backslash may be a half of
+/// a character, and the quote behind it the end of the string.
+#[test]
+fn characters_with_half_a_backslash_let_no_literal_out() {
+    const CHARACTERS: usize = 4 + 4 + 4;
+    let query = || sent(packet(0, b"\x03SELECT '\xe5\\', 'hush', 'x'"));
+    let told = "SELECT, changed 0: SELECT ?";
+    let mut calls = login();
+    let Part::Bytes(reply) = &mut calls[1].parts[0] else { panic!("bytes") };
+    reply[CHARACTERS] = 28;
+    calls.extend([query(), received(ok())]);
+    assert_eq!(lines(&talk(calls), Side::Client), [told]);
+
+    let calls = vec![sent(packet(0, b"\x03SET NAMES gbk")), received(ok()), query(), received(ok())];
+    assert_eq!(after_login(calls), ["SET, changed 0: SET NAMES gbk", told]);
+    let calls = vec![sent(packet(0, b"\x03set names utf8mb4")), received(ok())];
+    let told = "SELECT t, changed 0: SELECT ?, ? FROM t";
+    let plain = [sent(packet(0, b"\x03SELECT 'it\\'s', 'hush' FROM t")), received(ok())];
+    assert_eq!(after_login(calls.into_iter().chain(plain).collect())[1..], [told]);
+}
+
+/// The server asks for another proof than the client gave; the client sends its password in clear.
+#[test]
+fn authentication_is_never_captured() {
+    for asks in [&b"\xfemysql_clear_password\0"[..], b"\x01\x04"] {
+        let (proof, welcome) = (packet(3, b"hush\0"), packet(4, &[0, 0, 0, 2, 0, 0, 0]));
+        let mut calls = login();
+        calls.truncate(2);
+        calls.extend([
+            received(packet(2, asks)),
+            sent(proof),
+            received(welcome),
+            sent(ping()),
+            received(ok()),
+        ]);
+        assert_eq!(lines(&talk(calls), Side::Client), ["PING"]);
+    }
+}
+
+#[test]
+fn another_user_logs_in_and_nothing_of_it_is_captured() {
+    let change = packet(0, b"\x11hush\0\x04hushhush\0\x21\0mysql_clear_password\0");
+    let calls = vec![
+        sent(change),
+        received(packet(1, b"\xfemysql_clear_password\0")),
+        sent(packet(2, b"hush\0")),
+        received(packet(3, &[0, 0, 0, 2, 0, 0, 0])),
+        sent(ping()),
+        received(ok()),
+    ];
+    assert_eq!(after_login(calls), ["CHANGE_USER", "PING"]);
+}
+
 #[test]
 fn what_only_looks_like_it_is_left_alone() {
     for bytes in

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
-use wirespan_protocol::sql::{Dialect, Digest, Family};
+use wirespan_protocol::sql::{Dialect, Digest, Family, Object};
 
 const POSTGRESQL: Dialect = Dialect { family: Family::Postgresql, backslash: Some(false) };
 const MYSQL: Dialect = Dialect { family: Family::Mysql, backslash: Some(true) };
@@ -176,6 +176,7 @@ fn summaries_name_operations_and_targets() {
         ("EXPLAIN ANALYZE SELECT * FROM t", "EXPLAIN SELECT t"),
         ("begin; update t set a = 1; commit", "begin update t commit"),
         ("SET search_path TO x", "SET"),
+        ("REVOKE SELECT ON t FROM alice; SELECT * FROM t", "REVOKE SELECT t"),
         ("frobnicate the table", ""),
         ("SELECT * FROM format WHERE a = 1", "SELECT format"),
     ] {
@@ -198,9 +199,33 @@ fn summaries_name_operations_and_targets() {
 #[test]
 fn operation_and_table_are_told_where_there_is_one() {
     let one = digest("SELECT * FROM t a JOIN t b USING (id)", POSTGRESQL);
-    assert_eq!((one.operation.as_deref(), one.collection.as_deref()), (Some("SELECT"), Some("t")));
+    assert_eq!(
+        (one.operation.as_deref(), one.target),
+        (Some("SELECT"), Some(Object::Collection("t".into())))
+    );
     let two = digest("INSERT INTO a SELECT * FROM b", POSTGRESQL);
-    assert_eq!((two.operation, two.collection), (None, None));
+    assert_eq!((two.operation, two.target), (None, None));
+}
+
+/// What is no table is not told as one (`db.collection.name`).
+#[test]
+fn procedures_and_databases_are_no_tables() {
+    let collection = |name: &str| Some(Object::Collection(name.into()));
+    let other = |name: &str| Some(Object::Other(name.into()));
+    for (sql, expected) in [
+        ("TRUNCATE TABLE t", collection("t")),
+        ("CREATE OR REPLACE VIEW v AS VALUES (1)", collection("v")),
+        ("CALL p(1)", Some(Object::Procedure("p".into()))),
+        ("USE shop", other("shop")),
+        ("CREATE DATABASE shop", other("shop")),
+        ("CREATE INDEX i ON t (a)", other("i")),
+        ("REINDEX INDEX i", other("i")),
+        ("DROP FUNCTION f(int)", other("f")),
+        ("GRANT SELECT ON t TO alice", None),
+        ("REVOKE SELECT, INSERT ON t FROM alice", None),
+    ] {
+        assert_eq!(digest(sql, POSTGRESQL).target, expected, "{sql}");
+    }
 }
 
 #[test]
@@ -276,7 +301,7 @@ fn statement() -> impl Strategy<Value = (String, Dialect)> {
 }
 
 fn shown(digest: &Digest) -> String {
-    format!("{} {} {:?} {:?}", digest.text, digest.summary, digest.operation, digest.collection)
+    format!("{} {} {:?} {:?}", digest.text, digest.summary, digest.operation, digest.target)
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! Comes in: a client's command. Goes out: what it asks, and what will answer it (MySQL Internals, "Command Phase").
 //! Refuses: passwords, and parameters, of which nothing but hashes of rare names is kept.
 
-use super::wire;
+use super::{handshake::Characters, wire};
 use crate::{
     carrier::Carrier,
     cursor::Cursor,
@@ -88,6 +88,8 @@ pub(super) struct Command {
     pub(super) name: &'static str,
     pub(super) reply: Reply,
     pub(super) object: Object,
+    /// Those that it sets.
+    pub(super) characters: Option<Characters>,
     pub(super) truncated: bool,
 }
 
@@ -120,9 +122,11 @@ pub(super) fn read(payload: &[u8], whole: bool, reading: Reading<'_>) -> Option<
     let mut cursor = Cursor::new(payload);
     let code = cursor.u8()?;
     let (name, reply) = command(code)?;
+    let mut characters = None;
     let object = match code {
         QUERY => {
             let carrier = attributes(&mut cursor, reading.attributes);
+            characters = Characters::of_statement(cursor.rest());
             let mut digest = digest(cursor.rest(), whole, reading);
             digest.carrier.splice(0..0, carrier.into_headers());
             Object::Text(Box::new(digest))
@@ -135,7 +139,7 @@ pub(super) fn read(payload: &[u8], whole: bool, reading: Reading<'_>) -> Option<
         INIT_DB => Object::Database(String::from_utf8_lossy(cursor.rest()).into_owned()),
         _ => Object::Nothing,
     };
-    Some(Command { name, reply, object, truncated: needs_content(code) && !whole })
+    Some(Command { name, reply, object, characters, truncated: needs_content(code) && !whole })
 }
 
 fn digest(text: &[u8], whole: bool, reading: Reading<'_>) -> Digest {
@@ -151,9 +155,10 @@ pub(super) const fn needs_content(code: u8) -> bool {
 const MAX_ATTRIBUTES: u64 = 32;
 
 /// Steps over a query's attributes; those that carry a trace context are kept (MySQL 8.0.23, COM_QUERY). Where they
-/// cannot be read, what follows is no text, and nothing of it is told.
+/// cannot be read, what follows is no text, and nothing of it is told. Where the handshake was not seen, the number of
+/// their sets tells, which is 1: no text has such a byte.
 fn attributes(cursor: &mut Cursor<'_>, declared: Option<bool>) -> Carrier {
-    let present = declared.unwrap_or_else(|| cursor.rest().starts_with(&[0, 1]));
+    let present = declared.unwrap_or_else(|| cursor.rest().get(1) == Some(&1));
     let mut carrier = Carrier::default();
     if present && attribute_list(cursor, &mut carrier).is_none() {
         *cursor = Cursor::new(&[]);

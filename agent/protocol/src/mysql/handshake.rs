@@ -1,5 +1,5 @@
 //! Comes in: the first packets of both sides (MySQL Internals, "Connection Phase"). Goes out: who greets, what both can
-//! do, the database. Refuses: to keep anything of the authentication.
+//! do, the client's characters, the database. Refuses: to keep anything of the authentication.
 
 use crate::cursor::Cursor;
 
@@ -104,9 +104,43 @@ pub(super) fn greets(payload: &[u8]) -> bool {
 pub(super) enum Reply {
     /// It encrypts from here on.
     Encrypts,
-    /// It logs in, to this database.
-    Begins(Abilities, Option<String>),
+    /// It logs in, with these characters, to this database.
+    Begins(Abilities, Characters, Option<String>),
 }
+
+/// The character set of a client's texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Characters {
+    /// Every byte below 128 is a character of its own.
+    Plain,
+    /// The second byte of a character may be that of a backslash.
+    Tricky,
+}
+
+impl Characters {
+    /// By the low byte of a collation's number: Big5, Shift-JIS, GBK, GB 18030 (MySQL, `SHOW COLLATION`).
+    const fn of_collation(number: u8) -> Self {
+        match number {
+            1 | 13 | 28 | 84 | 87 | 88 | 95 | 96 | 248..=250 => Self::Tricky,
+            _ => Self::Plain,
+        }
+    }
+
+    /// As a statement sets them: `SET NAMES gbk`.
+    pub(super) fn of_statement(text: &[u8]) -> Option<Self> {
+        let text = text.trim_ascii_start();
+        let text = text.get(..MAX_SET).unwrap_or(text);
+        text.get(..4).filter(|word| word.eq_ignore_ascii_case(b"set "))?;
+        let text = text.to_ascii_lowercase();
+        let has = |word: &&str| memchr::memmem::find(&text, word.as_bytes()).is_some();
+        let tricky = || ["big5", "sjis", "cp932", "gbk", "gb18030"].iter().any(has);
+        let sets = ["names", "character"].iter().any(has);
+        sets.then(|| if tricky() { Self::Tricky } else { Self::Plain })
+    }
+}
+
+/// Bytes of a statement in which the name of a character set is looked for.
+const MAX_SET: usize = 64;
 
 /// Reads a client's first packet, as far as it is there.
 pub(super) fn reply(payload: &[u8]) -> Option<Reply> {
@@ -115,8 +149,10 @@ pub(super) fn reply(payload: &[u8]) -> Option<Reply> {
     if abilities & SSL != 0 && payload.len() == SSL_REQUEST {
         return Some(Reply::Encrypts);
     }
-    let _size_charset_filler = cursor.take(SSL_REQUEST - 4)?;
-    Some(Reply::Begins(Abilities(abilities), database(&mut cursor, abilities)))
+    let _size = cursor.u32_le()?;
+    let characters = Characters::of_collation(cursor.u8()?);
+    let _filler = cursor.take(SSL_REQUEST - 9)?;
+    Some(Reply::Begins(Abilities(abilities), characters, database(&mut cursor, abilities)))
 }
 
 fn database(cursor: &mut Cursor<'_>, abilities: u32) -> Option<String> {

@@ -223,7 +223,8 @@ impl Mysql {
         self.phase = Phase::Login;
         match reply {
             Some(Reply::Encrypts) => self.phase = Phase::Encrypted,
-            Some(Reply::Begins(abilities, database)) => {
+            Some(Reply::Begins(abilities, characters, database)) => {
+                self.pairing.characters = characters;
                 self.abilities = self.abilities.map(|server| server.and(abilities));
                 self.pairing.eof = self.abilities.map(|both| !both.deprecates_eof());
                 self.pairing.enter(database);

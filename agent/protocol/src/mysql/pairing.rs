@@ -7,6 +7,7 @@ use smol_str::SmolStr;
 
 use super::{
     command::{Command, LAST_PREPARED, Object, Reply},
+    handshake::Characters,
     response::{self, Place, Said},
 };
 use crate::{
@@ -49,6 +50,8 @@ pub(super) struct Pairing {
     pub(super) eof: Option<bool>,
     /// Does a backslash escape in plain strings?
     backslash: Option<bool>,
+    /// Of the client's texts.
+    pub(super) characters: Characters,
     /// An answer came: it is MySQL.
     pub(super) proven: bool,
 }
@@ -64,6 +67,7 @@ impl Pairing {
             system: "mysql",
             eof: None,
             backslash: None,
+            characters: Characters::Plain,
             proven: false,
         }
     }
@@ -77,8 +81,9 @@ impl Pairing {
         self.backslash = Some(response::escapes(status));
     }
 
-    pub(super) const fn dialect(&self) -> Dialect {
-        Dialect { family: Family::Mysql, backslash: self.backslash }
+    pub(super) fn dialect(&self) -> Dialect {
+        let plain = self.characters == Characters::Plain;
+        Dialect { family: Family::Mysql, backslash: self.backslash.filter(|escapes| plain || !escapes) }
     }
 
     fn database(&self) -> Database {
@@ -94,7 +99,8 @@ impl Pairing {
         extent: &Extent,
         scene: &mut Scene<'_>,
     ) -> Option<Number> {
-        let Command { name, reply, object, truncated } = command;
+        let Command { name, reply, object, characters, truncated } = command;
+        self.characters = characters.unwrap_or(self.characters);
         if let Object::Closed(number) = object {
             self.statements.forget(&number);
         }
@@ -121,7 +127,7 @@ impl Pairing {
     fn text(&mut self, mut digest: Digest, ask: &mut Ask, work: &mut Work) {
         ask.carrier = std::mem::take(&mut digest.carrier);
         if digest.operation.as_deref().is_some_and(|operation| operation.eq_ignore_ascii_case("use")) {
-            let name = digest.collection.as_deref().map(|name| name.trim_matches('`'));
+            let name = digest.target.as_ref().map(|target| target.name().trim_matches('`'));
             work.database = name.map(Into::into);
         }
         let digest = Arc::new(digest);

@@ -12,6 +12,7 @@ pub(crate) const ABOUT: About = About {
         "db.namespace",
         "db.operation.name",
         "db.collection.name",
+        "db.stored_procedure.name",
         "db.query.summary",
         "db.query.text",
         "db.response.returned_rows",

@@ -7,7 +7,7 @@ use smol_str::SmolStr;
 use super::{
     commenter,
     lexer::{Dialect, Kind, Lexer, Token},
-    summary::Summary,
+    summary::{Object, Summary},
     text::Text,
 };
 use crate::token::Tokens;
@@ -17,8 +17,8 @@ use crate::token::Tokens;
 pub struct Digest {
     /// The operation, as written, where there is one only: `SELECT`, `CREATE TABLE`.
     pub operation: Option<SmolStr>,
-    /// The table (procedure, database), as written, where there is one only.
-    pub collection: Option<SmolStr>,
+    /// The table, procedure or whatever it is about, where there is one only.
+    pub target: Option<Object>,
     /// `db.query.summary`: operations and their targets in order, 255 bytes at most. Empty where none is known.
     pub summary: SmolStr,
     /// `db.query.text`: literals replaced by `?`, comments left out.
@@ -47,17 +47,17 @@ impl Digest {
             }
         }
         let carrier = last.map(context).unwrap_or_default();
-        let (summary, operation, collection) = summary.finish();
-        Self { operation, collection, summary, text: text.finish(), carrier, tokens }
+        let (summary, operation, target) = summary.finish();
+        Self { operation, target, summary, text: text.finish(), carrier, tokens }
     }
 
     /// Bytes it takes to keep.
     #[must_use]
     pub fn size(&self) -> usize {
-        let part = |text: &Option<SmolStr>| text.as_ref().map_or(0, SmolStr::len);
+        let part = |text: Option<&SmolStr>| text.map_or(0, SmolStr::len);
         size_of::<Self>()
-            + part(&self.operation)
-            + part(&self.collection)
+            + part(self.operation.as_ref())
+            + part(self.target.as_ref().map(Object::name))
             + self.summary.len()
             + self.text.len()
     }

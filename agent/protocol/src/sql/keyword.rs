@@ -22,6 +22,8 @@ pub(super) enum Keyword {
     Act,
     /// An operation that tells no more: `BEGIN`, `SET`, `SHOW`, …
     Plain,
+    /// `GRANT`, `REVOKE`: the words behind it name operations and people, and do nothing.
+    Permit,
     /// `EXPLAIN`: an operation on the operation that follows.
     Explain,
     /// `WITH`: names of subqueries follow.
@@ -67,10 +69,11 @@ pub(super) fn keyword(word: &[u8]) -> Option<Keyword> {
         }
         b"BEGIN" | b"START" | b"COMMIT" | b"ROLLBACK" | b"END" | b"ABORT" | b"SAVEPOINT" | b"RELEASE"
         | b"SET" | b"SHOW" | b"RESET" | b"PREPARE" | b"EXECUTE" | b"DEALLOCATE" | b"DECLARE" | b"FETCH"
-        | b"MOVE" | b"CLOSE" | b"LISTEN" | b"UNLISTEN" | b"NOTIFY" | b"GRANT" | b"REVOKE" | b"DISCARD"
-        | b"CHECKPOINT" | b"COMMENT" | b"DO" | b"VALUES" | b"UNLOCK" | b"FLUSH" | b"KILL" | b"HANDLER"
-        | b"XA" | b"INSTALL" | b"UNINSTALL" | b"RENAME" | b"PURGE" | b"STOP" | b"REASSIGN" | b"SECURITY"
+        | b"MOVE" | b"CLOSE" | b"LISTEN" | b"UNLISTEN" | b"NOTIFY" | b"DISCARD" | b"CHECKPOINT"
+        | b"COMMENT" | b"DO" | b"VALUES" | b"UNLOCK" | b"FLUSH" | b"KILL" | b"HANDLER" | b"XA"
+        | b"INSTALL" | b"UNINSTALL" | b"RENAME" | b"PURGE" | b"STOP" | b"REASSIGN" | b"SECURITY"
         | b"IMPORT" => Keyword::Plain,
+        b"GRANT" | b"REVOKE" => Keyword::Permit,
         b"EXPLAIN" => Keyword::Explain,
         b"WITH" => Keyword::With,
         b"AS" => Keyword::As,

@@ -17,3 +17,4 @@ mod text;
 pub use digest::Digest;
 pub(crate) use keyword::begins_statement;
 pub use lexer::{Dialect, Family};
+pub use summary::Object;

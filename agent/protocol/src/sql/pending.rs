@@ -1,7 +1,7 @@
 //! Comes in: what a client asked of a database, and what came back. Goes out: its opening and its exchange, with the
 //! attributes of the database conventions. Refuses: literals; an error's message may quote them, so it is never kept.
 //!
-//! `db.operation.name` and `db.collection.name` are told where the text has one only. Beside the conventions'
+//! `db.operation.name`, and `db.collection.name` or `db.stored_procedure.name`, are told where the text has one only. Beside the conventions'
 //! attributes: `wirespan.statement_unknown` (it was prepared before anybody watched, or too long ago),
 //! `wirespan.compressed`, `wirespan.affected_rows`, `wirespan.sqlstate`, and `wirespan.request.bytes` and `wirespan.response.bytes`, the
 //! lengths of both messages on the wire.
@@ -10,7 +10,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use smol_str::{SmolStr, format_smolstr};
 
-use super::digest::Digest;
+use super::{digest::Digest, summary::Object};
 use crate::{
     address, attributes,
     event::{Address, Nanos},
@@ -236,7 +236,13 @@ impl<W> Pending<W> {
         attributes.text("db.namespace", self.database.namespace.clone());
         attributes.text("db.operation.name", self.operation());
         if let Some(digest) = &self.ask.digest {
-            attributes.text("db.collection.name", digest.collection.clone());
+            match &digest.target {
+                Some(Object::Collection(name)) => attributes.text("db.collection.name", Some(name.clone())),
+                Some(Object::Procedure(name)) => {
+                    attributes.text("db.stored_procedure.name", Some(name.clone()))
+                }
+                Some(Object::Other(_)) | None => {}
+            }
             attributes.text("db.query.summary", self.summary());
             attributes.text("db.query.text", Some(digest.text.clone()).filter(|text| !text.is_empty()));
         }

@@ -6,7 +6,7 @@ use smol_str::{SmolStr, format_smolstr};
 
 use super::{
     keyword::{Keyword, keyword},
-    lexer::{Kind, Token},
+    lexer::{self, Token},
 };
 
 /// Longest summary, bytes; the conventions' limit.
@@ -26,7 +26,9 @@ pub(super) struct Summary {
     full: bool,
     operations: u32,
     operation: Option<SmolStr>,
-    target: Option<SmolStr>,
+    target: Option<Object>,
+    /// What the next name will be of.
+    kind: Kind,
     /// Targets differ.
     mixed: bool,
     state: State,
@@ -48,6 +50,59 @@ pub(super) struct Summary {
     previous: Previous,
 }
 
+/// What a statement is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Object {
+    /// A table or view.
+    Collection(SmolStr),
+    /// A stored procedure that is called.
+    Procedure(SmolStr),
+    /// A database, an index, a function, …
+    Other(SmolStr),
+}
+
+impl Object {
+    /// As written.
+    #[must_use]
+    pub const fn name(&self) -> &SmolStr {
+        let (Self::Collection(name) | Self::Procedure(name) | Self::Other(name)) = self;
+        name
+    }
+}
+
+/// Which of them.
+#[derive(Clone, Copy, Default)]
+enum Kind {
+    #[default]
+    Collection,
+    Procedure,
+    Other,
+}
+
+impl Kind {
+    /// What is behind the first word of an operation.
+    const fn behind(word: &[u8]) -> Self {
+        if word.eq_ignore_ascii_case(b"call") || word.eq_ignore_ascii_case(b"exec") {
+            return Self::Procedure;
+        }
+        if word.eq_ignore_ascii_case(b"use") { Self::Other } else { Self::Collection }
+    }
+
+    /// What is defined, behind the word for it.
+    const fn defined(word: &[u8]) -> Self {
+        let table = word.eq_ignore_ascii_case(b"table") || word.eq_ignore_ascii_case(b"view");
+        if table { Self::Collection } else { Self::Other }
+    }
+
+    const fn object(self, name: SmolStr) -> Object {
+        match self {
+            Self::Collection => Object::Collection(name),
+            Self::Procedure => Object::Procedure(name),
+            Self::Other => Object::Other(name),
+        }
+    }
+}
+
 /// What the next token may be.
 #[derive(Default)]
 enum State {
@@ -62,6 +117,8 @@ enum State {
     Name(SmolStr, bool),
     /// The next part of this name.
     Dot(SmolStr, bool),
+    /// Nothing that matters, up to the end of the statement.
+    Rest,
 }
 
 /// The token before, as far as it says how the next one is meant.
@@ -83,21 +140,24 @@ impl Summary {
 
     /// Reads the next token.
     pub(super) fn push(&mut self, token: &Token<'_>) {
-        if token.kind == Kind::Comment {
+        let rests = matches!(self.state, State::Rest) && token.text != b";";
+        if token.kind == lexer::Kind::Comment || rests {
             return;
         }
         let named = self.name(token);
         if !named {
             match token.kind {
-                Kind::Word => self.word(token),
-                Kind::Quoted => self.quoted(token),
-                Kind::Symbol => self.symbol(token.text.first().copied().unwrap_or_default()),
-                Kind::Literal | Kind::Placeholder | Kind::Comment => self.state = State::Within,
+                lexer::Kind::Word => self.word(token),
+                lexer::Kind::Quoted => self.quoted(token),
+                lexer::Kind::Symbol => self.symbol(token.text.first().copied().unwrap_or_default()),
+                lexer::Kind::Literal | lexer::Kind::Placeholder | lexer::Kind::Comment => {
+                    self.state = State::Within
+                }
             }
         }
         self.previous = match (token.kind, token.text) {
-            (Kind::Symbol, b"(") => Previous::Opened,
-            (Kind::Word, word) => match keyword(word) {
+            (lexer::Kind::Symbol, b"(") => Previous::Opened,
+            (lexer::Kind::Word, word) => match keyword(word) {
                 Some(known @ (Keyword::As | Keyword::Distinct)) => Previous::Word(known),
                 _ => Previous::Other,
             },
@@ -106,7 +166,7 @@ impl Summary {
     }
 
     /// Summary, operation and target, the last two where there is one only.
-    pub(super) fn finish(mut self) -> (SmolStr, Option<SmolStr>, Option<SmolStr>) {
+    pub(super) fn finish(mut self) -> (SmolStr, Option<SmolStr>, Option<Object>) {
         if let State::Name(name, _) = std::mem::take(&mut self.state) {
             self.commit(name);
         }
@@ -117,7 +177,7 @@ impl Summary {
 
     /// Continues a name that has begun. Did the token belong to it?
     fn name(&mut self, token: &Token<'_>) -> bool {
-        let dot = token.kind == Kind::Symbol && token.text == b".";
+        let dot = token.kind == lexer::Kind::Symbol && token.text == b".";
         match std::mem::replace(&mut self.state, State::Within) {
             State::Name(name, table) if dot => self.state = State::Dot(name, table),
             State::Name(_, true) if token.text == b"(" => return false,
@@ -125,7 +185,7 @@ impl Summary {
                 self.commit(name);
                 return false;
             }
-            State::Dot(name, table) if matches!(token.kind, Kind::Word | Kind::Quoted) => {
+            State::Dot(name, table) if matches!(token.kind, lexer::Kind::Word | lexer::Kind::Quoted) => {
                 let name = format_smolstr!("{name}.{}", String::from_utf8_lossy(token.text));
                 self.state = if token.partial { State::Within } else { State::Name(name, table) };
             }
@@ -165,7 +225,7 @@ impl Summary {
         match (symbol, &self.state) {
             (b'(' | b'{', State::Start) => {}
             (b';', _) => self.next_statement(),
-            (b',', _) if bit(self.lists, self.depth) => self.state = State::Target(true),
+            (b',', _) if bit(self.lists, self.depth) => self.aim(true, Kind::Collection),
             // A user variable may stand where a table could: SELECT … INTO @a.
             _ => self.state = State::Within,
         }
@@ -192,7 +252,9 @@ impl Summary {
         let known = if token.partial { None } else { keyword(token.text) };
         match (&self.state, known) {
             (State::Target(_), Some(Keyword::Modifier)) => {}
-            (State::Target(_), Some(Keyword::Object)) if reserved(token.text) => {}
+            (State::Target(_), Some(Keyword::Object)) if reserved(token.text) => {
+                self.kind = Kind::defined(token.text);
+            }
             (State::Target(_), Some(Keyword::Select)) => self.begin(Keyword::Select, token.text),
             (State::Target(_), Some(Keyword::Clause | Keyword::From | Keyword::As)) => {
                 self.state = State::Within;
@@ -233,10 +295,14 @@ impl Summary {
                 self.operate(word);
             }
             Keyword::Update | Keyword::Act => {
-                self.state = State::Target(false);
+                self.aim(false, Kind::behind(word));
                 self.operate(word);
             }
             Keyword::Plain => self.operate(word),
+            Keyword::Permit => {
+                self.operate(word);
+                self.state = State::Rest;
+            }
             _ => {}
         }
         if self.depth == 0 {
@@ -250,7 +316,15 @@ impl Summary {
         let verb = self.define.take().unwrap_or_default();
         let operation = [verb.as_bytes(), word].join(&b' ');
         self.operate(&operation);
-        self.state = if kind == Keyword::Object { State::Target(false) } else { State::Within };
+        match kind {
+            Keyword::Object => self.aim(false, Kind::defined(word)),
+            _ => self.state = State::Within,
+        }
+    }
+
+    /// A name comes next; of a table in a list, where `table`.
+    fn aim(&mut self, table: bool, kind: Kind) {
+        (self.state, self.kind) = (State::Target(table), kind);
     }
 
     /// CREATE, ALTER or DROP of a kind of object that is not known here.
@@ -273,10 +347,10 @@ impl Summary {
             Some(Keyword::From) if self.previous == Previous::Word(Keyword::Distinct) => {}
             Some(Keyword::From) if bit(self.queries, self.depth) => {
                 set(&mut self.lists, self.depth, true);
-                self.state = State::Target(true);
+                self.aim(true, Kind::Collection);
             }
-            Some(Keyword::Join) => self.state = State::Target(true),
-            Some(Keyword::Into) if std::mem::take(&mut self.into) => self.state = State::Target(false),
+            Some(Keyword::Join) => self.aim(true, Kind::Collection),
+            Some(Keyword::Into) if std::mem::take(&mut self.into) => self.aim(false, Kind::Collection),
             Some(Keyword::Clause | Keyword::Person) => set(&mut self.lists, self.depth, false),
             Some(Keyword::As | Keyword::Modifier) => {}
             _ => self.subquery(token),
@@ -292,9 +366,10 @@ impl Summary {
 
     fn commit(&mut self, name: SmolStr) {
         self.append(&name);
+        let object = self.kind.object(name);
         match &self.target {
-            Some(target) => self.mixed |= *target != name,
-            None => self.target = Some(name),
+            Some(target) => self.mixed |= *target != object,
+            None => self.target = Some(object),
         }
     }
 
