@@ -8,7 +8,7 @@ use wirespan_protocol::{
     facts::Side,
     registry::REGISTRY,
     stream::Gap,
-    testing::{Bench, Call, STEP, every_opening_ends_once, received, sent, talk},
+    testing::{self, Bench, Call, STEP, every_opening_ends_once, received, sent, talk},
 };
 
 const HEAD: [(&str, &str); 6] = [
@@ -251,6 +251,92 @@ fn grpc_web_over_http_1_has_a_name_and_the_status_of_its_head() {
     let exchange = only(&bench);
     assert_eq!((exchange.protocol, exchange.method.as_ref()), ("grpc", "shop.Orders/Place"));
     assert_eq!(exchange.outcome, Outcome::Error("PERMISSION_DENIED".into(), None));
+}
+
+const WEB: &str = "POST /shop.Orders/Place HTTP/1.1\r\nHost: h\r\nContent-Type: application/grpc-web+proto\r\nContent-Length: 5\r\n\r\n\0\0\0\0\0";
+
+/// An answer over HTTP/1 with these pieces as its body: a chunk each, or all of one length.
+fn web_answer(kind: &str, body: &[&[u8]], chunked: bool) -> Vec<u8> {
+    let head =
+        |framing: &str| format!("HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n{framing}\r\n\r\n").into_bytes();
+    if !chunked {
+        let body = body.concat();
+        return [head(&format!("Content-Length: {}", body.len())), body].concat();
+    }
+    let chunk = |part: &&[u8]| [format!("{:x}\r\n", part.len()).as_bytes(), part, b"\r\n"].concat();
+    let chunks: Vec<u8> = body.iter().flat_map(chunk).collect();
+    [head("Transfer-Encoding: chunked"), chunks, b"0\r\n\r\n".to_vec()].concat()
+}
+
+/// The trailers end the body, or one of its chunks, and are read however far behind they stand.
+#[test]
+fn grpc_web_over_http_1_ends_with_trailers_in_its_body() {
+    let trailers = message(0x80, "grpc-status: 9\r\ngrpc-message: no\r\n");
+    for length in [0, 10, 5000] {
+        let one = message(0, &"x".repeat(length));
+        let body = [&one[..], &trailers].concat();
+        for (pieces, chunked) in [(&[&body[..]][..], false), (&[&body], true), (&[&one, &trailers], true)] {
+            let answer = web_answer("application/grpc-web+proto", pieces, chunked);
+            let next = [sent("GET / HTTP/1.1\r\n\r\n"), received("HTTP/1.1 204 No\r\n\r\n")];
+            let mut calls = vec![sent(WEB), received(&answer)];
+            calls.extend(next);
+            let calls = talk(calls);
+            let mut bench = Bench::new(REGISTRY, Side::Client);
+            let exchanges: Vec<_> = bench.play(&calls).exchanges().collect();
+            let [call, next] = exchanges[..] else { panic!("{exchanges:#?}") };
+            let failed = Outcome::Error("FAILED_PRECONDITION".into(), Some("no".into()));
+            assert_eq!((&call.outcome, next.protocol), (&failed, "http"), "{length} {chunked}");
+            let received = call.response.expect("an answer");
+            assert_eq!((received.bytes, received.body), (answer.len() as u64, Some(body.len() as u64)));
+            testing::same_for_any_split(REGISTRY, Side::Client, &calls, &[1]);
+            testing::same_for_any_split(REGISTRY, Side::Client, &calls, &[7, 100, 3]);
+            testing::prefixes_wait(REGISTRY, Side::Client, &calls);
+        }
+    }
+}
+
+/// Of a long answer the kernel copies the begin and the end.
+#[test]
+fn trailers_behind_what_was_not_copied_are_read() {
+    let trailers = message(0x80, "grpc-status:5\r\n");
+    let answer = web_answer("application/grpc-web", &[&message(0, &"x".repeat(3000)), &trailers], false);
+    let (seen, last) = (&answer[..500], &answer[answer.len() - 64..]);
+    let gap = (answer.len() - 564) as u64;
+    let bench = played(Side::Client, vec![sent(WEB), received(seen).gap(Gap::NotCopied, gap).then(last)]);
+    assert_eq!(only(&bench).outcome, Outcome::Error("NOT_FOUND".into(), None));
+}
+
+/// In base64 nothing of the body is read: it is a call whose end is not known.
+#[test]
+fn grpc_web_in_base64_is_a_call_without_counts() {
+    let ask = WEB.replace("grpc-web+proto", "grpc-web-text");
+    let answer = web_answer("application/grpc-web-text", &[b"gAAAAA9ncnBjLXN0YXR1czogMA0K"], false);
+    let bench = played(Side::Client, vec![sent(ask), received(answer)]);
+    let exchange = only(&bench);
+    assert_eq!((exchange.protocol, exchange.method.as_ref()), ("grpc", "shop.Orders/Place"));
+    assert_eq!((exchange.outcome.clone(), counted(exchange)), (Outcome::Unset, (None, None)));
+    assert!(!shown(exchange).iter().any(|line| line.starts_with("rpc.response")), "{exchange:?}");
+}
+
+/// Whoever asks for what there is not may name it as he likes: no name for a span (semantic conventions, `rpc.method`).
+#[test]
+fn a_server_without_such_a_method_is_not_named_after_it() {
+    let named = |side, calls: Vec<Call>| {
+        let bench = played(side, calls);
+        let exchange = only(&bench);
+        let lines: Vec<_> =
+            shown(exchange).into_iter().filter(|line| line.starts_with("rpc.method")).collect();
+        (exchange.method.to_string(), lines.join(" "))
+    };
+    let (ask, answer) = (ask(&[message(0, "")]), answer(&[], "12", ""));
+    assert_eq!(
+        named(Side::Server, vec![received(&ask), sent(&answer)]),
+        ("grpc".into(), "rpc.method=_OTHER rpc.method_original=shop.Orders/Place".into())
+    );
+    assert_eq!(
+        named(Side::Client, vec![sent(&ask), received(&answer)]),
+        ("shop.Orders/Place".into(), "rpc.method=shop.Orders/Place".into())
+    );
 }
 
 #[test]

@@ -33,6 +33,8 @@ fn line(exchange: &Exchange) -> String {
             other => format!("{other:?}"),
         })
     };
+    // A server names its span otherwise where it has no such method.
+    let method = value("rpc.method_original").unwrap_or_else(|| exchange.method.to_string());
     let path = if let Target::Path(path) = &exchange.target { path } else { "-" };
     let shown = [
         "http.response.status_code",
@@ -45,7 +47,7 @@ fn line(exchange: &Exchange) -> String {
         "wirespan.websocket.compression",
     ];
     let rest: Vec<_> = shown.iter().filter_map(|name| value(name)).collect();
-    format!("{} {} {path} {}", exchange.protocol, exchange.method, rest.join(" "))
+    format!("{} {method} {path} {}", exchange.protocol, rest.join(" "))
 }
 
 /// Plays a conversation as both of its ends, checks the three properties on it, and compares the exchanges.

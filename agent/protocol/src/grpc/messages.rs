@@ -5,7 +5,7 @@
 const PREFIX: usize = 5;
 
 /// Flag of the last frame of a gRPC-Web body, which holds trailers.
-const TRAILERS: u8 = 0x80;
+pub(super) const TRAILERS: u8 = 0x80;
 
 /// Where a body stands.
 #[derive(Clone, Copy, Debug, Default)]

@@ -11,12 +11,14 @@ use std::borrow::Cow;
 use smol_str::SmolStr;
 
 use crate::{
+    cursor::Cursor,
     exchange::{Outcome, Role, Value},
     http::fields::text,
     settings::Settings,
 };
 
 pub(crate) use messages::Messages;
+use messages::TRAILERS;
 pub(crate) use status::Status;
 
 /// How a body that carries calls is written.
@@ -24,7 +26,9 @@ pub(crate) use status::Status;
 pub(crate) enum Coding {
     /// Messages behind their lengths.
     Binary,
-    /// The same in base64 (`application/grpc-web-text`): not counted.
+    /// The same, with trailers behind them (`application/grpc-web`).
+    Web,
+    /// That in base64 (`application/grpc-web-text`): not counted.
     Text,
 }
 
@@ -33,8 +37,11 @@ pub(crate) fn coding(content_type: &[u8]) -> Option<Coding> {
     let rest = strip(content_type, b"application/grpc")?;
     let web = strip(rest, b"-web");
     let text = web.and_then(|rest| strip(rest, b"-text"));
-    let end = text.or(web).unwrap_or(rest);
-    let coding = if text.is_some() { Coding::Text } else { Coding::Binary };
+    let (coding, end) = match (text, web) {
+        (Some(end), _) => (Coding::Text, end),
+        (None, Some(end)) => (Coding::Web, end),
+        (None, None) => (Coding::Binary, rest),
+    };
     matches!(end.first(), None | Some(b'+' | b';' | b' ')).then_some(coding)
 }
 
@@ -87,6 +94,12 @@ impl Told {
         self.note(field(b"grpc-status"), field(b"grpc-message"), settings);
     }
 
+    /// Does the server have no such method? Then the client may have named it as it liked, and the name is none for a span
+    /// (semantic conventions, note on `rpc.method`).
+    pub(crate) fn is_unknown_method(&self, role: Role) -> bool {
+        role == Role::Server && self.status == Some(Status::UNIMPLEMENTED)
+    }
+
     /// How it went, where the status tells.
     pub(crate) fn outcome(&self, role: Role) -> Option<Outcome> {
         let status = self.status?;
@@ -110,6 +123,15 @@ impl Call {
         let answered = count("wirespan.grpc.response.messages", self.answered.as_ref());
         status.into_iter().chain(asked).chain(answered)
     }
+}
+
+/// The trailers that a gRPC-Web body ends with: a flag, their length, and their lines.
+pub(crate) fn web_trailers(body: &[u8]) -> Option<&[u8]> {
+    memchr::memchr_iter(TRAILERS, body).find_map(|place| {
+        let mut cursor = Cursor::new(body.get(place + 1..)?);
+        let length = cursor.u32_be()?;
+        (cursor.rest().len() as u64 == u64::from(length)).then(|| cursor.rest())
+    })
 }
 
 /// `rpc.method`, which is also the span's name: `package.Service/Method`, the request's path without its slash.
@@ -139,14 +161,10 @@ mod tests {
 
     #[test]
     fn content_types() {
-        for binary in [
-            "application/grpc",
-            "Application/gRPC+proto",
-            "application/grpc;x=y",
-            "application/grpc-web+proto",
-        ] {
+        for binary in ["application/grpc", "Application/gRPC+proto", "application/grpc;x=y"] {
             assert_eq!(coding(binary.as_bytes()), Some(Coding::Binary), "{binary}");
         }
+        assert_eq!(coding(b"application/grpc-web+proto"), Some(Coding::Web));
         assert_eq!(coding(b"application/grpc-web-text"), Some(Coding::Text));
         for other in ["application/grpcx", "application/json", "application/grpc-webber", ""] {
             assert_eq!(coding(other.as_bytes()), None, "{other}");
@@ -159,6 +177,15 @@ mod tests {
         assert_eq!(method("/shop.Orders/Place").as_deref(), Some("shop.Orders/Place"));
         assert_eq!(method("/prefix/shop.Orders/Place").as_deref(), Some("prefix/shop.Orders/Place"));
         assert_eq!((method("/"), method("/Place"), method("/a/"), method("*")), (None, None, None, None));
+    }
+
+    #[test]
+    fn trailers_end_a_body_of_grpc_web() {
+        let body = b"\0\0\0\0\x01\x80\x80\0\0\0\x04a:b\n";
+        assert_eq!(web_trailers(body), Some(&b"a:b\n"[..]));
+        for length in 0..body.len() {
+            assert_eq!(web_trailers(body.get(..length).unwrap()), None, "{length}");
+        }
     }
 
     #[test]

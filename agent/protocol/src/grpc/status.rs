@@ -38,6 +38,8 @@ impl Status {
     pub(crate) const CANCELLED: Self = Self(1);
     /// The server cannot be had; the call may be tried again.
     pub(crate) const UNAVAILABLE: Self = Self(14);
+    /// The server has no such method, or does not offer it.
+    pub(super) const UNIMPLEMENTED: Self = Self(12);
     const UNKNOWN: Self = Self(2);
 
     /// Reads `grpc-status`.

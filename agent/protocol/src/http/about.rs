@@ -29,8 +29,10 @@ pub(crate) const ABOUT: About = About {
         "client.address",
         "rpc.system.name",
         "rpc.method",
+        "rpc.response.status_code",
         "error.type",
     ],
     limits: "headers become attributes where asked for; bodies are passed over by their lengths; \
-        gRPC-Web is told as gRPC",
+        gRPC-Web is told as gRPC, without counts, and in its base64 form without the status that its \
+        body ends with",
 };

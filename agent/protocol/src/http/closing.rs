@@ -48,7 +48,7 @@ impl Closing<'_> {
         if let Some(call) = &self.call {
             let status = self.answer.as_ref().and_then(|answer| answer.status);
             call_attributes(call, status, &mut attributes);
-            method = rpc_method(&target, scene, &mut attributes);
+            method = rpc_method(&target, call.told.is_unknown_method(self.role), scene, &mut attributes);
             target = Target::None;
         }
         if let Outcome::Error(error, _) = &outcome {
@@ -115,12 +115,17 @@ fn call_attributes(call: &Call, status: Option<u16>, attributes: &mut Attributes
     attributes.extend(call.attributes());
 }
 
-/// The span's name, also among the attributes.
-fn rpc_method(target: &Target, scene: &Scene<'_>, attributes: &mut Attributes) -> SmolStr {
+/// The span's name, also among the attributes: the method where it is known to be one, else the system.
+fn rpc_method(target: &Target, unknown: bool, scene: &Scene<'_>, attributes: &mut Attributes) -> SmolStr {
     let Target::Path(path) = target else { return SmolStr::new_static("grpc") };
     let Some(method) = grpc::method(path.as_bytes(), scene.settings) else {
         return SmolStr::new_static("grpc");
     };
+    if unknown {
+        attributes.push(("rpc.method".into(), Value::fixed("_OTHER")));
+        attributes.push(("rpc.method_original".into(), Value::Text(method)));
+        return SmolStr::new_static("grpc");
+    }
     attributes.push(("rpc.method".into(), Value::Text(method.clone())));
     method
 }

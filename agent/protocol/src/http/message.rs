@@ -83,6 +83,8 @@ pub(crate) struct Response {
     pub(crate) captured: Attributes,
     /// Its body carries the answer of a call of gRPC.
     pub(crate) call: bool,
+    /// That body ends with trailers.
+    pub(crate) web: bool,
     /// The status of such a call, where head and trailers are one.
     pub(crate) told: grpc::Told,
     /// `Sec-WebSocket-Extensions` tells of `permessage-deflate` (RFC 7692).
@@ -523,12 +525,14 @@ impl Response {
         let status = status.and_then(decimal).and_then(|status| status.try_into().ok());
         let mut told = grpc::Told::default();
         told.note(noted.grpc_status, noted.grpc_message, settings);
+        let coding = noted.content_type.and_then(grpc::coding);
         Self {
             status: status.filter(|status| (100..1000).contains(status)),
             truncated: cut,
             upgrade: noted.upgrade.map(|token| text(first_element(token), settings.max_text).into_owned()),
             captured: std::mem::take(&mut noted.captured),
-            call: noted.content_type.and_then(grpc::coding).is_some() || told.status.is_some(),
+            call: coding.is_some() || told.status.is_some(),
+            web: coding == Some(grpc::Coding::Web),
             told,
             deflate: noted.extensions.is_some_and(|list| find(list, b"permessage-deflate").is_some()),
             declared: noted.declared,

@@ -19,7 +19,7 @@ use start::{Start, start};
 use crate::{
     event::{Direction, Nanos, Policy},
     exchange::{Ending, Role},
-    facts,
+    facts, grpc,
     protocol::{Detection, Extent, Input, Legacy, Protocol, Scene, Sight, Step, Successor},
     settings::Settings,
     stream::Gap,
@@ -71,6 +71,8 @@ struct Side {
     synced: bool,
     /// May the bytes passed over last have held a head?
     blind: bool,
+    /// The body is one of gRPC-Web, and may end with trailers.
+    web: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -82,6 +84,8 @@ enum State {
     Search,
     /// A body of this length begins here.
     Length(u64),
+    /// So much of a gRPC-Web body, or of a chunk of it, begins here.
+    Web { left: u64, chunked: bool },
     /// A body ended here.
     Over(Option<u64>),
     /// A chunk begins here; behind the first one, the line end of the one before comes first.
@@ -152,6 +156,7 @@ impl Protocol for Http {
                 self.side(direction).state = State::Over(Some(length));
                 Step::Skip(length)
             }
+            State::Web { left, chunked } => self.web(direction, input, left, chunked, settings),
             State::Over(body) => self.over(direction, body, 0),
             State::Chunk { first } => self.chunk(direction, input, first),
             State::Trailer => self.trailer(direction, input),
@@ -224,6 +229,9 @@ impl Protocol for Http {
         Some(self.asks)
     }
 }
+
+/// Longest trailers of a gRPC-Web body that are read, with what stands before them, bytes.
+const MAX_TRAILERS: u64 = 4096;
 
 /// Longest line of chunk size with extensions, bytes.
 const MAX_CHUNK_LINE: usize = 4096;
@@ -343,14 +351,53 @@ impl Http {
                 Step::Skip(length as u64)
             }
             chunk::Line::Size(size, length) => {
-                self.side(direction).state = State::Chunk { first: false };
-                self.side(direction).body += size;
+                let side = self.side(direction);
+                side.body += size;
+                if side.web {
+                    side.state = State::Web { left: size, chunked: true };
+                    return Step::Skip(length as u64);
+                }
+                side.state = State::Chunk { first: false };
                 Step::Skip(size + length as u64)
             }
             chunk::Line::Partial if input.cut().is_none() && input.bytes().len() <= MAX_CHUNK_LINE => {
                 Step::NeedMore
             }
             chunk::Line::Partial | chunk::Line::Invalid => self.lose_way(direction, input),
+        }
+    }
+
+    /// Of a gRPC-Web body the trailers at its end, or at that of a chunk, are read; the rest is passed over.
+    fn web(
+        &mut self,
+        direction: Direction,
+        input: &Input<'_>,
+        left: u64,
+        chunked: bool,
+        settings: &Settings,
+    ) -> Step<Frame> {
+        let side = self.side(direction);
+        let (message, body) = (side.message, side.body);
+        let (far, there) = (left.saturating_sub(MAX_TRAILERS), input.bytes().len() as u64);
+        if far > 0 || there < left {
+            if far == 0 && input.cut().is_none() {
+                return Step::NeedMore;
+            }
+            let passed = if far > 0 { far } else { input.available().min(left) };
+            side.state = State::Web { left: left - passed, chunked };
+            return Step::Skip(passed);
+        }
+        let end = usize::try_from(left).ok().and_then(|left| input.bytes().get(..left));
+        if let Some((number, lines)) = message.zip(end.and_then(grpc::web_trailers)) {
+            self.pairing.note_web(number, lines, settings);
+        }
+        match (chunked, left) {
+            (false, _) => self.over(direction, Some(body), left),
+            (true, 0) => self.chunk(direction, input, false),
+            (true, _) => {
+                self.side(direction).state = State::Chunk { first: false };
+                Step::Skip(left)
+            }
         }
     }
 
@@ -439,12 +486,15 @@ impl Http {
     }
 
     fn answer(&mut self, direction: Direction, response: Response, extent: &Extent, scene: &mut Scene<'_>) {
-        let token = response.upgrade.clone();
+        let (token, web) = (response.upgrade.clone(), response.web);
         let taken = self.pairing.answer(response, extent, scene);
         let side = self.side(direction);
         side.message = if let Taken::By(number, _) = taken { Some(number) } else { None };
         match taken {
-            Taken::By(_, framing) => side.state = body(framing),
+            Taken::By(_, Framing::Length(length)) if web => {
+                (side.body, side.state) = (length, State::Web { left: length, chunked: false });
+            }
+            Taken::By(_, framing) => (side.web, side.state) = (web, body(framing)),
             Taken::Complete => side.state = State::Head,
             Taken::Orphan => side.state = State::Adrift { chunked: false, due: None },
             Taken::Interim => {}

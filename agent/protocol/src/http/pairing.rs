@@ -14,6 +14,7 @@ use crate::{
     exchange::{Ending, Key, Message, Opening, Output, Resumption, Role},
     grpc::{Call, Told},
     protocol::{Extent, Legacy, Scene},
+    settings::Settings,
 };
 
 /// Names a request of the connection: the first one is 0.
@@ -198,6 +199,13 @@ impl Pairing {
         message.bytes += extent.bytes;
         message.missing += extent.missing;
         message.last = extent.last;
+    }
+
+    /// The trailers that end the body of a gRPC-Web response.
+    pub(super) fn note_web(&mut self, number: Number, lines: &[u8], settings: &Settings) {
+        if let Some(answer) = self.get(number).and_then(|pending| pending.response.as_mut()) {
+            answer.told.note_web(lines, settings);
+        }
     }
 
     /// A request's body is over.

@@ -10,7 +10,7 @@ pub(crate) const ABOUT: About = About {
     paired: "stream id",
     attributes: &[
         "those of HTTP/1",
-        "rpc.response.status_code",
+        "rpc.method_original",
         "wirespan.grpc.request.messages",
         "wirespan.grpc.response.messages",
     ],

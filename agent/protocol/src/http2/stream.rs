@@ -222,7 +222,7 @@ pub(super) struct Failure {
 }
 
 fn call(coding: Coding) -> Call {
-    let counter = (coding == Coding::Binary).then(Messages::default);
+    let counter = (coding != Coding::Text).then(Messages::default);
     Call { asked: counter, answered: counter, ..Call::default() }
 }
 
