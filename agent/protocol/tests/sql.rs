@@ -91,6 +91,7 @@ fn what_is_executed_by_some_servers_is_told_where_both_readings_agree() {
         ("SELECT /*M!999999 \"*/ 'hush', \"1\" */ 2", "SELECT ?"),
         ("SELECT /*!50000 # it's */ 'hush'\n, 1", "SELECT ?"),
         ("SELECT /*!50000 1 /* it's */ + 'hush' */ , 2 /*! 'x' */ , 3", "SELECT ? + ? , ? ? , ?"),
+        ("SELECT /*!99999 don't /* it's */ won't */ 'hush', 1", "SELECT don?"),
         ("SELECT /*!50000 'open", "SELECT ?"),
     ] {
         assert_eq!(text(sql, MYSQL), expected, "{sql}");

@@ -117,14 +117,16 @@ impl<'a> Lexer<'a> {
         memmem::find(self.rest(), b"*/").map_or(usize::MAX, |at| self.place + at)
     }
 
-    /// A token inside `/*! */` that reaches beyond its end as an older server sees it: from here on the readings part, and
-    /// what follows may be of a literal. Comments inside are comments in both.
+    /// A token inside `/*! */` that reaches beyond its end as an older server sees it, or that has what begins a comment
+    /// there: from here on the readings part, and what follows may be of a literal. Comments inside are comments in both.
     fn agreed(&mut self, kind: Kind, begin: usize) -> Kind {
-        if self.executed.is_none_or(|end| self.place <= end) {
+        let Some(end) = self.executed else { return kind };
+        let token = self.bytes.get(begin..self.place).unwrap_or_default();
+        if token.starts_with(b"/*") {
+            self.executed = Some(if self.place > end { self.comment_end() } else { end });
             return kind;
         }
-        if self.bytes.get(begin..).is_some_and(|token| token.starts_with(b"/*")) {
-            self.executed = Some(self.comment_end());
+        if self.place <= end && memmem::find(token, b"/*").is_none() {
             return kind;
         }
         self.cut = true;
