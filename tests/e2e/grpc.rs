@@ -1,4 +1,5 @@
-//! gRPC as programs really speak it, in every form of a call: grpcio at both ends, and grpc-js at both ends.
+//! gRPC as programs really speak it, in every form of a call: grpcio at both ends, and grpc-js at both ends; gRPC-Web over
+//! HTTP/1 with Connect at both ends.
 
 use std::process::Command;
 
@@ -86,6 +87,34 @@ fn calls_of_every_form_of_node() -> Result<()> {
     for kind in [Kind::Client, Kind::Server] {
         let found = told(&spans, kind, |span| span.text("rpc.system.name") == Some("grpc"), line);
         ensure!(found == expected, "{kind:?}: {found:#?}");
+    }
+    Ok(())
+}
+
+/// Every status, also that of a failure, stands in the trailers behind the body.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn grpc_web_of_connect() -> Result<()> {
+    let agent = Agent::start()?;
+    let mut server = Program::start(&mut node("grpc_web.cjs", &["serve"]))?;
+    let port = server.line()?;
+
+    program::run(&mut node("grpc_web.cjs", &["call", &port]))?;
+    agent.until(2, "spans of the last call", |span| span.name.ends_with("List"))?;
+
+    let spans = agent.stop()?;
+    let line = |span: &Span| {
+        let failed = if span.failed() { " failed" } else { "" };
+        format!("{} {}{failed}", span.name, span.text("rpc.response.status_code").unwrap_or("-"))
+    };
+    // What the caller did wrong is no fault of the server's.
+    for (kind, refused) in [(Kind::Client, "NOT_FOUND failed"), (Kind::Server, "NOT_FOUND")] {
+        let refused = format!("shop.Stock/Get {refused}");
+        let found = told(&spans, kind, |span| span.text("rpc.system.name") == Some("grpc"), line);
+        ensure!(
+            found == ["shop.Stock/Get OK", &refused, "shop.Stock/List DATA_LOSS failed"],
+            "{kind:?}: {found:#?}"
+        );
     }
     Ok(())
 }

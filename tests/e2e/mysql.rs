@@ -1,11 +1,12 @@
 //! MySQL as programs really speak it: a Python program (PyMySQL) and a C one (MariaDB's client), and a real server.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use wirespan_tests::{
     agent::Agent,
-    databases::{Database, Gated, both_ends_show, mariadb},
+    databases::{Database, Gated, both_ends_show, mariadb, spans_of},
     program,
     servers::node,
+    span::Kind,
 };
 
 /// Waits for the spans of both ends of the last operation.
@@ -79,6 +80,28 @@ fn the_mariadb_client_is_understood() -> Result<()> {
             "SELECT, rows 1, in shop: SELECT ?",
         ],
     )
+}
+
+/// Both sides compress: of long packets the lengths alone are told, short ones are read.
+#[test]
+#[ignore = "needs root and the BPF tools: cargo xtask test"]
+fn a_compressed_connection_is_declared() -> Result<()> {
+    let server = Database::mariadb()?;
+    let agent = Agent::start()?;
+
+    let script = "SELECT * FROM users; SELECT 'fence'";
+    let mut client = mariadb(server.address, "alice", "hush");
+    program::run(client.args(["--skip-ssl", "--compress", "shop", "-e", script]))?;
+    until_fence(&agent)?;
+
+    let spans = agent.stop()?;
+    let expected = ["SELECT users, in shop: SELECT * FROM users", "SELECT, in shop: SELECT ?"];
+    both_ends_show(&spans, "mariadb", server.address.port(), &expected)?;
+    for kind in [Kind::Client, Kind::Server] {
+        let spans = spans_of(&spans, kind, server.address.port());
+        ensure!(spans.iter().all(|span| span.truth("wirespan.compressed")), "{spans:#?}");
+    }
+    Ok(())
 }
 
 #[test]

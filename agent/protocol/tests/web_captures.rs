@@ -113,6 +113,15 @@ fn grpc_of_python() {
     );
 }
 
+/// Connect for Node at both ends, over HTTP/1: every status stands in the trailers behind the body.
+#[test]
+fn grpc_web_of_node() {
+    check(
+        include_str!("captured/grpc-web-connect.txt"),
+        &["grpc shop.Stock/Get - OK", "grpc shop.Stock/Get - NOT_FOUND", "grpc shop.Stock/List - DATA_LOSS"],
+    );
+}
+
 #[test]
 fn the_trace_context_of_a_grpc_call_is_found() {
     let mut bench = Bench::new(REGISTRY, Side::Server);
