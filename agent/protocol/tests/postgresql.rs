@@ -530,6 +530,28 @@ fn statements_are_bounded() {
     assert_eq!(shown, ["SELECT, rows 0, unknown Bool(true)", "SELECT, rows 0: SELECT ?"]);
 }
 
+/// Many clients of a pooler share a connection, and may choose the same name (42P05): what the server keeps by it is not
+/// what was sent last. The same holds where it passed over the statement behind another one's error.
+#[test]
+fn a_statement_that_was_refused_does_not_take_the_place_of_the_one_before() {
+    let parse = |text: &str| message(b'P', format!("a\0{text}\0\0\0").as_bytes());
+    let (sync, ready) = (message(b'S', b""), message(b'Z', b"I"));
+    let run = || sent([message(b'B', b"\0a\0\0\0\0\0\0\0"), message(b'E', &[0; 5]), sync.clone()].concat());
+    let ran = [message(b'2', b""), message(b'C', b"SELECT 0\0"), ready.clone()].concat();
+    let failed = [message(b'E', b"SERROR\0C42P05\0\0"), ready.clone()].concat();
+    let prepare = || {
+        let prepared = [message(b'1', b""), ready.clone()].concat();
+        [sent([parse("SELECT 1 FROM one"), sync.clone()].concat()), received(prepared), run(), received(&ran)]
+    };
+    let again = [parse("SELECT 2 FROM two"), sync.clone()].concat();
+    for second in [again.clone(), [execution("SELECT 3 FROM three"), again].concat()] {
+        let calls = prepare().into_iter().chain([sent(second), received(&failed), run(), received(&ran)]);
+        let (told, ..) = after_welcome(calls.collect());
+        assert_eq!(told[1], "SELECT one, rows 0: SELECT ? FROM one");
+        assert_eq!(told.last().map(String::as_str), Some("SELECT, rows 0, unknown Bool(true)"), "{told:?}");
+    }
+}
+
 #[test]
 fn what_only_looks_like_it_is_left_alone() {
     for bytes in [&b"QUIT\r\n"[..], b"SELECT 1;\n", b"S\0\0\0\x05x", b"Z\0\0\0\x05?", b"\0\0\0\x08\0\0\0\0"] {

@@ -18,6 +18,8 @@ pub(super) enum Answer {
     Aside,
     /// A part of the request is done.
     Step,
+    /// Its statement was prepared.
+    Parsed,
     /// Rows of described columns follow.
     Fields,
     /// A statement is done.
@@ -46,7 +48,8 @@ pub(super) struct Tag {
 /// Reads a message of this kind.
 pub(super) fn answer(kind: u8, content: &[u8]) -> Answer {
     match kind {
-        b'1' | b'2' | b'3' | b'n' | b'I' | b's' | b'V' => Answer::Step,
+        b'1' => Answer::Parsed,
+        b'2' | b'3' | b'n' | b'I' | b's' | b'V' => Answer::Step,
         b'T' => Answer::Fields,
         b'C' => Answer::Complete(tag(content)),
         b'G' => Answer::Copying { out: false },

@@ -46,6 +46,8 @@ struct Work {
     blind: bool,
     /// Rows, by the tag.
     tagged: Option<u64>,
+    /// Name of a statement that it prepares, until that is done.
+    parses: Option<Vec<u8>>,
 }
 
 /// Messages of the extended protocol that are not executed yet.
@@ -53,8 +55,8 @@ struct Draft {
     extent: Extent,
     ask: Ask,
     due: u32,
-    /// It prepares a statement.
-    parses: bool,
+    /// It prepares a statement of this name.
+    parses: Option<Vec<u8>>,
     /// A portal was bound in it.
     binds: bool,
     describes: bool,
@@ -166,7 +168,7 @@ impl Pairing {
         match part {
             Request::Parse(name, statement) => {
                 let (ask, digest) = ask_for(*statement);
-                draft.parses = true;
+                draft.parses = Some(name.clone());
                 draft.ask = ask;
                 keep(&mut self.statements, name, digest, scene);
             }
@@ -193,7 +195,7 @@ impl Pairing {
             draft.statement(self.portals.get(portal));
         }
         let due = draft.due.saturating_add(1);
-        let work = Work { group: self.asked, due, runs: true, ..Work::default() };
+        let work = Work { group: self.asked, due, runs: true, parses: draft.parses, ..Work::default() };
         Owner::Request(self.push(work, draft.ask, &draft.extent, scene))
     }
 
@@ -206,7 +208,7 @@ impl Pairing {
             return Owner::Nobody;
         };
         let last = self.queue.back().filter(|pending| pending.work.group == group && !pending.work.done);
-        if let (Some(pending), false, false) = (last, draft.parses, draft.describes) {
+        if let (Some(pending), None, false) = (last, &draft.parses, draft.describes) {
             // Closing a portal belongs to what ran it.
             draft.extend(extent);
             pending.asked(&draft.extent);
@@ -214,13 +216,13 @@ impl Pairing {
             return Owner::Nobody;
         }
         draft.extend(extent);
-        draft.ask.command = Some(match (draft.parses, draft.describes) {
+        draft.ask.command = Some(match (draft.parses.is_some(), draft.describes) {
             (true, _) => "PREPARE",
             (false, true) => "DESCRIBE",
             (false, false) if draft.binds => "BIND",
             (false, false) => "CLOSE",
         });
-        let work = Work { group, due: draft.due, ..Work::default() };
+        let work = Work { group, due: draft.due, parses: draft.parses, ..Work::default() };
         Owner::Request(self.push(work, draft.ask, &draft.extent, scene))
     }
 
@@ -321,6 +323,10 @@ impl Pairing {
                 pending.failure = Some(Failure { code: "pipeline_aborted".into(), sqlstate: None });
             }
             count(pending);
+            // It was not prepared, and one of the same name may be there still.
+            if let (Some(name), Some(_)) = (&pending.work.parses, &pending.failure) {
+                self.statements.forget(name);
+            }
         }
         self.queue.end_front(Ending::Answered, Nanos::default(), scene);
     }
@@ -389,6 +395,10 @@ fn take(pending: &mut Pending<Work>, answer: Answer) -> bool {
     match answer {
         Answer::Rows(rows) => work.rows += rows,
         Answer::Step => work.step(),
+        Answer::Parsed => {
+            work.parses = None;
+            work.step();
+        }
         Answer::Fields => {
             work.fields = true;
             work.step();
@@ -449,7 +459,7 @@ impl Work {
 impl Draft {
     fn new(extent: &Extent) -> Self {
         let extent = Extent { bytes: 0, missing: 0, ..*extent };
-        Self { extent, ask: Ask::default(), due: 0, parses: false, binds: false, describes: false }
+        Self { extent, ask: Ask::default(), due: 0, parses: None, binds: false, describes: false }
     }
 
     const fn extend(&mut self, extent: &Extent) {
