@@ -28,9 +28,13 @@ async function open(theme, width) {
 async function look(page, name, path, wanted) {
   await page.goto(origin + path);
   await page.locator(wanted).first().waitFor();
+  await fits(page, name);
+  if (folder) await page.screenshot({ path: `${folder}/${name}.png` });
+}
+
+async function fits(page, name) {
   const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
   if (over > 0) wrong.push(`${name}: ${over} pixels wider than the window`);
-  if (folder) await page.screenshot({ path: `${folder}/${name}.png` });
 }
 
 /** What a person would do first. */
@@ -85,6 +89,14 @@ async function every(theme, width) {
   await page.locator('[role=treeitem]').first().click();
   await page.locator('aside dl').first().waitFor();
   if (folder) await page.screenshot({ path: `${folder}/${name('span')}.png` });
+  const all = await (await page.request.get(`${origin}/api/v1/traces?limit=100&since=24h`)).json();
+  const endless = all.traces.find((trace) => trace.root?.name.length > 300);
+  if (endless) {
+    await look(page, name('endless'), `/trace/${endless.trace_id}`, '[role=treeitem]');
+    await page.locator('[role=treeitem]').first().click();
+    await page.locator('aside dl').first().waitFor();
+    await fits(page, name('endless span'));
+  }
   await look(page, name('compare'), `/compare/${ids[0]}/${ids[1] ?? ids[0]}`, 'tbody tr');
   await look(page, name('services'), '/services?since=24h', 'tbody tr');
   await page.locator('tbody a').first().click();

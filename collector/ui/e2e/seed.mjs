@@ -48,6 +48,12 @@ const services = { web: [], orders: [] };
 for (let trace = 1; trace <= TRACES; trace += 1) {
   for (const [name, spans] of Object.entries(shop(trace))) services[name].push(...spans);
 }
+// Names as a stranger may choose them: long, without a place to break, from right to left.
+const endless = 'x'.repeat(400);
+services[`service-${endless}`] = [
+  span(0, 1, 0, 2, `GET /${endless}`, 0, 20, { 'url.path': `/${endless}`, [endless]: endless }, true),
+  span(0, 2, 1, 3, 'שלום/עולם', 1, 10, { 'db.query.text': endless }),
+];
 const resourceSpans = Object.entries(services).map(([name, spans]) => ({
   resource: { attributes: [{ key: 'service.name', value: value(name) }, { key: 'host.name', value: value('shop-1') }] },
   scopeSpans: [{ scope: { name: 'wirespan', version: '0' }, spans }],
