@@ -62,6 +62,8 @@ async function tour(page) {
   await page.keyboard.press('Enter');
   await page.locator('aside dl').first().waitFor();
   expect(new URL(page.url()).searchParams.has('span'), true);
+  await page.keyboard.press('Escape');
+  await page.locator('aside').waitFor({ state: 'detached' });
   await page.goBack();
   await page.locator('ol.list a').first().waitFor();
   // What was exported comes in again, and is known.
