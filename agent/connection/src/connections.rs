@@ -111,6 +111,15 @@ impl<S: Default> Connections<S> {
         self.relieve();
     }
 
+    /// Shows every connection that is tracked now.
+    pub fn each(&mut self, mut visit: impl FnMut(&mut Connection<S>)) {
+        for index in 0..self.slots.slots() {
+            if let Some(connection) = self.slots.get_mut(index as Index) {
+                visit(connection);
+            }
+        }
+    }
+
     fn data(&mut self, data: &Data<'_>, visit: &mut impl FnMut(&mut Connection<S>)) {
         let Some(index) = self.find_or_open(data, visit) else { return };
         self.slots.touch(index);

@@ -13,10 +13,14 @@ mod screen;
 pub(crate) mod setup;
 mod summary;
 
-use std::{fs::File, io::Write, panic::resume_unwind, sync::Arc, thread, time::Duration};
+use std::{fs::File, future, io::Write, panic::resume_unwind, sync::Arc, thread, time::Duration};
 
 use anyhow::Context;
-use tokio::sync::oneshot;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::oneshot,
+    time::timeout,
+};
 use wirespan_export::{
     otlp::{Exporter, Intake},
     terminal::Output,
@@ -45,6 +49,9 @@ pub use self::{
     screen::{Backlog, Shown},
     summary::Summary,
 };
+
+/// How long what is left may take to be sent before a word is said.
+const SILENT: Duration = Duration::from_millis(500);
 
 /// Whom to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +96,8 @@ pub struct Daemon {
     watch: Arc<Watch>,
     duty: Duty,
     ended: oneshot::Receiver<Summary>,
+    /// What the capture thread left, where it ended before it was asked to.
+    left: Option<Summary>,
     flush: Duration,
     /// Which plan the kernel programs follow.
     pub plan: wirespan_kernel::Plan,
@@ -141,7 +150,7 @@ impl Daemon {
             Capture::new(programs, kernel, pipeline, sinks, Arc::clone(&watch), budget);
         capture.start().context("cannot start the capture thread")?;
         let (flush, duty) = (config.limits.flush_timeout, Duty::default());
-        Ok(Self { runtime, exporter, screen, disk, control, watch, duty, ended, flush, plan })
+        Ok(Self { runtime, exporter, screen, disk, control, watch, duty, ended, left: None, flush, plan })
     }
 
     /// From now on SIGHUP reads the configuration again instead of ending the daemon, and systemd, where it manages
@@ -166,16 +175,18 @@ impl Daemon {
     /// # Errors
     /// Signals cannot be listened to.
     pub fn run_until(&mut self, done: impl Future<Output = ()>) -> anyhow::Result<Reason> {
-        let Self { runtime, ended, duty, control, watch, .. } = self;
+        let Self { runtime, ended, left, duty, control, watch, .. } = self;
         runtime.block_on(async {
-            use tokio::signal::unix::{SignalKind, signal};
             let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
             let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
             Ok(tokio::select! {
                 _ = terminate.recv() => Reason::Asked,
                 _ = interrupt.recv() => Reason::Asked,
                 () = done => Reason::Done,
-                _ = ended => Reason::Done,
+                summary = ended => {
+                    *left = summary.ok();
+                    Reason::Done
+                }
                 never = duty.perform(control, watch) => match never {},
             })
         })
@@ -186,10 +197,10 @@ impl Daemon {
     pub fn stop(mut self) -> Summary {
         self.duty.end();
         self.control.stop();
-        let mut summary = if self.ended.is_terminated() {
-            Summary::default()
-        } else {
-            self.runtime.block_on(&mut self.ended).unwrap_or_default()
+        let mut summary = match self.left.take() {
+            Some(summary) => summary,
+            None if self.ended.is_terminated() => Summary::default(),
+            None => self.runtime.block_on(&mut self.ended).unwrap_or_default(),
         };
         if let Some(screen) = self.screen.take() {
             summary.shown = Some(screen.finish());
@@ -198,9 +209,20 @@ impl Daemon {
             summary.recorded = Some(disk.finish());
         }
         if let Some(exporter) = self.exporter.take() {
-            summary.exported = Some(self.runtime.block_on(exporter.shutdown(self.flush)));
+            let report = self.runtime.block_on(exporter.shutdown_unless(self.flush, enough(self.flush)));
+            summary.exported = Some(report);
         }
         summary
+    }
+}
+
+/// Whoever stopped the daemon and has to wait is told why, and may say that it is long enough.
+async fn enough(deadline: Duration) {
+    let Ok(mut interrupt) = signal(SignalKind::interrupt()) else { return future::pending().await };
+    if timeout(SILENT, interrupt.recv()).await.is_err() {
+        let most = deadline.as_secs_f64();
+        eprintln!("wirespan: sending what is left, for {most} s at most; Ctrl-C again ends it now");
+        interrupt.recv().await;
     }
 }
 

@@ -41,7 +41,7 @@ impl Summary {
             (self.losses.io_uring, "calls of io_uring, not looked into"),
             (*panics, "connections given up"),
             (*left_out, "connections left out to stay within the CPU budget"),
-            (self.shown.unwrap_or(0), "spans not shown (output too slow)"),
+            (self.shown.unwrap_or(0), "spans not shown (output too slow, or closed)"),
             (
                 self.recorded.as_ref().map_or(0, |recorded| recorded.unwritten),
                 "events not recorded (disk too slow)",
@@ -51,17 +51,17 @@ impl Summary {
         ]
     }
 
-    /// Was anything missed?
+    /// Was anything missed, or not understood?
     #[must_use]
     pub fn missed(&self) -> bool {
-        self.causes().iter().any(|(count, _)| *count > 0)
+        self.counters.unrecognised.connections > 0 || self.causes().iter().any(|(count, _)| *count > 0)
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Counters { traces, unrecognised, .. } = &self.counters;
-        write!(f, "{} spans in {} traces", traces.spans, traces.parts)?;
+        write!(f, "{} in {}", many(traces.spans, "span"), many(traces.parts, "trace"))?;
         if let Some(report) = &self.exported {
             write!(f, ", {} exported", report.counters.spans_exported)?;
         }
@@ -69,12 +69,39 @@ impl fmt::Display for Summary {
             write!(f, "; {count} {what}")?;
         }
         if unrecognised.connections > 0 {
+            let connections = many(unrecognised.connections, "connection");
             write!(
                 f,
-                "; {} connections of unrecognised protocols ({} bytes)",
-                unrecognised.connections, unrecognised.bytes
+                "; {connections} encrypted or of unrecognised protocols ({} bytes)",
+                unrecognised.bytes
             )?;
         }
         Ok(())
+    }
+}
+
+fn many(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_seen_and_what_was_not() {
+        let mut summary = Summary::default();
+        assert_eq!(summary.to_string(), "0 spans in 0 traces");
+        assert!(!summary.missed());
+        let Counters { traces, unrecognised, .. } = &mut summary.counters;
+        (traces.spans, traces.parts) = (2, 1);
+        (unrecognised.connections, unrecognised.bytes) = (1, 900);
+        assert!(summary.missed());
+        summary.shown = Some(3);
+        assert_eq!(
+            summary.to_string(),
+            "2 spans in 1 trace; 3 spans not shown (output too slow, or closed); \
+             1 connection encrypted or of unrecognised protocols (900 bytes)"
+        );
     }
 }

@@ -175,9 +175,17 @@ impl Pipeline {
         }
     }
 
-    /// Gives out everything that is finished, whatever it waits for.
+    /// Ends: gives out everything that is finished, whatever it waits for, and counts what is still open and was not
+    /// recognised.
     pub fn flush(&mut self) {
-        self.road.traces.flush(&mut self.road.done);
+        let Self { connections, road } = self;
+        road.traces.flush(&mut road.done);
+        connections.each(|connection| {
+            let Tracked { recognised, ours, left_out, .. } = connection.state;
+            if !(recognised || ours || left_out || connection.is_over()) {
+                road.count(connection);
+            }
+        });
     }
 
     /// How many traces [`take`](Self::take) would give.

@@ -33,7 +33,10 @@ fn pipeline() -> Pipeline {
 }
 
 fn request(cookie: u64, offset: u64) -> Event<'static> {
-    const BYTES: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    received(cookie, offset, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+}
+
+fn received(cookie: u64, offset: u64, bytes: &'static [u8]) -> Event<'static> {
     Event::Data(Data {
         time: Nanos(1_000 + offset),
         socket: Socket {
@@ -45,7 +48,7 @@ fn request(cookie: u64, offset: u64) -> Event<'static> {
         },
         direction: Direction::Received,
         offset,
-        len: BYTES.len() as u32,
+        len: bytes.len() as u32,
         task: Task { pid: 1, tid: 1, key: 1, rests: 0, next: None },
         cgroup: 1,
         flags: DataFlags::default(),
@@ -53,7 +56,7 @@ fn request(cookie: u64, offset: u64) -> Event<'static> {
         rtt_us: 0,
         retransmits: 0,
         acked: None,
-        head: BYTES,
+        head: bytes,
         tail: b"",
     })
 }
@@ -75,4 +78,20 @@ fn a_panic_ends_the_tracking_of_its_connection_alone() {
     assert_eq!(orders.0.get(&1), Some(&Policy::Ignore), "nothing more is copied of it");
     assert_ne!(orders.0.get(&2), Some(&Policy::Ignore), "the other one is followed");
     assert_eq!(pipeline.counters().panics, 2);
+}
+
+#[test]
+fn at_the_end_what_is_open_and_not_recognised_is_counted() {
+    let (mut pipeline, mut orders) = (pipeline(), Ordered::default());
+    // The head of a TLS hello.
+    pipeline.event(
+        &received(1, 100, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"),
+        Clock::default(),
+        &mut orders,
+    );
+    pipeline.event(&request(2, 100), Clock::default(), &mut orders);
+    assert_eq!(pipeline.counters().unrecognised.connections, 0);
+    pipeline.flush();
+    let Total { connections, bytes, .. } = pipeline.counters().unrecognised;
+    assert_eq!((connections, bytes), (1, 11));
 }

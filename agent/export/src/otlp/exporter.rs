@@ -2,6 +2,7 @@
 //! arrive, are refused, or the time is up. Refuses: making the caller wait.
 
 use std::{
+    future,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -119,10 +120,18 @@ impl Exporter {
 
     /// Takes no more traces, sends what waits, and ends after at most `deadline`. Requests that wait for a retry
     /// are tried at once, except where the server named a time.
-    pub async fn shutdown(mut self, deadline: Duration) -> Report {
+    pub async fn shutdown(self, deadline: Duration) -> Report {
+        self.shutdown_unless(deadline, future::pending()).await
+    }
+
+    /// The same, until nobody wants to wait any longer.
+    pub async fn shutdown_unless(mut self, deadline: Duration, enough: impl Future<Output = ()>) -> Report {
         self.intake.shared.close(later(Instant::now(), deadline));
-        // An error is a panic of the task, whose message the runtime has printed; the counters tell what it cost.
-        let _panicked = (&mut self.task).await;
+        tokio::select! {
+            // An error is a panic of the task, whose message the runtime has printed; the counters tell what it cost.
+            _panicked = &mut self.task => {}
+            () = enough => self.task.abort(),
+        }
         let shared = &self.intake.shared;
         let left = shared.counters.snapshot().spans_waiting();
         add(&shared.counters.spans_abandoned, left);

@@ -5,6 +5,8 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, uri::PathAndQuery};
 
+use super::transport::Transport;
+
 /// What is wrong with the settings, and what to write instead.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -233,6 +235,14 @@ impl Settings {
         Ok(Destination { url: if complete { url } else { with_traces_path(url)? }, protocol })
     }
 
+    /// Could an exporter be started with these? Certificates are read; the endpoint is not asked.
+    ///
+    /// # Errors
+    /// When the settings cannot work; the error says what to change.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        Transport::new(self).map(drop)
+    }
+
     fn local(&self) -> Destination {
         let protocol = self.protocol.unwrap_or(Protocol::HttpProtobuf);
         let url = match protocol {
@@ -255,6 +265,9 @@ fn parse(text: &str) -> Result<Uri, SettingsError> {
     let authority = url.authority().map(http::uri::Authority::as_str).unwrap_or_default();
     if authority.contains('@') {
         return Err(wrong("it holds a user name or password; send them as the header `authorization`"));
+    }
+    if authority.len() > url.host().unwrap_or_default().len() && url.port_u16().is_none() {
+        return Err(wrong("its port is no number from 0 to 65535"));
     }
     Ok(url)
 }
@@ -313,6 +326,10 @@ mod tests {
         assert!(scheme.contains("write `http://collector:4317` for plain text or `https://collector:4317`"));
         assert!(resolved(Endpoint::Base("ftp://h".into()), None).contains("neither http nor https"));
         assert!(resolved(Endpoint::Base("http://a b".into()), None).contains("not a URL"));
+        for port in ["http://h:99999", "http://h:", "http://[::1]:x"] {
+            let wrong = resolved(Endpoint::Base(port.into()), None);
+            assert!(wrong.contains("its port is") || wrong.contains("not a URL"), "{port}: {wrong}");
+        }
         let secret = resolved(Endpoint::Base("https://user:hunter2@h".into()), None);
         assert!(secret.contains("authorization") && !secret.contains("hunter2"), "{secret}");
     }

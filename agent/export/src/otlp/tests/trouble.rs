@@ -188,6 +188,16 @@ async fn the_end_has_a_deadline_and_counts_what_it_leaves() {
 }
 
 #[tokio::test]
+async fn the_end_comes_sooner_for_who_does_not_wait() {
+    let receiver = Receiver::start(Grpc, &[Reply::Silence]).await;
+    let (exporter, _) = start(&settings(Grpc, receiver.address));
+    exporter.offer(one(1));
+    let report = exporter.shutdown_unless(NEVER, async { drop(receiver.requests(1).await) }).await;
+    assert!(!report.complete);
+    assert_eq!((report.counters.spans_abandoned, report.counters.spans_waiting()), (1, 0));
+}
+
+#[tokio::test]
 async fn the_wrong_protocol_is_hinted_at() {
     for (receiver, sender, hint) in [(HttpProtobuf, Grpc, "http/protobuf"), (Grpc, HttpProtobuf, "grpc")] {
         let receiver = Receiver::start(receiver, &[]).await;
