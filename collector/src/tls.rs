@@ -25,6 +25,16 @@ pub struct Tls {
     pub client_ca: Option<PathBuf>,
 }
 
+impl Tls {
+    /// Can the files be used?
+    ///
+    /// # Errors
+    /// Which one cannot, and why.
+    pub fn check(&self) -> Result<()> {
+        config(self).map(drop)
+    }
+}
+
 /// How ports speak TLS.
 pub(crate) fn config(files: &Tls) -> Result<Arc<ServerConfig>> {
     let provider = Arc::new(ring::default_provider());

@@ -8,7 +8,7 @@ use std::{
 use anyhow::bail;
 use wirespan_collector::{Addresses, Durability, Keep, Running, Settings, Tls};
 
-use crate::config::Config;
+use crate::config::{Config, value::Place};
 
 /// Spans that fit into about 300 MiB.
 const IN_MEMORY: usize = 250_000;
@@ -16,9 +16,9 @@ const IN_MEMORY: usize = 250_000;
 /// Starts a collector. `lenient`: without the ports that are taken, but for the page's.
 pub(super) fn start(config: &Config, lenient: bool) -> anyhow::Result<Running> {
     let of = &config.collector;
-    let place = |address: &String| (address != "off").then(|| address.clone());
+    let place = |Place(address): &Place| (address != "off").then(|| address.clone());
     wirespan_collector::start(&Settings {
-        listen: of.listen.clone(),
+        listen: of.listen.0.clone(),
         otlp_grpc: place(&of.otlp_grpc),
         otlp_http: place(&of.otlp_http),
         zipkin: place(&of.zipkin),
@@ -31,6 +31,11 @@ pub(super) fn start(config: &Config, lenient: bool) -> anyhow::Result<Running> {
         ingest_token: of.ingest_token.clone(),
         keep: keep(config),
     })
+}
+
+/// What would keep a collector from starting, as far as can be told without starting it.
+pub(super) fn check(config: &Config) -> anyhow::Result<()> {
+    tls(config)?.map_or(Ok(()), |tls| tls.check())
 }
 
 fn tls(config: &Config) -> anyhow::Result<Option<Tls>> {

@@ -5,9 +5,11 @@ use std::{
     process::ExitCode,
 };
 
+use super::collecting;
 use crate::{
     cli::{Check, Config, Print},
     config::{self, show},
+    daemon::setup,
 };
 
 /// Prints or checks.
@@ -32,7 +34,12 @@ fn print(args: &Print, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
 }
 
 fn check(args: &Check, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
-    match config::load(&args.flags)?.file {
+    let loaded = config::load(&args.flags)?;
+    if let Some(settings) = setup::otlp(&loaded.config)? {
+        settings.check()?;
+    }
+    collecting::check(&loaded.config)?;
+    match loaded.file {
         Some(file) => writeln!(out, "{}: no problems", file.display())?,
         None => writeln!(out, "no configuration file; variables and flags have no problems")?,
     }

@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     choice::{Color, Compression, Output, Plan, Protocol},
     key::{Key, Source, settings},
-    value::{Listen, Pairs, Pattern, PatternNames, Ports, Setting, Size},
+    value::{Listen, Pairs, Pattern, PatternNames, Place, Ports, Setting, Size},
 };
 
 settings! {
@@ -84,8 +84,8 @@ settings! {
 
     /// What the daemon may take from the host.
     budget: Budget {
-        /// Percent of all processors' time. Above it whole connections are left out, at random, and the spans of the others
-        /// say what share is shown. `0`: no bound.
+        /// Percent of all processors' time that capture may take; `0`: no bound.
+        /// Above it whole connections are left out, at random, and the spans of the others say what share is shown.
         cpu_percent: u32 = "20", range "0" to "100", flag "cpu-percent";
     }
 
@@ -144,17 +144,17 @@ settings! {
     /// The collector: `wirespan collector`, and the one that `wirespan run` brings along.
     collector: Collector {
         /// Where the page, the API and Jaeger's API listen.
-        listen: String = "127.0.0.1:16686", flag "listen" as "ADDRESS";
+        listen: Place = "127.0.0.1:16686", flag "listen";
         /// Where OTLP over gRPC is received; `off`: nowhere.
-        otlp_grpc: String = "127.0.0.1:4317";
+        otlp_grpc: Place = "127.0.0.1:4317";
         /// Where OTLP over HTTP is received; `off`: nowhere.
-        otlp_http: String = "127.0.0.1:4318";
+        otlp_http: Place = "127.0.0.1:4318";
         /// Where Zipkin's spans are received and its API answers; `off`: nowhere.
-        zipkin: String = "127.0.0.1:9411";
+        zipkin: Place = "127.0.0.1:9411";
         /// Where Tempo's API answers; `off`: nowhere.
-        tempo: String = "127.0.0.1:3200";
+        tempo: Place = "127.0.0.1:3200";
         /// Where Jaeger's API answers over gRPC; `off`: nowhere.
-        jaeger_grpc: String = "127.0.0.1:16685";
+        jaeger_grpc: Place = "127.0.0.1:16685";
         /// Certificate (PEM, with those between it and its authority) with which every port speaks TLS. Not set: in clear.
         tls_certificate_file: Option<PathBuf> = "";
         /// Private key (PEM) of that certificate.

@@ -130,6 +130,17 @@ fn values_out_of_range_name_the_range() {
 }
 
 #[test]
+fn the_collectors_addresses_are_checked_before_it_starts() {
+    assert_eq!(
+        problems("collector:\n  zipkin: 9411\n", &[], &["--listen", "1"]),
+        [
+            "--listen: `collector.listen` must be `off` or an address with a port such as 127.0.0.1:4317, not `1`",
+            "w.yaml:2: `collector.zipkin` must be `off` or an address with a port such as 127.0.0.1:4317, not `9411`",
+        ]
+    );
+}
+
+#[test]
 fn a_malformed_file_is_named_with_its_line() {
     assert_eq!(problems("a:\n  b: 1\n  b: 1\n", &[], &[]), ["w.yaml:3: `b` is already set in line 2"]);
 }

@@ -262,6 +262,26 @@ impl Setting for Listen {
     }
 }
 
+/// Where a collector listens or is asked, written as `127.0.0.1:4317`, `localhost:4317`, `https://host:16686` or `off`.
+/// Names are resolved when it is used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place(pub String);
+
+impl Setting for Place {
+    const SYNTAX: &'static str = "ADDRESS";
+
+    fn read(raw: &Raw) -> Result<Self, String> {
+        let text = text(raw)?;
+        let address = text.strip_prefix("https://").unwrap_or(text);
+        let port = |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok();
+        let complete = address.rsplit_once(':').is_some_and(|(host, at)| !host.is_empty() && port(at));
+        if complete || text == "off" {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!("must be `off` or an address with a port such as 127.0.0.1:4317, not `{text}`"))
+    }
+}
+
 /// A type that the items of a list can have.
 pub trait Item: Sized {
     /// The placeholder in help texts.
@@ -416,6 +436,16 @@ mod tests {
         assert!(ports[1].contains(8999) && !ports[1].contains(9000));
         for text in ["9-8", "65536", "a", "1-2-3"] {
             assert!(line::<Vec<Ports>>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn places_have_a_host_and_a_port() {
+        for text in ["127.0.0.1:0", "localhost:4317", "[::1]:4317", "https://web-1:443", "off"] {
+            assert_eq!(line::<Place>(text), Ok(Place(text.into())));
+        }
+        for text in ["", "1", "localhost", ":80", "a:b", "a:99999", "a:+1", "a:"] {
+            assert!(line::<Place>(text).is_err(), "{text}");
         }
     }
 

@@ -114,7 +114,7 @@ pub(super) fn takes_all(config: &Config) -> bool {
 }
 
 /// The exporter's settings; `None` where no endpoint is named anywhere.
-pub(super) fn otlp(config: &Config) -> anyhow::Result<Option<otlp::Settings>> {
+pub(crate) fn otlp(config: &Config) -> anyhow::Result<Option<otlp::Settings>> {
     let mut settings = otlp::Settings::default();
     let named = otlp::environment::apply(&mut settings, |name| std::env::var(name).ok())?;
     let given = &config.otlp;

@@ -50,9 +50,9 @@ pub(super) fn send(
     body: &[u8],
 ) -> anyhow::Result<Box<dyn Connection>> {
     let of = &config.collector;
-    let (address, tls) = match of.listen.strip_prefix("https://") {
+    let (address, tls) = match of.listen.0.strip_prefix("https://") {
         Some(address) => (address, true),
-        None => (of.listen.as_str(), of.tls_certificate_file.is_some()),
+        None => (of.listen.0.as_str(), of.tls_certificate_file.is_some()),
     };
     let nobody = || {
         format!(
