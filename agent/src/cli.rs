@@ -130,7 +130,7 @@ pub struct Collector {
 
 /// Arguments of `wirespan query`.
 #[derive(Debug, Args)]
-#[command(subcommand_negates_reqs = true)]
+#[command(subcommand_negates_reqs = true, arg_required_else_help = true)]
 pub struct Query {
     /// What to ask.
     #[command(subcommand)]
@@ -436,6 +436,7 @@ mod tests {
             ("wirespan agent --set x", "KEY=VALUE"),
             ("wirespan top --interval 0", "from 0.1 to 3600"),
             ("wirespan completions klingon", "bash"),
+            ("wirespan query", "search"),
             ("wirespan record", "-o <FILE>"),
             ("wirespan replay x.pcap --end middle", "server, client, both"),
         ];

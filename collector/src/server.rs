@@ -3,14 +3,14 @@
 use std::{
     fmt::Write as _,
     fs::{self, OpenOptions},
-    io::Write as _,
+    io::{self, Write as _},
     net::SocketAddr,
     os::unix::fs::OpenOptionsExt,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use axum::{
     Router,
     http::{HeaderValue, header::X_CONTENT_TYPE_OPTIONS},
@@ -20,7 +20,7 @@ use axum::{
 use rustls::ServerConfig;
 use tokio::{net::TcpListener, runtime::Runtime, sync::watch};
 use wirespan_ingest::{Intake, Limits, Port, jaeger, otlp, zipkin};
-use wirespan_store::{Durability, Embedded, Memory, Store};
+use wirespan_store::{Durability, Embedded, Memory, Store, StoreError};
 
 use crate::{
     Keep, Settings,
@@ -123,8 +123,14 @@ fn open(keep: &Keep) -> anyhow::Result<(Arc<dyn Store>, Facts)> {
             settings.durability = *durability;
             settings.bytes = Some(*bytes);
             settings.age = Some(*age);
-            let store = Embedded::open(settings)
-                .with_context(|| format!("cannot open the store in {}", directory.display()))?;
+            let store = Embedded::open(settings).map_err(|error| {
+                // Its text has the cause: as a link of a chain it would be told twice.
+                let advice = match error {
+                    StoreError::File { .. } => "; choose another directory with --data",
+                    _ => "",
+                };
+                anyhow!("cannot open the store in {}: {error}{advice}", directory.display())
+            })?;
             let durability = match durability {
                 Durability::Grouped => "grouped",
                 Durability::Strict => "strict",
@@ -304,12 +310,16 @@ async fn bind(address: &str, remote: bool) -> anyhow::Result<TcpListener> {
     if let Some(place) = places.iter().find(|place| !place.ip().is_loopback() && !remote) {
         bail!(
             "{place} can be reached from other hosts, without TLS: give the collector a certificate \
-             (collector.tls_certificate_file), or say that you want this with --remote"
+             (collector.tls_certificate_file), or say that you want this with --remote true"
         );
     }
-    TcpListener::bind(&*places).await.with_context(|| {
-        format!(
-            "cannot listen on {address}: if another program uses the port, stop it or choose another address"
-        )
+    TcpListener::bind(&*places).await.map_err(|error| {
+        let advice = match error.kind() {
+            io::ErrorKind::AddrInUse => "; stop the program that uses the port, or choose another address",
+            io::ErrorKind::AddrNotAvailable => "; choose an address of this host",
+            io::ErrorKind::PermissionDenied => "; choose a port above 1023, or run as root",
+            _ => "",
+        };
+        anyhow!("cannot listen on {address}: {error}{advice}")
     })
 }

@@ -68,7 +68,8 @@ pub enum LoadError {
     MissingFields(Vec<String>),
     /// Not allowed to load.
     #[error(
-        "not permitted to load kernel programs; run as root, or with CAP_BPF, CAP_PERFMON and CAP_SYS_RESOURCE"
+        "not permitted to load kernel programs; run as root, or with CAP_BPF and CAP_PERFMON (before Linux 5.11 also \
+         CAP_SYS_RESOURCE); `wirespan doctor` says what is missing"
     )]
     NotPermitted,
     /// The kernel refused.

@@ -24,11 +24,14 @@ pub(super) fn output(chosen: choice::Output) -> Option<Output> {
     }
 }
 
-/// With colours? `NO_COLOR` (no-color.org) is heard.
+/// With colours? `NO_COLOR` (no-color.org) is heard, and so is a terminal that says that it has none.
 pub(super) fn color(config: &Config, terminal: bool) -> bool {
     match config.output.color {
         choice::Color::Always => true,
         choice::Color::Never => false,
-        choice::Color::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()),
+        choice::Color::Auto => {
+            let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+            terminal && !unwanted && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+        }
     }
 }

@@ -115,7 +115,8 @@ pub fn table(board: &Board, own: &Own) -> String {
 }
 
 fn state(board: &Board, own: &Own) -> String {
-    let rate: f64 = board.lines().iter().map(|line| line.rate).sum();
+    // The sum of nothing would be -0.
+    let rate = board.lines().iter().fold(0.0, |sum, line| sum + line.rate);
     let paused = if board.paused { ", PAUSED" } else { "" };
     let routes = board.lines().len();
     format!(
@@ -228,5 +229,6 @@ mod tests {
         assert_eq!((first["service"].as_str(), first["rate"].as_f64()), (Some("web"), Some(10.0)));
         assert_eq!(value["own"]["plan"], "sock");
         assert!(table(&board, &own()).lines().count() == 6);
+        assert!(table(&Board::default(), &own()).contains(": 0 spans/s, 0 routes"));
     }
 }

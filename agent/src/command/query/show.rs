@@ -32,7 +32,11 @@ pub(super) fn show(out: &mut dyn Write, question: &Question, answer: &Json) -> i
         Question::Status => {
             let mut rows = Vec::new();
             flatten("", answer, &mut rows);
-            rows.iter().try_for_each(|(name, value)| writeln!(out, "{name}  {value}"))
+            let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+            rows.iter().try_for_each(|(name, value)| writeln!(out, "{name:width$}  {value}"))
+        }
+        Question::Operations { .. } if list(&answer["operations"]).next().is_none() => {
+            writeln!(out, "no such span has arrived yet")
         }
         Question::Operations { .. } => {
             let row = |one: &Json| {
@@ -43,6 +47,10 @@ pub(super) fn show(out: &mut dyn Write, question: &Question, answer: &Json) -> i
             table(out, &["spans", "kind", "operation"], rows.collect())
         }
         Question::Trace { .. } => tree(out, answer),
+        // Of all times: there is no looking further back.
+        Question::Services if list(&answer["services"]).next().is_none() => {
+            writeln!(out, "no span has arrived yet")
+        }
         Question::Services => table(out, &["spans", "errors", "service"], services(answer)),
         Question::Map => {
             let rows = list(&answer["edges"]).map(|edge| {
@@ -78,9 +86,22 @@ fn flatten(name: &str, json: &Json, rows: &mut Vec<(String, String)>) {
                 flatten(&name, value, rows);
             }
         }
-        Json::Null => rows.push((name.to_owned(), "-".to_owned())),
-        Json::String(_) => rows.push((name.to_owned(), text(json))),
-        other => rows.push((name.to_owned(), other.to_string())),
+        value => rows.push(match name.strip_suffix("_ns") {
+            Some(name) => (name.to_owned(), duration(value)),
+            None => (name.to_owned(), plain(value)),
+        }),
+    }
+}
+
+/// A value as people write it: a whole number without a point.
+fn plain(value: &Json) -> String {
+    match value {
+        Json::Null => "-".to_owned(),
+        Json::String(_) => text(value),
+        other => other
+            .as_f64()
+            .filter(|number| number.fract() == 0.0)
+            .map_or(other.to_string(), |number| number.to_string()),
     }
 }
 
@@ -119,7 +140,8 @@ fn duration(json: &Json) -> String {
         _ if nanos < 1e3 => format!("{nanos} ns"),
         _ if nanos < 1e6 => format!("{:.1} µs", nanos / 1e3),
         _ if nanos < 1e9 => format!("{:.1} ms", nanos / 1e6),
-        _ => format!("{:.2} s", nanos / 1e9),
+        _ if nanos < 3600e9 => format!("{:.2} s", nanos / 1e9),
+        _ => format!("{:.1} h", nanos / 3600e9),
     }
 }
 
@@ -232,6 +254,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_status_is_in_units_of_people() {
+        let status = json!({
+            "delays": { "p50_ns": 1_500_000, "p99_ns": null }, "spans": 60.0, "ratio": 0.5, "newest": "1795441606737034708",
+        });
+        let mut out = Vec::new();
+        show(&mut out, &Question::Status, &status).unwrap();
+        let lines = [
+            "delays.p50  1.5 ms",
+            "delays.p99  -",
+            "newest      1795441606737034708",
+            "ratio       0.5",
+            "spans       60",
+            "",
+        ];
+        assert_eq!(String::from_utf8(out).unwrap(), lines.join("\n"));
+    }
 
     #[test]
     fn a_trace_is_a_tree() {

@@ -52,7 +52,8 @@ fn processes(root: &Path) -> Vec<u32> {
 }
 
 fn finding(name: &'static str, tally: &Tally) -> Finding {
-    let mut text = format!("the tasks of {} processes are read", tally.read);
+    let processes = if tally.read == 1 { "process" } else { "processes" };
+    let mut text = format!("the tasks of {} {processes} are read", tally.read);
     if tally.started > 0 {
         text += &format!(", of {} of these also when or by whom they were started", tally.started);
     }
