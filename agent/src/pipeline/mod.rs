@@ -181,8 +181,8 @@ impl Pipeline {
         let Self { connections, road } = self;
         road.traces.flush(&mut road.done);
         connections.each(|connection| {
-            let Tracked { recognised, ours, left_out, .. } = connection.state;
-            if !(recognised || ours || left_out || connection.is_over()) {
+            let state = &connection.state;
+            if !(state.recognised() || state.ours || state.left_out || connection.is_over()) {
                 road.count(connection);
             }
         });
@@ -361,22 +361,26 @@ impl Road {
         let over = ending(connection);
         let (facts, state, received, sent) = connection.split();
         state.session.advance(&self.protocol, facts, received, sent, &mut self.outputs);
-        state.recognised |= state.session.protocol().is_some();
+        let known = state.session.protocol().is_some();
         if let Some((ending, time)) = over {
             state.session.finish(&self.protocol, facts, ending, time, &mut self.outputs);
-            if !state.recognised {
-                self.count(connection);
-            }
         }
         let (mut opened, mut ended) = (0, 0);
         for output in &self.outputs {
             match output {
                 Output::Opened(_) => opened += 1,
-                Output::Closed(_) | Output::Withdrawn(_) => ended += 1,
+                Output::Closed(_) => {
+                    ended += 1;
+                    state.answered = true;
+                }
+                Output::Withdrawn(_) => ended += 1,
                 Output::Resumed(_) | Output::Answering(_) => {}
             }
         }
-        connection.state.open = (connection.state.open + opened).saturating_sub(ended);
+        state.open = (state.open + opened).saturating_sub(ended);
+        if over.is_some() && !known && !state.recognised() {
+            self.count(connection);
+        }
     }
 
     fn tick(&mut self, connection: &mut Connection<Tracked>, now: Nanos) {

@@ -16,10 +16,17 @@ pub(super) struct Tracked {
     pub(super) left_out: bool,
     /// Exchanges that are open.
     pub(super) open: usize,
-    /// Was its protocol ever recognised?
-    pub(super) recognised: bool,
+    /// Did an exchange on it ever end?
+    pub(super) answered: bool,
     /// What the kernel was told last.
     pub(super) policy: Policy,
+}
+
+impl Tracked {
+    /// Is its protocol known, or was it? One that was only supposed, and was not spoken after all, does not count.
+    pub(super) const fn recognised(&self) -> bool {
+        self.answered || self.open > 0 || self.session.protocol().is_some()
+    }
 }
 
 /// Drops what the connection holds, unread.
