@@ -196,10 +196,12 @@ fn look(bytes: &[u8], facts: &Facts) -> Detection {
     }
 }
 
-/// Could a message begin so? Flags and counts are told by the first bytes.
+/// Could a message begin so? Flags and counts are told by the first bytes. Only a response has a code (RFC 1035 section
+/// 4.1.1): the hello of a TLS client, of 256 to 511 bytes as most are, differs from a question in nothing else.
 fn may_begin(bytes: &[u8]) -> bool {
     let zero = |at: usize| bytes.get(at).is_none_or(|byte| *byte == 0);
-    let flags = bytes.get(3).is_none_or(|flags| flags & 0x40 == 0);
+    let asks = bytes.get(2).is_some_and(|flags| flags & 0x80 == 0);
+    let flags = bytes.get(3).is_none_or(|flags| flags & 0x40 == 0 && !(asks && flags & 0x0f != 0));
     let operation = bytes.get(2).is_none_or(|flags| flags & 0x78 == 0);
     flags && operation && zero(4) && bytes.get(5).is_none_or(|count| *count == 1)
 }
