@@ -2,7 +2,7 @@
 //! to export a guess: what an unproven protocol opened is withdrawn.
 
 use wirespan_connection::{
-    event::{Direction, Nanos, Policy},
+    event::{Direction, Nanos, Policy, Transport},
     facts::Facts,
     stream::Stream,
 };
@@ -133,6 +133,12 @@ impl Session {
         if sight.received.bytes.is_empty() && sight.sent.bytes.is_empty() {
             return self.discard(streams, scene.settings, true);
         }
+        // Of datagrams the same bytes may be numbers of any question.
+        let is_stream = scene.facts.socket.transport != Transport::Udp;
+        if is_stream && (encrypted(sight.received.bytes) || encrypted(sight.sent.bytes)) {
+            self.state = State::NotOurs;
+            return true;
+        }
         match registry::claim(self.registry, &sight, scene.settings) {
             Claim::Certain(entry) => self.begin(entry, &sight, true),
             Claim::Perhaps(entry) if cut(streams) => self.begin(entry, &sight, false),
@@ -256,6 +262,14 @@ fn look<'a>(streams: &'a Streams<'_>, scene: &Scene<'a>) -> Sight<'a> {
         lost: streams.received.lost() + streams.sent.lost(),
         facts: scene.facts,
     }
+}
+
+/// Does a record of TLS begin so (RFC 8446 section 5.1; no longer than those of TLS 1.2, RFC 5246 section 6.2.3)? Nothing that is
+/// known here does, and some protocols might take its numbers for theirs until more of it has been copied.
+fn encrypted(bytes: &[u8]) -> bool {
+    const LONGEST: u16 = (1 << 14) + 2048;
+    let [0x14..=0x17, 3, 0..=4, high, low, ..] = *bytes else { return false };
+    (1..=LONGEST).contains(&u16::from_be_bytes([high, low]))
 }
 
 /// Length of the call at the front, with the gap behind it; with `only_gaps` of a gap at the front alone.

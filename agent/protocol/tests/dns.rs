@@ -285,13 +285,3 @@ fn an_update_with_conditions_is_read() {
     bench.play(&talk(vec![sent(question(1, "a")), received(answer(1, "a", 0)), sent(ask), received(said)]));
     assert_eq!(lines(&bench), ["QUERY A a NOERROR - ok", "UPDATE SOA zone NOERROR - ok"]);
 }
-
-#[test]
-fn the_hello_of_tls_is_no_question() {
-    let hello = |head: &[u8], length| [head, &[0x5a].repeat(length - head.len())].concat();
-    let client = hello(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 517);
-    let server = hello(b"\x16\x03\x03\x00\x7a\x02\x00\x00\x76\x03\x03", 1500);
-    let mut bench = Bench::new(REGISTRY, Side::Client);
-    bench.play(&[sent(client), received(server)]);
-    assert!(bench.out.is_empty() && bench.session.protocol().is_none());
-}

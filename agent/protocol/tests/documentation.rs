@@ -14,7 +14,8 @@ A connection is recognised by its bytes, whichever port it uses, also when it is
 both sides, the program that asks (client span) and the one that answers (server span). Beside the attributes of its row
 every span has `network.transport`, `network.peer.*`, `network.local.*`, `server.*` or `client.*`, `thread.id`,
 `wirespan.link.*` (how its parent is known), and where they apply `wirespan.truncated`, `wirespan.missing_bytes`,
-`wirespan.ending`, `wirespan.tcp.*`. Nothing is seen of TLS.
+`wirespan.ending`, `wirespan.tcp.*`. Of TLS nothing is seen: such a connection is left alone from its first bytes, and counted as one that
+is not recognised.
 
 | protocol | recognised by | answers paired by | attributes | limits |
 |---|---|---|---|---|

@@ -10,7 +10,7 @@ use wirespan_protocol::{
     exchange::{Ending, Exchange, Key, Message, Opening, Outcome, Output, Role, Target},
     facts::Side,
     protocol::{Detection, Extent, Input, Protocol, Scene, Sight, Step, Successor},
-    registry::Entry,
+    registry::{Entry, REGISTRY},
     settings::Settings,
     testing::{self, Bench, Call, call, received, sent, talk},
     token::Tokens,
@@ -371,6 +371,29 @@ fn what_an_unproven_protocol_opened_is_withdrawn_when_it_gives_up() {
     bench.play(&talk(vec![sent("220 hello\n"), received("one\n"), received("HANG\n")]));
     assert!(matches!(bench.out[..], [Output::Opened(_), Output::Withdrawn(_)]), "{:?}", bench.out);
     assert_eq!((bench.session.protocol(), bench.session.policy()), (None, Policy::Ignore));
+}
+
+/// Whatever its numbers may mean to a protocol: hellos of every length that clients send, and what older connections say.
+#[test]
+fn what_is_encrypted_is_left_alone_from_its_first_bytes() {
+    let begin = |kind: u8, length: u16, body: &[u8]| {
+        let [high, low] = length.to_be_bytes();
+        [&[kind, 3, 1, high, low][..], body, &[0x5a; 64]].concat()
+    };
+    for length in 60..2000_u16 {
+        for first in
+            [begin(0x16, length, &[1, 0, 0, 8, 3, 3]), begin(0x17, length, b"GET / HTTP/1.1\r\n\r\n")]
+        {
+            let mut bench = Bench::new(REGISTRY, Side::Client);
+            bench.play(&[sent(first)]);
+            assert!(bench.out.is_empty(), "{length}");
+            assert_eq!(
+                (bench.session.protocol(), bench.session.policy()),
+                (None, Policy::Ignore),
+                "{length}"
+            );
+        }
+    }
 }
 
 #[test]
