@@ -60,8 +60,10 @@ pub struct Control {
     pub io_uring: u64,
     /// Producer: user buffers that could not be read.
     pub faults: u64,
+    /// Producer: events of programs that the kernel left out, seen by those that stand in for them.
+    pub stood_in: u64,
     /// Keeps the consumer's line apart.
-    pub producer_line: [u64; 2],
+    pub producer_line: u64,
     /// Consumer: bytes ever consumed.
     pub consumed: u64,
     /// Consumer: 1 while it sleeps; the producer that sets it back to 0 wakes it.
@@ -69,6 +71,10 @@ pub struct Control {
     /// Keeps the first record apart.
     pub consumer_line: [u64; 6],
 }
+
+/// Events of one moment that are told apart where a program stands in for one that was left out: those with the same low bits share
+/// a place.
+pub const TURNS: u32 = 4096;
 
 /// First bytes of every record.
 #[repr(C)]
@@ -402,6 +408,8 @@ pub struct Settings {
     pub iter_ubuf: u32,
     /// `REQ_F_ASYNC_DATA_BIT`: the request has `async_data`.
     pub async_data_bit: u32,
+    /// May a thread lose its processor inside a program (1)?
+    pub preemptible: u32,
 }
 
 /// Offsets of the kernel's fields in bytes, from this kernel's BTF. Read-only to the kernel programs.
@@ -546,7 +554,7 @@ const _: () = {
     assert!(size_of::<ProcessRecord>() == 24);
     assert!(size_of::<ThreadRecord>() == 32);
     assert!(size_of::<RuntimeRecord>() == 64);
-    assert!(size_of::<Settings>() == 40);
+    assert!(size_of::<Settings>() == 44);
     assert!(size_of::<Fields>() == 63 * 4);
     assert!(RING_BYTES.is_power_of_two() && POLICY_SLOTS.is_power_of_two());
     assert!(RUNTIME_SLOTS.is_power_of_two());

@@ -86,6 +86,13 @@ const COMMON: [Hook; 4] = [
 pub(crate) const URING: [Hook; 2] =
     [hook("ws_uring_submit", "io_uring_submit_req"), hook("ws_uring_arm", "io_uring_poll_arm")];
 
+/// Attached behind the socket tracepoints' own programs where the kernel may leave those out, and stand in for them then.
+pub(crate) const SECOND: [Hook; 3] = [
+    hook("ws_send_second", "sock_send_length"),
+    hook("ws_recv_second", "sock_recv_length"),
+    hook("ws_state_second", "inet_sock_set_state"),
+];
+
 /// Loaded beside the socket tracepoints, attached once somebody asks for wake-ups. What stands in: nothing; calls of pools
 /// have no parent.
 pub(crate) const WAKE: Hook = hook("ws_wake", "sched_waking");

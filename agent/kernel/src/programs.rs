@@ -28,12 +28,15 @@ use crate::{
     memory::Mapping,
     object::OBJECT,
     plan::{self, Choice, Hook, PassedOver, Plan, Taken},
-    reader::{Reader, Source},
+    reader::{Losses, Reader, Source},
     ring,
 };
 
 /// Where the kernel publishes its types.
 pub(crate) const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
+
+/// The kernel's version, as `uname -r` has it.
+const RELEASE: &str = "/proc/sys/kernel/osrelease";
 
 /// Why nothing is captured, and what to do about it.
 #[derive(Debug, Error)]
@@ -359,12 +362,13 @@ impl Programs {
         self.hooks.iter().filter_map(|hook| self.cost(*hook)).collect()
     }
 
-    /// Times that the kernel did not run a program because it met it at work on the same processor already: an interrupt
-    /// came in the middle of one connection's change and changed another. A few system calls a program; none are counted
-    /// before Linux 5.12.
+    /// Times that the kernel did not run a program because it met it at work on the same processor already, and none stood in
+    /// for it: an interrupt came in the middle of one connection's change and changed another, or, since Linux 7.0, a thread lost
+    /// its processor there. A few system calls a program; none are counted before Linux 5.12.
     #[must_use]
-    pub fn interrupted(&self) -> u64 {
-        self.hooks.iter().filter_map(|hook| self.skips(*hook)).sum()
+    pub fn interrupted(&self, losses: &Losses) -> u64 {
+        let hooks = self.hooks.iter().filter(|hook| !plan::SECOND.contains(hook));
+        hooks.filter_map(|hook| self.skips(*hook)).sum::<u64>().saturating_sub(losses.stood_in)
     }
 
     fn skips(&self, hook: Hook) -> Option<u64> {
@@ -435,6 +439,8 @@ struct Kernel {
     uring: Option<Uring>,
     types: AyaBtf,
     cpus: usize,
+    /// May a thread lose its processor inside a program?
+    preemptible: bool,
 }
 
 /// A plan's programs, attached.
@@ -455,15 +461,17 @@ impl Kernel {
         let types = AyaBtf::parse(&btf.tracepoints()?, Endianness::default())
             .map_err(|error| refused("its own types")(error.into()))?;
         let cpus = aya::util::nr_cpus().map_err(|(_, error)| LoadError::NoBtf(error))?;
-        Ok(Self { fields, uring, types, cpus })
+        let preemptible = fs::read_to_string(RELEASE).is_ok_and(|release| is_preemptible(&release));
+        Ok(Self { fields, uring, types, cpus, preemptible })
     }
 
     fn attach(&self, settings: &Settings, plan: Plan) -> Result<Loaded, LoadError> {
         let uring = self.uring.filter(|_| plan == Plan::Sock);
-        let mut ebpf = self.load(plan, &globals(settings, plan, uring, self.cpus))?;
+        let second: &[Hook] = if self.preemptible && plan == Plan::Sock { &plan::SECOND } else { &[] };
+        let mut ebpf = self.load(plan, &self.globals(settings, plan, uring))?;
         write_ports(&mut ebpf, settings)?;
         let uring: &[Hook] = if uring.is_some() { &plan::URING } else { &[] };
-        let hooks = [plan.hooks().as_slice(), uring].concat();
+        let hooks = [plan.hooks().as_slice(), second, uring].concat();
         for hook in &hooks {
             load(&mut ebpf, *hook, &self.types)?;
             attach(&mut ebpf, *hook)?;
@@ -481,6 +489,30 @@ impl Kernel {
         Ok(Loaded { ebpf, hooks, waiting, reader })
     }
 
+    fn globals(&self, settings: &Settings, plan: Plan, uring: Option<Uring>) -> abi::Settings {
+        abi::Settings {
+            own_pid: std::process::id(),
+            head_bytes: settings.head_bytes.clamp(64, MAX_HEAD),
+            filter: match settings.filter {
+                Filter::All => FILTER_ALL,
+                Filter::Except => FILTER_EXCEPT,
+                Filter::Only => FILTER_ONLY,
+            },
+            ports: match (settings.include_ports.is_empty(), settings.exclude_ports.is_empty()) {
+                (true, true) => PORTS_ALL,
+                (false, _) => PORTS_ONLY,
+                (true, false) => PORTS_EXCEPT,
+            },
+            cpus: self.cpus as u32,
+            by_descriptor: u32::from(plan != Plan::Sock),
+            arch: if cfg!(target_arch = "x86_64") { ARCH_X86_64 } else { ARCH_ARM64 },
+            uring: u32::from(uring.is_some()),
+            iter_ubuf: uring.map_or(0, |uring| uring.iter_ubuf),
+            async_data_bit: uring.map_or(0, |uring| uring.async_data_bit),
+            preemptible: u32::from(self.preemptible),
+        }
+    }
+
     /// Makes the maps. The programs are only read; what a plan does not attach is never loaded.
     fn load(&self, plan: Plan, globals: &abi::Settings) -> Result<Ebpf, LoadError> {
         let mut loader = EbpfLoader::new();
@@ -492,6 +524,9 @@ impl Kernel {
             .override_global("SETTINGS", globals.as_bytes(), true)
             .override_global("FIELDS", self.fields.as_bytes(), true)
             .map_max_entries("WS_RINGS", self.cpus as u32);
+        if self.preemptible {
+            loader.map_max_entries("WS_TOLD", abi::TURNS);
+        }
         if plan == Plan::Older {
             raise_locked_memory();
             loader
@@ -529,27 +564,9 @@ fn sees_uring(btf: &Btf<'_>) -> Result<bool, LoadError> {
     Ok(true)
 }
 
-fn globals(settings: &Settings, plan: Plan, uring: Option<Uring>, cpus: usize) -> abi::Settings {
-    abi::Settings {
-        own_pid: std::process::id(),
-        head_bytes: settings.head_bytes.clamp(64, MAX_HEAD),
-        filter: match settings.filter {
-            Filter::All => FILTER_ALL,
-            Filter::Except => FILTER_EXCEPT,
-            Filter::Only => FILTER_ONLY,
-        },
-        ports: match (settings.include_ports.is_empty(), settings.exclude_ports.is_empty()) {
-            (true, true) => PORTS_ALL,
-            (false, _) => PORTS_ONLY,
-            (true, false) => PORTS_EXCEPT,
-        },
-        cpus: cpus as u32,
-        by_descriptor: u32::from(plan != Plan::Sock),
-        arch: if cfg!(target_arch = "x86_64") { ARCH_X86_64 } else { ARCH_ARM64 },
-        uring: u32::from(uring.is_some()),
-        iter_ubuf: uring.map_or(0, |uring| uring.iter_ubuf),
-        async_data_bit: uring.map_or(0, |uring| uring.async_data_bit),
-    }
+/// Since Linux 7.0 threads may lose their processor inside tracepoints (`include/linux/tracepoint.h`).
+fn is_preemptible(release: &str) -> bool {
+    release.split('.').next().and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= 7)
 }
 
 /// The kernel knows one set: the included ports less the excluded ones, or the excluded ones.
@@ -657,5 +674,11 @@ mod tests {
         let fdinfo = "prog_type:\t26\nrun_cnt:\t9\nrecursion_misses:\t3\nverified_insns:\t7\n";
         assert_eq!(skips(fdinfo), Some(3));
         assert_eq!(skips("prog_type:\t26\nrun_cnt:\t9\n"), None, "before Linux 5.12");
+    }
+
+    #[test]
+    fn threads_lose_their_processor_since_7_0() {
+        assert!(is_preemptible("7.0.0-43-generic\n") && is_preemptible("10.1"));
+        assert!(!is_preemptible("6.19.2") && !is_preemptible("5.10.0-32-cloud-amd64") && !is_preemptible(""));
     }
 }

@@ -218,6 +218,7 @@ impl Reader {
             ignored: sum.ignored + one.ignored,
             faults: sum.faults + one.faults,
             io_uring: sum.io_uring + one.io_uring,
+            stood_in: sum.stood_in + one.stood_in,
         })
     }
 

@@ -38,6 +38,8 @@ pub struct Counters {
     pub faults: u64,
     /// Calls that drive `io_uring`, where the plan cannot see what moves through it.
     pub io_uring: u64,
+    /// Events of programs that the kernel left out, seen by those that stand in for them: nothing is lost.
+    pub stood_in: u64,
 }
 
 impl Ring {
@@ -132,6 +134,7 @@ impl Ring {
             ignored: load(std::mem::offset_of!(Control, ignored)),
             faults: load(std::mem::offset_of!(Control, faults)),
             io_uring: load(std::mem::offset_of!(Control, io_uring)),
+            stood_in: load(std::mem::offset_of!(Control, stood_in)),
         }
     }
 }

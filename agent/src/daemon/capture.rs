@@ -266,7 +266,7 @@ impl Capture {
             return;
         }
         self.seldom = now;
-        self.interrupted = self.programs.interrupted();
+        self.interrupted = self.programs.interrupted(&self.reader.losses());
         self.costs = self.programs.costs();
         // Memory that has been free for a while goes back to the kernel. The allocator looks for such only where a large piece is
         // freed, which an idle daemon never does: it kept what its start had needed. The piece is never touched.
@@ -302,7 +302,7 @@ impl Capture {
             counters: self.pipeline.counters(),
             unrecognised: self.pipeline.unrecognised(),
             losses: self.reader.losses(),
-            interrupted: self.programs.interrupted(),
+            interrupted: self.programs.interrupted(&self.reader.losses()),
             ..Summary::default()
         };
         // Nobody listens any more: the daemon is being dropped.

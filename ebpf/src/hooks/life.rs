@@ -6,12 +6,15 @@
 //! with the socket.
 
 use aya_ebpf::{
-    helpers::generated::bpf_ktime_get_ns, macros::btf_tracepoint, programs::BtfTracePointContext,
+    helpers::{bpf_get_current_pid_tgid, generated::bpf_ktime_get_ns},
+    macros::btf_tracepoint,
+    programs::BtfTracePointContext,
 };
 use wirespan_proto::abi::{
     ACCEPTED, CLOSED, CONNECTED, CONNECTING, FILTER_ONLY, KIND_LIFE, LifeRecord, SENT_END, TRANSPORT_TCP,
 };
 
+use super::turn::{self, Program};
 use crate::{
     capture::{
         memory::{Memory, Typed},
@@ -36,10 +39,27 @@ mod tcp {
 /// A TCP socket changed its state.
 #[btf_tracepoint(function = "inet_sock_set_state")]
 pub(crate) fn ws_state(ctx: BtfTracePointContext) -> i32 {
-    let sk: *const u8 = ctx.arg(0);
-    let (old, new): (i32, i32) = (ctx.arg(1), ctx.arg(2));
+    changed(ctx.arg(0), ctx.arg(1), ctx.arg(2), Program::First)
+}
+
+/// Stands in for [`ws_state`].
+#[cfg(not(feature = "older"))]
+#[btf_tracepoint(function = "inet_sock_set_state")]
+pub(crate) fn ws_state_second(ctx: BtfTracePointContext) -> i32 {
+    changed(ctx.arg(0), ctx.arg(1), ctx.arg(2), Program::Second)
+}
+
+#[inline(always)]
+fn changed(sk: *const u8, old: i32, new: i32, program: Program) -> i32 {
     // SAFETY: the tracepoint hands over a socket in use.
     unsafe {
+        if !turn::is_ours(
+            program,
+            #[inline(always)]
+            || event(sk, new),
+        ) {
+            return 0;
+        }
         let change = match new {
             tcp::SYN_SENT => CONNECTING,
             tcp::ESTABLISHED if old == tcp::SYN_SENT => CONNECTED,
@@ -56,6 +76,15 @@ pub(crate) fn ws_state(ctx: BtfTracePointContext) -> i32 {
         }
     }
     0
+}
+
+/// An interrupt may change another socket while its thread changes one.
+#[inline(always)]
+unsafe fn event(sk: *const u8, new: i32) -> u32 {
+    // SAFETY: as above.
+    let (local, peer) = unsafe { socket::ports::<Typed>(sk) };
+    let ports = u32::from(local) << 16 | u32::from(peer);
+    bpf_get_current_pid_tgid() as u32 ^ ports.rotate_left(8) ^ (new as u32) << 28
 }
 
 /// Does the daemon want to hear of it? Gives the thread that connected, 0 where none is known.

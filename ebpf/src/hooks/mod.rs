@@ -5,6 +5,7 @@ mod process;
 #[cfg(not(feature = "older"))]
 mod sock;
 mod syscall;
+mod turn;
 #[cfg(not(feature = "older"))]
 mod uring;
 #[cfg(not(feature = "older"))]

@@ -19,6 +19,7 @@ use wirespan_proto::{
     event::DataFlags,
 };
 
+use super::turn::{self, Program};
 use crate::{
     capture::{
         buffers::{Arguments, Class},
@@ -48,23 +49,42 @@ const CREATE: u64 = 1;
 /// End of a send.
 #[btf_tracepoint(function = "sock_send_length")]
 pub(crate) fn ws_sock_send(ctx: BtfTracePointContext) -> i32 {
-    moved(ctx.arg(0), ctx.arg(1), 0, SENT);
+    moved(ctx.arg(0), ctx.arg(1), 0, SENT, Program::First);
+    0
+}
+
+/// Stands in for [`ws_sock_send`].
+#[btf_tracepoint(function = "sock_send_length")]
+pub(crate) fn ws_send_second(ctx: BtfTracePointContext) -> i32 {
+    moved(ctx.arg(0), ctx.arg(1), 0, SENT, Program::Second);
     0
 }
 
 /// End of a receive.
 #[btf_tracepoint(function = "sock_recv_length")]
 pub(crate) fn ws_sock_recv(ctx: BtfTracePointContext) -> i32 {
-    moved(ctx.arg(0), ctx.arg(1), ctx.arg(2), RECEIVED);
+    moved(ctx.arg(0), ctx.arg(1), ctx.arg(2), RECEIVED, Program::First);
+    0
+}
+
+/// Stands in for [`ws_sock_recv`].
+#[btf_tracepoint(function = "sock_recv_length")]
+pub(crate) fn ws_recv_second(ctx: BtfTracePointContext) -> i32 {
+    moved(ctx.arg(0), ctx.arg(1), ctx.arg(2), RECEIVED, Program::Second);
     0
 }
 
 #[inline(always)]
-fn moved(sk: *const u8, ret: i32, flags: i32, direction: u8) {
+fn moved(sk: *const u8, ret: i32, flags: i32, direction: u8, program: Program) {
     let task = stand_in::task();
     // SAFETY: the kernel gives a typed task.
     let pid_tgid = unsafe { stand_in::pid_tgid(task) };
-    if !filter::looked_at(pid_tgid) {
+    if !turn::is_ours(
+        program,
+        #[inline(always)]
+        || pid_tgid as u32,
+    ) || !filter::looked_at(pid_tgid)
+    {
         return;
     }
     if ret < 0 {

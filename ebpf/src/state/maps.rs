@@ -21,6 +21,16 @@ pub(crate) static POLICIES: Array<PolicySlot> = Array::with_max_entries(POLICY_S
 /// Is every hook in its place? A request that is seen while its response is not would be taken for the next one's.
 #[map(name = "WS_OPEN")]
 pub(crate) static OPEN: Array<u32> = Array::with_max_entries(1, 0);
+/// The event that the first program told of.
+#[repr(C, align(64))]
+pub(crate) struct Told {
+    pub(crate) event: u32,
+}
+
+/// By the event's low bits, each in a line of its own. The daemon sets the number of entries.
+#[map(name = "WS_TOLD")]
+pub(crate) static TOLD: Array<Told> = Array::with_max_entries(1, 0);
+
 /// Where processes keep the identities of their logical tasks; the daemon maps it into its memory and writes them there.
 #[map(name = "WS_RUNTIMES")]
 pub(crate) static RUNTIMES: Array<RuntimeRecord> = Array::with_max_entries(RUNTIME_SLOTS, MMAPABLE);
