@@ -31,7 +31,7 @@ pub(crate) fn is_ours(program: Program, event: impl FnOnce() -> u32) -> bool {
     }
     let event = event();
     let Some(told) = maps::TOLD.get_ptr_mut(event & (TURNS - 1)) else { return true };
-    // SAFETY: a word of the map value.
+    // SAFETY: a word of the map value; a counter of the control block.
     unsafe {
         let told = &raw mut (*told).event;
         if program == Program::First {
@@ -42,10 +42,7 @@ pub(crate) fn is_ours(program: Program, event: impl FnOnce() -> u32) -> bool {
             told.write_volatile(0);
             return false;
         }
+        ring::count(|control| &raw mut (*control).stood_in);
     }
-    ring::count(|control| unsafe {
-        // SAFETY: a field of the control block.
-        &raw mut (*control).stood_in
-    });
     true
 }
