@@ -232,7 +232,7 @@ impl Daemon {
         self.interrupt()?;
         loop {
             let line = line(&mut self.words)?;
-            let count = line.strip_prefix("wirespan: ").and_then(|rest| rest.split_once(" spans in "));
+            let count = line.strip_prefix("wirespan: ").and_then(|rest| rest.split_once(" span"));
             if let Some((count, _)) = count {
                 return count.parse().with_context(|| format!("read the daemon's summary: {line}"));
             }
