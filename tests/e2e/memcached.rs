@@ -1,8 +1,8 @@
-//! Memcached: a real server, a Python client of the text and meta protocols, libmemcached's tools for the binary one.
+//! Memcached: a real server, a Python program that speaks text and meta commands, libmemcached's tools for text and binary ones, and memjs.
 
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use wirespan_tests::{
     agent::Agent,
     program,
@@ -18,6 +18,17 @@ fn is_memcached(span: &Span) -> bool {
 fn line(span: &Span) -> String {
     let text = |name| span.text(name).unwrap_or("-");
     format!("{} | {} | {}", span.name, text("db.query.text"), text("error.type"))
+}
+
+/// Stores a value and reads it back, with libmemcached's tools.
+fn greet(servers: &str, options: &[&str]) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let file = folder.path().join("greeting");
+    std::fs::write(&file, "hush-hush")?;
+    program::run(Command::new("memccp").arg(servers).args(options).arg(&file))?;
+    let content = program::run(Command::new("memccat").arg(servers).args(options).arg("greeting"))?;
+    ensure!(content.trim_end() == "hush-hush", "{content}");
+    Ok(())
 }
 
 fn both(spans: &[Span], expected: &[&str]) -> Result<()> {
@@ -63,15 +74,9 @@ fn text_and_meta_commands_are_spans_of_both_sides() -> Result<()> {
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn text_commands_of_libmemcached_are_spans_of_both_sides() -> Result<()> {
     let (agent, memcached) = (Agent::start()?, Service::memcached()?);
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("greeting");
-    std::fs::write(&file, "hush-hush")?;
-    let file = file.to_str().context("the folder's name is not text")?;
     let servers = format!("--servers=127.0.0.1:{}", memcached.port());
 
-    program::run(Command::new("memccp").args([&servers, file]))?;
-    let content = program::run(Command::new("memccat").args([&servers, "greeting"]))?;
-    ensure!(content.trim_end() == "hush-hush", "{content}");
+    greet(&servers, &[])?;
     program::run(Command::new("memcrm").args([&servers, "greeting"]))?;
     agent.until(2, "the key that was removed", |span| span.name == "delete")?;
 
@@ -90,15 +95,8 @@ fn text_commands_of_libmemcached_are_spans_of_both_sides() -> Result<()> {
 #[ignore = "needs root and the BPF tools: cargo xtask test"]
 fn binary_commands_of_libmemcached_are_spans_of_both_sides() -> Result<()> {
     let (agent, memcached) = (Agent::start()?, Service::memcached()?);
-    let folder = tempfile::tempdir()?;
-    let file = folder.path().join("greeting");
-    std::fs::write(&file, "hush-hush")?;
-    let file = file.to_str().context("the folder's name is not text")?;
-    let servers = format!("--servers=127.0.0.1:{}", memcached.port());
 
-    program::run(Command::new("memccp").args([&servers, "--binary", file]))?;
-    let content = program::run(Command::new("memccat").args([&servers, "--binary", "greeting"]))?;
-    ensure!(content.trim_end() == "hush-hush", "{content}");
+    greet(&format!("--servers=127.0.0.1:{}", memcached.port()), &["--binary"])?;
     agent.until(2, "the key that was read", |span| span.name == "getk")?;
     agent.until(4, "both farewells", |span| span.name == "quit")?;
 
